@@ -1,0 +1,67 @@
+"""Which images, and which of them keep their labels."""
+
+from absl import flags
+
+from noisy_student import config
+
+_TASK_NAME = flags.DEFINE_string(
+    "task_name",
+    "digits",
+    "digits (scikit-learn's scans, nothing to download), cifar10, "
+    "svhn_cropped, imagenet2012, or any data set of tensorflow-datasets with "
+    "`image` and `label`.",
+)
+_TFDS_DATA_DIR = flags.DEFINE_string(
+    "tfds_data_dir",
+    None,
+    "Where tensorflow-datasets keeps its data; default: its own "
+    "(~/tensorflow_datasets). A missing data set is downloaded there.",
+)
+_LABEL_SPLIT = flags.DEFINE_string(
+    "label_split",
+    None,
+    "Split of tensorflow-datasets with the labelled images, e.g. train[:90%]; "
+    "default: the task's.",
+)
+_UNLABEL_SPLIT = flags.DEFINE_string(
+    "unlabel_split",
+    None,
+    "Split with the unlabelled images, e.g. extra; default: the task's, or "
+    "what --num_labeled leaves of --label_split.",
+)
+_TEST_SPLIT = flags.DEFINE_string(
+    "test_split", None, "Split to evaluate on; default: the task's."
+)
+_NUM_LABELED = flags.DEFINE_integer(
+    "num_labeled",
+    None,
+    "Images of --label_split that keep their label, as many of each class, "
+    "chosen by --seed; default: the task's (digits 50, cifar10 4000, others "
+    "all).",
+)
+_INPUT_IMAGE_SIZE = flags.DEFINE_integer(
+    "input_image_size",
+    None,
+    "Side of the model's input in pixels; default: the task's, or else the "
+    "model's.",
+)
+_UNLABEL_DATA_DIR = flags.DEFINE_string(
+    "unlabel_data_dir",
+    None,
+    "Pseudo-labelled records for --mode=train: the output_dir of "
+    "tools/filter_unlabel.py.",
+)
+
+
+def data_config() -> config.DataConfig:
+    """The group as a dataclass."""
+    return config.DataConfig(
+        task_name=_TASK_NAME.value,
+        tfds_data_dir=_TFDS_DATA_DIR.value,
+        label_split=_LABEL_SPLIT.value,
+        unlabel_split=_UNLABEL_SPLIT.value,
+        test_split=_TEST_SPLIT.value,
+        num_labeled=_NUM_LABELED.value,
+        input_image_size=_INPUT_IMAGE_SIZE.value,
+        unlabel_data_dir=_UNLABEL_DATA_DIR.value,
+    )

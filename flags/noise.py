@@ -1,0 +1,41 @@
+"""Input noise."""
+
+from absl import flags
+
+from noisy_student import config
+
+_AUGMENT_NAME = flags.DEFINE_enum(
+    "augment_name",
+    "none",
+    config.AUGMENTATIONS,
+    "none: crops and flips only; v1: RandAugment too.",
+)
+_RANDAUG_MAG = flags.DEFINE_float(
+    "randaug_mag",
+    27,
+    "RandAugment's magnitude, in [0, 30], where 10 is the full range of "
+    "AutoAugment.",
+)
+_RANDAUG_LAYER = flags.DEFINE_integer(
+    "randaug_layer", 2, "Operations that RandAugment applies to an image."
+)
+_CUTOUT_OP = flags.DEFINE_bool(
+    "cutout_op", True, "Whether Cutout is among RandAugment's operations."
+)
+_HORIZONTAL_FLIP = flags.DEFINE_bool(
+    "horizontal_flip",
+    None,
+    "Whether training images are mirrored at random; default: the task's "
+    "(not for digits).",
+)
+
+
+def noise_config() -> config.NoiseConfig:
+    """The group as a dataclass."""
+    return config.NoiseConfig(
+        augment_name=_AUGMENT_NAME.value,
+        randaug_mag=_RANDAUG_MAG.value,
+        randaug_layer=_RANDAUG_LAYER.value,
+        cutout_op=_CUTOUT_OP.value,
+        horizontal_flip=_HORIZONTAL_FLIP.value,
+    )

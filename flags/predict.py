@@ -1,0 +1,45 @@
+"""The teacher's predictions, and which model is evaluated."""
+
+from absl import flags
+
+from noisy_student import config
+
+_PREDICT_CKPT_PATH = flags.DEFINE_string(
+    "predict_ckpt_path",
+    None,
+    "The model (.keras) that --mode=predict and --mode=eval use; default: "
+    "model.keras in --model_dir.",
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Where --mode=predict puts the probabilities.",
+)
+_INFO_DIR = flags.DEFINE_string(
+    "info_dir",
+    None,
+    "Where --mode=predict counts the images of finished shards; default: "
+    "info in --output_dir.",
+)
+_SHARD_ID = flags.DEFINE_list(
+    "shard_id",
+    None,
+    "Shards that --mode=predict labels, e.g. 0,1,2; default: all of "
+    "--num_shards.",
+)
+
+
+def predict_config() -> config.PredictConfig:
+    """The group as a dataclass."""
+    shards = _SHARD_ID.value or []
+    if not all(shard.strip().isdigit() for shard in shards):
+        raise ValueError(
+            "shard_id must be integers divided by commas; got "
+            f"{','.join(shards)!r}."
+        )
+    return config.PredictConfig(
+        predict_ckpt_path=_PREDICT_CKPT_PATH.value,
+        output_dir=_OUTPUT_DIR.value,
+        info_dir=_INFO_DIR.value,
+        shard_id=tuple(map(int, shards)),
+    )

@@ -1,0 +1,48 @@
+"""Noisy Student Training: teach, label, filter, study under noise, repeat.
+
+The whole method on scikit-learn's digits, in minutes on a laptop:
+
+  python main.py --flagfile=flags/recipes/digits.cfg --model_dir=runs/digits
+
+Other experiments are flag files in flags/recipes/; a flag after --flagfile
+overrides what the file says.
+"""
+
+from absl import app
+
+import flags
+from flags.entry import Work, run_planned
+from noisy_student import report
+from noisy_student.config import ExperimentConfig
+
+
+def main(argv: list[str]) -> None:
+    """Runs the mode that the flags name."""
+    run_planned(argv, plan)
+
+
+def plan() -> Work | None:
+    """Checks the experiment; returns its work unless it is finished."""
+    config = flags.experiment_config()
+    if is_finished(config):
+        print(f"{config.model_dir} is finished:")
+        print(report.format_table(report.load_results(config)))
+        return None
+    # TensorFlow takes seconds to import; all the above need not wait.
+    from noisy_student import modes
+
+    return modes.plan(config)
+
+
+def is_finished(config: ExperimentConfig) -> bool:
+    """Whether this is a self-training whose results are all there."""
+    return (
+        config.mode == "self_train"
+        and config.model_dir is not None
+        and report.is_finished(config)
+    )
+
+
+if __name__ == "__main__":
+    flags.show_in_help()
+    app.run(main)

@@ -1,0 +1,307 @@
+"""The input pipelines: training, evaluation and prediction.
+
+Each reads top to bottom, one verb a line. A training pipeline is a function
+of (seed, step): started at a later step it yields what it would have
+yielded there, which is how a run resumes.
+
+Small images (`Task.small_images`) are decoded once, cached, and cropped by
+padding; larger ones stay encoded and are decoded where they are cropped.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from noisy_student import noise, tasks
+from noisy_student.config import NoiseConfig
+from noisy_student.data import records, sources
+
+Example = dict[str, tf.Tensor]
+
+_SHUFFLE_BUFFER = 10_000
+_LABELED_SEED, _UNLABELED_SEED = 0, 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFormat:
+    """How a task's images reach the model.
+
+    Attributes:
+        side: in pixels.
+        small: the treatment of small images, see above.
+        horizontal_flip: whether training images are mirrored at random.
+    """
+
+    side: int
+    small: bool
+    horizontal_flip: bool
+
+    @classmethod
+    def of(
+        cls, task: tasks.Task, side: int, noise_config: NoiseConfig
+    ) -> "ImageFormat":
+        """The format of a task at a resolution."""
+        flip = noise_config.horizontal_flip
+        return cls(
+            side=side,
+            small=task.small_images,
+            horizontal_flip=task.horizontal_flip if flip is None else flip,
+        )
+
+
+def labeled_images(
+    source: sources.ImageSource,
+    image_format: ImageFormat,
+    noise_config: NoiseConfig,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of noised labelled images.
+
+    Args:
+        source: the images.
+        image_format: of the images in the batches.
+        noise_config: their input noise.
+        batch_size: labelled images a step, over all replicas.
+        seed: of order and noise.
+        start_step: number of steps already taken.
+
+    Returns:
+        A dataset of dicts: `image`, uint8 (batch_size, side, side, 3), and
+        `label`, int64 (batch_size,).
+    """
+    dataset = source.read().map(lambda x: _keep(x, "encoded", "label"))
+    return _noised_batches(
+        dataset,
+        source.num_images,
+        image_format,
+        noise_config,
+        batch_size,
+        (seed, _LABELED_SEED),
+        start_step,
+    )
+
+
+def pseudo_labeled_images(
+    paths: list[str],
+    num_records: int,
+    num_classes: int,
+    image_format: ImageFormat,
+    noise_config: NoiseConfig,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of noised images with their teacher's probabilities.
+
+    Args:
+        paths: files of pseudo-labelled records.
+        num_records: how many records they hold.
+        num_classes: size of the probabilities.
+        image_format: of the images in the batches.
+        noise_config: their input noise.
+        batch_size: unlabelled images a step, over all replicas.
+        seed: of order and noise.
+        start_step: number of steps already taken.
+
+    Returns:
+        A dataset of dicts: `unlabeled_image`, uint8 (batch_size, side, side,
+        3), `unlabeled_label`, int64 (batch_size,), and
+        `unlabeled_probabilities`, float32 (batch_size, num_classes).
+    """
+    dataset = tf.data.TFRecordDataset(sorted(paths)).map(
+        lambda record: records.parse_pseudo_labeled(record, num_classes)
+    )
+    dataset = _noised_batches(
+        dataset,
+        num_records,
+        image_format,
+        noise_config,
+        batch_size,
+        (seed, _UNLABELED_SEED),
+        start_step,
+    )
+    return dataset.map(
+        lambda batch: {f"unlabeled_{key}": batch[key] for key in batch}
+    )
+
+
+def plain_images(
+    source: sources.ImageSource, image_format: ImageFormat, batch_size: int
+) -> tf.data.Dataset:
+    """One pass over a source without noise, in its order.
+
+    Returns:
+        A dataset of dicts of full batches: `image`, uint8 (batch_size, side,
+        side, 3), `label`, int64 (batch_size,), and `weight`, float32
+        (batch_size,): 1, and 0 for what pads the last batch.
+    """
+
+    def view(example: Example) -> Example:
+        encoded = example["encoded"]
+        return {
+            "image": _resized(encoded, image_format.side)
+            if image_format.small
+            else noise.central_crop(encoded, image_format.side),
+            "label": example["label"],
+            "weight": tf.constant(1.0),
+        }
+
+    return (
+        source.read()
+        .map(view, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(batch_size)
+        .map(lambda batch: _pad_batch(batch, batch_size))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _noised_batches(
+    dataset: tf.data.Dataset,
+    num_images: int,
+    image_format: ImageFormat,
+    noise_config: NoiseConfig,
+    batch_size: int,
+    seed: tuple[int, int],
+    start_step: int,
+) -> tf.data.Dataset:
+    """Shuffles, repeats, batches and noises `encoded` images."""
+    crop, augment = _noise(image_format, noise_config)
+    if image_format.small:
+        # 3 KiB an image at 32 px: decoding it each epoch would cost more.
+        dataset = dataset.map(
+            lambda x: _decoded(x, image_format.side),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        ).cache()
+    dataset = _shuffled_epochs(
+        dataset, num_images, seed, first=start_step * batch_size
+    )
+    if not image_format.small:
+        dataset = dataset.enumerate(start_step * batch_size).map(
+            lambda i, x: _apply(crop, x, "encoded", _seed_at(seed, i)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    return (
+        dataset.batch(batch_size, drop_remainder=True)
+        .enumerate(start_step)
+        .map(
+            # Another seed than the crop's, which counts images.
+            lambda i, x: _apply(augment, x, "image", _seed_at(seed, -1 - i)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _noise(image_format: ImageFormat, config: NoiseConfig):
+    """The noise of one encoded image, and that of a batch of cropped ones."""
+    side = image_format.side
+
+    def crop(encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return noise.random_area_crop(encoded, side, seed)
+
+    rand_augment = noise.RandAugment(
+        num_layers=config.randaug_layer,
+        magnitude=config.randaug_mag,
+        use_cutout=config.cutout_op,
+        **(
+            {"translate_limit": side / 8, "cutout_limit": side / 8}
+            if image_format.small
+            else {}
+        ),
+    )
+
+    def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seeds = tf.random.experimental.stateless_split(seed, 4)
+        if config.augment_name == "v1":
+            images = rand_augment(images, seeds[0])
+            if image_format.small:
+                images = noise.random_cutout(images, seeds[1], side // 2)
+        if image_format.small:
+            images = noise.random_pad_crop(images, seeds[2], side // 8)
+        if image_format.horizontal_flip:
+            images = noise.random_flip(images, seeds[3])
+        return images
+
+    return crop, augment
+
+
+def _shuffled_epochs(
+    dataset: tf.data.Dataset, size: int, seed: tuple[int, int], first: int
+) -> tf.data.Dataset:
+    """Repeats `dataset` for ever, each epoch in an order of its own.
+
+    An epoch's order depends on its number only, so that a start at the
+    `first`-th image passes over less than one epoch, before decoding.
+    """
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        return _shuffled(dataset, size, _seed_at(seed, number))
+
+    first_epoch, skipped = divmod(first, size)
+    epochs = tf.data.Dataset.counter(first_epoch)
+    return epochs.flat_map(epoch).skip(skipped)
+
+
+def _shuffled(
+    dataset: tf.data.Dataset, size: int, seed: tf.Tensor
+) -> tf.data.Dataset:
+    """`dataset.shuffle` with a seed that is a tensor, int64 (2,).
+
+    The method takes Python seeds alone where the global seed is 0.
+    """
+    spec = dataset.element_spec
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=min(size, _SHUFFLE_BUFFER),
+        seed=seed[0],
+        seed2=seed[1],
+        output_types=[part.dtype for part in tf.nest.flatten(spec)],
+        output_shapes=[part.shape for part in tf.nest.flatten(spec)],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, spec)
+
+
+def _seed_at(seed: tuple[int, int], number: tf.Tensor) -> tf.Tensor:
+    """The seed, int64 (2,), of an image, batch or epoch by its number."""
+    return tf.random.experimental.stateless_fold_in(
+        tf.constant(seed, tf.int64), number
+    )
+
+
+def _decoded(example: Example, side: int) -> Example:
+    rest = {key: example[key] for key in example if key != "encoded"}
+    return {"image": _resized(example["encoded"], side)} | rest
+
+
+def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:
+    """Decodes and, where the size differs, resizes; uint8 (side, side, 3)."""
+    image = noise.decode(encoded)
+    image = tf.image.resize(image, [side, side], "bicubic")
+    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+    return tf.ensure_shape(image, [side, side, 3])
+
+
+def _apply(function, example: Example, key: str, seed: tf.Tensor) -> Example:
+    """Replaces `key` by `image`, what `function` makes of it."""
+    rest = {name: example[name] for name in example if name != key}
+    return {"image": function(example[key], seed)} | rest
+
+
+def _keep(example: Example, *keys: str) -> Example:
+    return {key: example[key] for key in keys}
+
+
+def _pad_batch(batch: Example, batch_size: int) -> Example:
+    """Fills a batch up with zeros, whose `weight` is 0 too."""
+
+    def pad(tensor: tf.Tensor) -> tf.Tensor:
+        missing = batch_size - tf.shape(tensor)[0]
+        paddings = [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)
+        return tf.ensure_shape(
+            tf.pad(tensor, paddings), [batch_size, *tensor.shape[1:]]
+        )
+
+    return {key: pad(tensor) for key, tensor in batch.items()}

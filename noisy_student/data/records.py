@@ -1,0 +1,131 @@
+"""The schema of the record files, and whole shards of them.
+
+Every key of a TF Example is named here and nowhere else:
+
+* pseudo-labelled: `image/encoded` (JPEG or PNG bytes), `label` (int64,
+  0-based), `prob` (float32), `probabilities` (float32, classes);
+* predictions, in the order of the images: `classes` (int64, the arg max) and
+  `probabilities`.
+
+A shard is written under a temporary name and renamed when it is whole.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+
+def shard_name(prefix: str, index: int, count: int) -> str:
+    """`train-00000-of-00128` for ("train", 0, 128)."""
+    return f"{prefix}-{index:05d}-of-{count:05d}"
+
+
+def encode_pseudo_labeled(
+    encoded: bytes, label: int, probabilities: np.ndarray
+) -> bytes:
+    """Serialises an image with its pseudo label.
+
+    Args:
+        encoded: JPEG or PNG bytes.
+        label: the kept class, 0-based.
+        probabilities: float (classes,), the teacher's.
+    """
+    return _serialize(
+        {
+            "image/encoded": _bytes(encoded),
+            "label": _ints([label]),
+            "prob": _floats(probabilities[label : label + 1]),
+            "probabilities": _floats(probabilities),
+        }
+    )
+
+
+def parse_pseudo_labeled(
+    serialized: tf.Tensor, num_classes: int
+) -> dict[str, tf.Tensor]:
+    """Parses one pseudo-labelled record.
+
+    Returns:
+        `encoded` (string), `label` (int64) and `probabilities` (float32,
+        (classes,)).
+    """
+    features = tf.io.parse_single_example(
+        serialized,
+        {
+            "image/encoded": tf.io.FixedLenFeature([], tf.string),
+            "label": tf.io.FixedLenFeature([], tf.int64),
+            "probabilities": tf.io.FixedLenFeature([num_classes], tf.float32),
+        },
+    )
+    return {
+        "encoded": features["image/encoded"],
+        "label": features["label"],
+        "probabilities": features["probabilities"],
+    }
+
+
+def encode_prediction(probabilities: np.ndarray) -> bytes:
+    """Serialises the teacher's probabilities, float (classes,)."""
+    return _serialize(
+        {
+            "classes": _ints([int(np.argmax(probabilities))]),
+            "probabilities": _floats(probabilities),
+        }
+    )
+
+
+def read_predictions(path: pathlib.Path, num_classes: int) -> np.ndarray:
+    """Reads a shard of predictions.
+
+    Returns:
+        float32 (images, classes), in the order of the images.
+
+    Raises:
+        ValueError: the shard was predicted for another number of classes.
+    """
+    feature = tf.io.FixedLenFeature([num_classes], tf.float32)
+    dataset = tf.data.TFRecordDataset(str(path)).batch(1024)
+    try:
+        batches = [
+            tf.io.parse_example(batch, {"probabilities": feature})
+            for batch in dataset
+        ]
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            f"{path} does not hold predictions of {num_classes} classes: "
+            f"{error.message}"
+        ) from error
+    if not batches:
+        return np.zeros([0, num_classes], np.float32)
+    return np.concatenate([b["probabilities"].numpy() for b in batches])
+
+
+@contextlib.contextmanager
+def shard_writer(path: pathlib.Path) -> Iterator[tf.io.TFRecordWriter]:
+    """A writer whose file appears at `path` only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"tmp.{path.name}")
+    with tf.io.TFRecordWriter(str(temporary)) as writer:
+        yield writer
+    temporary.replace(path)
+
+
+def _serialize(features: dict[str, tf.train.Feature]) -> bytes:
+    return tf.train.Example(
+        features=tf.train.Features(feature=features)
+    ).SerializeToString()
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _ints(values) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(values) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

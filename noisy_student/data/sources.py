@@ -1,0 +1,210 @@
+"""Opens a task: its labelled, unlabelled and test images.
+
+All sources look alike from outside: encoded images with a label and a stable
+index, in an order that never changes. Decoding, cropping and noise are the
+pipelines' (`pipelines.py`).
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from noisy_student import tasks
+from noisy_student.config import DataConfig
+
+NUM_TEST_DIGITS = 400
+NUM_LABELED_DIGITS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSource:
+    """A set of images.
+
+    Attributes:
+        num_images: how many there are.
+        read: returns a dataset of dicts with `encoded` (string: JPEG, PNG,
+            BMP or GIF), `label` (int64, 0-based, negative where unknown) and
+            `index` (int64, stable), always in the same order.
+    """
+
+    num_images: int
+    read: Callable[[], tf.data.Dataset]
+
+    def shard(self, index: int, count: int) -> "ImageSource":
+        """Every `count`-th image, from the `index`-th on."""
+        return ImageSource(
+            len(range(index, self.num_images, count)),
+            lambda: self.read().shard(count, index),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskData:
+    """A task with its images; `unlabeled` is None where there are none.
+
+    Labels of unlabelled images only serve to measure pseudo labels.
+    """
+
+    task: tasks.Task
+    labeled: ImageSource
+    unlabeled: ImageSource | None
+    test: ImageSource
+
+    def require_unlabeled(self) -> ImageSource:
+        """The unlabelled images.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.unlabeled is None:
+            raise ValueError(
+                f"Task {self.task.name} has no unlabelled images with these "
+                "flags, and a student needs some: lower num_labeled or set "
+                "unlabel_split."
+            )
+        return self.unlabeled
+
+
+def open_task(config: DataConfig, seed: int) -> TaskData:
+    """Opens the images of a task.
+
+    Args:
+        config: names the task, its splits and `num_labeled`.
+        seed: chooses which images keep their label (and which digits test).
+
+    Raises:
+        ValueError: the task is unknown, its data are missing, or
+            `num_labeled` does not fit it.
+    """
+    if config.task_name == "digits":
+        return _open_digits(config, seed)
+    # Costs seconds to import, and only these tasks need it.
+    from noisy_student.data import tfds_source
+
+    return tfds_source.open_task(config, seed)
+
+
+def split_labeled(
+    read: Callable[[], tf.data.Dataset],
+    labels: np.ndarray,
+    num_labeled: int,
+    num_classes: int,
+    seed: int,
+) -> tuple[ImageSource, ImageSource | None]:
+    """Lets a class-balanced subset keep its labels.
+
+    Args:
+        read: of the whole source, as `ImageSource.read`.
+        labels: int (images,), in the order of `read`.
+        num_labeled: images of the subset.
+        num_classes: number of labels.
+        seed: of the choice.
+
+    Returns:
+        The subset, and the other images or None where none is left.
+    """
+    mask = balanced_mask(labels, num_labeled, num_classes, seed)
+    rest = ImageSource(int((~mask).sum()), _reader_of(read, ~mask))
+    return (
+        ImageSource(num_labeled, _reader_of(read, mask)),
+        rest if rest.num_images else None,
+    )
+
+
+def balanced_mask(
+    labels: np.ndarray, num_labeled: int, num_classes: int, seed: int
+) -> np.ndarray:
+    """Chooses `num_labeled / num_classes` images of each class at random.
+
+    Returns:
+        bool (images,).
+
+    Raises:
+        ValueError: `num_labeled` is not divisible by the classes, or a class
+            has fewer images.
+    """
+    per_class, remainder = divmod(num_labeled, num_classes)
+    if remainder:
+        raise ValueError(
+            f"num_labeled must be divisible by the {num_classes} classes; "
+            f"got {num_labeled}."
+        )
+    mask = np.zeros(len(labels), bool)
+    generator = np.random.default_rng(seed)
+    for label in range(num_classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) < per_class:
+            raise ValueError(
+                f"num_labeled={num_labeled} needs {per_class} images of each "
+                f"class; class {label} has {len(members)}, and there are "
+                f"{len(labels)} images in all."
+            )
+        mask[generator.permutation(members)[:per_class]] = True
+    return mask
+
+
+def _reader_of(
+    read: Callable[[], tf.data.Dataset], mask: np.ndarray
+) -> Callable[[], tf.data.Dataset]:
+    """`read`, of the images where `mask` holds."""
+
+    def read_subset() -> tf.data.Dataset:
+        chosen = tf.constant(mask)
+        return read().filter(lambda example: chosen[example["index"]])
+
+    return read_subset
+
+
+def _open_digits(config: DataConfig, seed: int) -> TaskData:
+    """scikit-learn's 1,797 scanned digits, 8x8 grey, as PNGs."""
+    for name in ("label_split", "unlabel_split", "test_split"):
+        if getattr(config, name) is not None:
+            raise ValueError(
+                f"{name} is for tensorflow-datasets; the task digits is "
+                "split by --num_labeled and --seed."
+            )
+    # Costs a second to import, and only this task needs it.
+    from sklearn.datasets import load_digits
+
+    task = tasks.KNOWN["digits"]
+    digits = load_digits()
+    order = np.random.default_rng(seed).permutation(len(digits.target))
+    images = np.round(digits.images[order] * (255 / 16)).astype(np.uint8)
+    labels = digits.target[order].astype(np.int64)
+    encoded = np.array([_encode_png(image) for image in images])
+
+    train = slice(NUM_TEST_DIGITS, None)
+    labeled, unlabeled = split_labeled(
+        _array_reader(encoded[train], labels[train]),
+        labels[train],
+        config.num_labeled or NUM_LABELED_DIGITS,
+        task.num_classes,
+        seed,
+    )
+    test = slice(None, NUM_TEST_DIGITS)
+    return TaskData(
+        task,
+        labeled,
+        unlabeled,
+        ImageSource(
+            NUM_TEST_DIGITS, _array_reader(encoded[test], labels[test])
+        ),
+    )
+
+
+def _encode_png(image: np.ndarray) -> bytes:
+    return tf.io.encode_png(image[..., np.newaxis]).numpy()
+
+
+def _array_reader(
+    encoded: np.ndarray, labels: np.ndarray
+) -> Callable[[], tf.data.Dataset]:
+    return lambda: tf.data.Dataset.from_tensor_slices(
+        {
+            "encoded": encoded,
+            "label": labels,
+            "index": np.arange(len(labels)),
+        }
+    )

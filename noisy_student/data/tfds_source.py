@@ -1,0 +1,142 @@
+"""Image data sets of tensorflow-datasets as sources.
+
+Any data set whose features include `image` and `label` works by name. Images
+stay encoded: what is decoded, and how much of it, is the pipelines' choice.
+"""
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from noisy_student import tasks
+from noisy_student.config import DataConfig
+from noisy_student.data import sources
+
+
+def open_task(config: DataConfig, seed: int) -> sources.TaskData:
+    """Opens a data set by name; see `sources.open_task`."""
+    builder = _prepared_builder(config.task_name, config.tfds_data_dir)
+    task = tasks.KNOWN.get(config.task_name) or _generic_task(builder)
+    label_split = config.label_split or task.label_split
+    test_split = config.test_split or task.test_split
+    labeled, rest = _label(builder, label_split, config, task, seed)
+    unlabel_split = config.unlabel_split or task.unlabel_split
+    if unlabel_split:
+        rest = _source(builder, unlabel_split, "unlabel_split")
+    return sources.TaskData(
+        task, labeled, rest, _source(builder, test_split, "test_split")
+    )
+
+
+def _prepared_builder(
+    name: str, data_dir: str | None
+) -> tfds.core.DatasetBuilder:
+    """The data set's builder, downloaded where that is needed and possible."""
+    if data_dir is not None and not pathlib.Path(data_dir).is_dir():
+        raise ValueError(
+            f"tfds_data_dir {data_dir} does not exist; create it, or name "
+            "the directory where tensorflow-datasets keeps its data."
+        )
+    if name.split("/")[0].split(":")[0] not in tfds.list_builders(
+        with_community_datasets=False
+    ):
+        raise ValueError(
+            f"Unknown task_name {name!r}; known are "
+            f"{', '.join(tasks.KNOWN)} and the image data sets of "
+            "tensorflow-datasets."
+        )
+    builder = tfds.builder(name, data_dir=data_dir)
+    _check_features(builder)
+    if not builder.is_prepared():
+        _download(builder)
+    return builder
+
+
+def _check_features(builder: tfds.core.DatasetBuilder) -> None:
+    features = builder.info.features
+    is_classified = (
+        isinstance(features, tfds.features.FeaturesDict)
+        and {"image", "label"} <= set(features.keys())
+        and isinstance(features["image"], tfds.features.Image)
+        and isinstance(features["label"], tfds.features.ClassLabel)
+    )
+    if not is_classified:
+        raise ValueError(
+            f"task_name {builder.name!r} names a data set without the "
+            "features `image` and `label`; it cannot be classified."
+        )
+
+
+def _download(builder: tfds.core.DatasetBuilder) -> None:
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # the network has many ways to fail
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{builder.name} is not prepared in {builder.data_path.parent} "
+            f"and could not be downloaded ({type(error).__name__}: {reason}); "
+            "set --tfds_data_dir to a directory that has it."
+        ) from error
+
+
+def _generic_task(builder: tfds.core.DatasetBuilder) -> tasks.Task:
+    features = builder.info.features
+    height, width, _ = features["image"].shape
+    return tasks.generic_task(
+        builder.name,
+        features["label"].num_classes,
+        side=height if height == width else None,
+    )
+
+
+def _label(builder, split, config, task, seed):
+    """The labelled images of a split, and its others."""
+    num_labeled = config.num_labeled or task.num_labeled
+    source = _source(builder, split, "label_split")
+    if num_labeled is None:
+        return source, None
+    labels = _read_labels(source)
+    return sources.split_labeled(
+        source.read, labels, num_labeled, task.num_classes, seed
+    )
+
+
+def _source(builder, split: str, flag: str) -> sources.ImageSource:
+    try:
+        num_images = builder.info.splits[split].num_examples
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"{flag}={split!r} is no split of {builder.name}, which has "
+            f"{', '.join(builder.info.splits)}."
+        ) from error
+    if num_images == 0:
+        raise ValueError(f"{flag}={split!r} of {builder.name} is empty.")
+    return sources.ImageSource(num_images, _reader(builder, split))
+
+
+def _reader(builder, split: str) -> Callable[[], tf.data.Dataset]:
+    def read() -> tf.data.Dataset:
+        dataset = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders={"image": tfds.decode.SkipDecoding()},
+        )
+        return dataset.enumerate().map(_to_example)
+
+    return read
+
+
+def _to_example(index: tf.Tensor, features: dict) -> dict[str, tf.Tensor]:
+    return {
+        "encoded": features["image"],
+        "label": features["label"],
+        "index": index,
+    }
+
+
+def _read_labels(source: sources.ImageSource) -> np.ndarray:
+    labels = source.read().map(lambda example: example["label"])
+    return np.concatenate([batch.numpy() for batch in labels.batch(4096)])

@@ -1,0 +1,227 @@
+"""Puts the parts together: from settings and images to one stage's work.
+
+Each function is a stage with explicit inputs and a finished artefact on disk.
+`self_training.py` orders them; the modes `train`, `predict` and `eval` run
+one alone.
+"""
+
+import dataclasses
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from noisy_student import evaluation, methods, pseudo_labels, run_directory
+from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
+from noisy_student.data import pipelines, sources
+from noisy_student.models import efficientnet
+from noisy_student.training import distribution, schedules, trainer
+
+
+def model_for_task(
+    config: ExperimentConfig, model: ModelConfig, data: sources.TaskData
+) -> ModelConfig:
+    """Fills in what the task decides: classes, normalisation, resolution."""
+    task = data.task
+    small = model.small_image_model
+    return dataclasses.replace(
+        model,
+        num_classes=task.num_classes,
+        mean=task.mean,
+        std=task.std,
+        small_image_model=task.small_images if small is None else small,
+        input_image_size=config.data.input_image_size or task.image_size,
+    )
+
+
+def check_training(
+    config: ExperimentConfig,
+    train: TrainConfig,
+    data: sources.TaskData,
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Refuses what would fail only after hours; costs nothing.
+
+    Raises:
+        ValueError: the batch does not fit the replicas, or the schedule not
+            the steps.
+    """
+    num_labeled = data.labeled.num_images
+    schedules.learning_rate(train, num_labeled, train.total_steps(num_labeled))
+    for name, size in (
+        ("train_batch_size", train.train_batch_size),
+        ("train_batch_size x unlabel_ratio", unlabeled_batch_size(train)),
+        ("eval_batch_size", config.run.eval_batch_size),
+    ):
+        distribution.check_batch_size(name, size, strategy)
+
+
+def unlabeled_batch_size(train: TrainConfig) -> int:
+    """Unlabelled images a step, over all replicas."""
+    return round(train.train_batch_size * train.unlabel_ratio)
+
+
+def train_model(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    directory: pathlib.Path,
+    model: ModelConfig,
+    train: TrainConfig,
+    pseudo_label_dir: pathlib.Path | None = None,
+    seed: int = 0,
+    description: str = "train",
+) -> dict:
+    """Trains a model in a run directory, from wherever it stopped.
+
+    Args:
+        config: of the experiment.
+        data: its images.
+        directory: of this model.
+        model: which one, `model_for_task` applied.
+        train: its optimisation; `method` says where targets come from.
+        pseudo_label_dir: what `pseudo_labels.filter_and_balance` wrote; None
+            for methods that need none.
+        seed: of initial weights, order and noise.
+        description: of the progress bar.
+
+    Returns:
+        The last evaluation; see `trainer.train`.
+    """
+    settings = trainer.RunSettings(
+        directory=directory,
+        model=model,
+        train=train,
+        run=config.run,
+        total_steps=train.total_steps(data.labeled.num_images),
+        seed=seed,
+        description=description,
+    )
+    method = methods.make_method(train)
+
+    def batches(start_step: int) -> tf.data.Dataset:
+        dataset = _training_batches(
+            config, data, model, train, pseudo_label_dir, seed, start_step
+        )
+        return dataset.map(
+            lambda batch: {key: batch[key] for key in method.batch_keys}
+        )
+
+    images = trainer.TrainingImages(
+        batches=batches,
+        num_labeled=data.labeled.num_images,
+        test=_test_images(config, data, model),
+        num_test=data.test.num_images,
+    )
+    return trainer.train(settings, method, images)
+
+
+def label_images(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    teacher: pathlib.Path,
+    files: pseudo_labels.PredictionFiles,
+    shards: list[int] | None = None,
+) -> None:
+    """Predicts the unlabelled images with a teacher from a `.keras` file.
+
+    Args:
+        config: of the experiment.
+        data: its images; `unlabeled` must be there.
+        teacher: path of the model.
+        files: where the predictions go.
+        shards: those to do; None is all.
+    """
+    if shards is None:
+        shards = list(range(files.num_shards))
+    if not set(shards) & set(files.missing()):
+        return
+    model = load_model(teacher)
+    pseudo_labels.predict(
+        model,
+        data.require_unlabeled(),
+        _format(config, data, model.input_shape[1]),
+        files,
+        shards,
+        config.run.eval_batch_size,
+    )
+
+
+def evaluate_model(
+    config: ExperimentConfig, data: sources.TaskData, path: pathlib.Path
+) -> evaluation.Accuracy:
+    """Evaluates a `.keras` file on the test images."""
+    model = load_model(path)
+    dataset = pipelines.plain_images(
+        data.test,
+        _format(config, data, model.input_shape[1]),
+        config.run.eval_batch_size,
+    )
+    return evaluation.evaluate(model, dataset, data.test.num_images)
+
+
+def check_model_file(path: pathlib.Path) -> None:
+    """Refuses a path without a model.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"There is no model at {path}; mode=train and mode=self_train "
+            f"leave one as {run_directory.MODEL_FILE} in their model_dir."
+        )
+
+
+def load_model(path: pathlib.Path) -> keras.Model:
+    """Loads a model that `train_model` left."""
+    return keras.saving.load_model(path, compile=False)
+
+
+def _training_batches(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    model: ModelConfig,
+    train: TrainConfig,
+    pseudo_label_dir: pathlib.Path | None,
+    seed: int,
+    start_step: int,
+) -> tf.data.Dataset:
+    """Labelled and, where there are pseudo labels, unlabelled batches."""
+    image_format = _format(config, data, efficientnet.input_side(model))
+    labeled = pipelines.labeled_images(
+        data.labeled,
+        image_format,
+        config.noise,
+        train.train_batch_size,
+        seed,
+        start_step,
+    )
+    if pseudo_label_dir is None:
+        return labeled
+    stats = pseudo_labels.PseudoLabelStats.load(pseudo_label_dir)
+    unlabeled = pipelines.pseudo_labeled_images(
+        pseudo_labels.record_paths(pseudo_label_dir),
+        stats.records,
+        model.num_classes,
+        image_format,
+        config.noise,
+        unlabeled_batch_size(train),
+        seed,
+        start_step,
+    )
+    return tf.data.Dataset.zip(labeled, unlabeled).map(lambda a, b: a | b)
+
+
+def _test_images(
+    config: ExperimentConfig, data: sources.TaskData, model: ModelConfig
+) -> tf.data.Dataset:
+    image_format = _format(config, data, efficientnet.input_side(model))
+    return pipelines.plain_images(
+        data.test, image_format, config.run.eval_batch_size
+    )
+
+
+def _format(
+    config: ExperimentConfig, data: sources.TaskData, side: int
+) -> pipelines.ImageFormat:
+    return pipelines.ImageFormat.of(data.task, side, config.noise)

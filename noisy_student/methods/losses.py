@@ -1,0 +1,75 @@
+"""The loss equations, one pure function each.
+
+Reduction and scaling over replicas are the step's (`training/step.py`); these
+functions return one value an example, except for weight decay.
+"""
+
+from collections.abc import Iterable
+
+import tensorflow as tf
+
+
+def cross_entropy(probabilities: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """-sum_k p_k log softmax(z)_k; the gradient flows into `logits` only.
+
+    Args:
+        probabilities: float32 (batch, classes), the targets.
+        logits: float32 (batch, classes).
+
+    Returns:
+        float32 (batch,), in nats.
+    """
+    return tf.nn.softmax_cross_entropy_with_logits(
+        tf.stop_gradient(probabilities), logits
+    )
+
+
+def smooth_one_hot(
+    labels: tf.Tensor, num_classes: int, label_smoothing: float
+) -> tf.Tensor:
+    """One-hot targets mixed with the uniform distribution.
+
+    (1 - s) one_hot + s / classes (arXiv 1512.00567, section 7).
+
+    Args:
+        labels: int (batch,), 0-based.
+        num_classes: size of the distribution.
+        label_smoothing: s, in [0, 1); 0 gives one-hot targets.
+
+    Returns:
+        float32 (batch, num_classes).
+    """
+    one_hot = tf.one_hot(labels, num_classes, dtype=tf.float32)
+    return one_hot * (1 - label_smoothing) + label_smoothing / num_classes
+
+
+def sharpen(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
+    """p^(1/T) renormalised: softmax(z / T) from p = softmax(z).
+
+    Args:
+        probabilities: float32 (batch, classes), the teacher's.
+        temperature: T, above 0; below 1 the result is sharper.
+
+    Returns:
+        float32 (batch, classes).
+    """
+    powered = probabilities ** (1 / temperature)
+    return powered / tf.reduce_sum(powered, axis=-1, keepdims=True)
+
+
+def weight_decay(variables: Iterable) -> tf.Tensor:
+    """Sum of v^2 / 2 over all but batch norm's gamma and beta.
+
+    The biases of squeeze-and-excitation and classifier are decayed, as in
+    the original.
+
+    Args:
+        variables: trainable variables of a Keras model.
+    """
+    return tf.add_n(
+        [
+            tf.nn.l2_loss(tf.convert_to_tensor(variable))
+            for variable in variables
+            if variable.name not in ("gamma", "beta")
+        ]
+    )

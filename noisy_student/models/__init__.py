@@ -1,0 +1,1 @@
+"""EfficientNet: scaling table, layers and the network."""

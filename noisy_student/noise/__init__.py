@@ -1,0 +1,23 @@
+"""Input noise: RandAugment, and the crops and flips that go with it."""
+
+from noisy_student.noise.crops import (
+    central_crop,
+    decode,
+    random_area_crop,
+    random_cutout,
+    random_flip,
+    random_pad_crop,
+)
+from noisy_student.noise.rand_augment import OP_NAMES, RandAugment, apply_op
+
+__all__ = [
+    "OP_NAMES",
+    "RandAugment",
+    "apply_op",
+    "central_crop",
+    "decode",
+    "random_area_crop",
+    "random_cutout",
+    "random_flip",
+    "random_pad_crop",
+]

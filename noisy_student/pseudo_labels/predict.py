@@ -1,0 +1,154 @@
+"""The teacher's probabilities on disk: one record an image, in order.
+
+A shard is the file `train-info-SSSSS-of-NNNNN-WWWWW` in the predictions'
+directory and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON with `image_num` and
+`seconds`) in the info directory. The second is written last, so that a shard
+that has it is whole and is not predicted again.
+"""
+
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noisy_student import progress, run_directory
+from noisy_student.data import pipelines, records, sources
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionFiles:
+    """Where the predictions of a source are.
+
+    Attributes:
+        output_dir: directory of the predictions.
+        info_dir: directory of the counts.
+        num_shards: into how many shards the source is divided.
+    """
+
+    output_dir: pathlib.Path
+    info_dir: pathlib.Path
+    num_shards: int
+
+    def predictions(self, shard: int) -> pathlib.Path:
+        """The file of a shard's probabilities."""
+        return self.output_dir / (self._name("train-info", shard))
+
+    def info(self, shard: int) -> pathlib.Path:
+        """The file of a shard's count, which says that it is whole."""
+        return self.info_dir / (self._name("info", shard) + ".txt")
+
+    def _name(self, prefix: str, shard: int) -> str:
+        name = records.shard_name(prefix, shard, self.num_shards)
+        return f"{name}-{0:05d}"
+
+    def missing(self) -> list[int]:
+        """Shards that are not whole yet."""
+        shards = range(self.num_shards)
+        return [shard for shard in shards if not self.info(shard).exists()]
+
+    def check_complete(self) -> None:
+        """Refuses to go on without the predictions of all shards.
+
+        Raises:
+            ValueError: naming the missing shards.
+        """
+        missing = self.missing()
+        if missing:
+            raise ValueError(
+                f"Predictions of the shards {', '.join(map(str, missing))} of "
+                f"{self.num_shards} are missing in {self.info_dir}; run "
+                "mode=predict for them first."
+            )
+
+    def seconds(self) -> float:
+        """Time that the prediction of all shards took."""
+        return sum(
+            self._read_info(shard)["seconds"]
+            for shard in range(self.num_shards)
+        )
+
+    def _read_info(self, shard: int) -> dict:
+        return json.loads(self.info(shard).read_text())
+
+    def read(self, shard: int, num_classes: int) -> np.ndarray:
+        """A shard's probabilities, float32 (images, classes).
+
+        Raises:
+            ValueError: the file holds another number of images than its
+                count says, or another number of classes.
+        """
+        path = self.predictions(shard)
+        probabilities = records.read_predictions(path, num_classes)
+        expected = self._read_info(shard)["image_num"]
+        if len(probabilities) != expected:
+            raise ValueError(
+                f"{path} holds {len(probabilities)} predictions and "
+                f"{self.info(shard)} says {expected}; delete both and "
+                "predict this shard again."
+            )
+        return probabilities
+
+
+def predict(
+    model: keras.Model,
+    source: sources.ImageSource,
+    image_format: pipelines.ImageFormat,
+    files: PredictionFiles,
+    shards: Iterable[int],
+    batch_size: int,
+) -> None:
+    """Labels shards of a source with a teacher that runs without noise.
+
+    Args:
+        model: the teacher: images to logits.
+        source: the unlabelled images.
+        image_format: how they reach the model.
+        files: where the predictions go.
+        shards: those to do; finished ones are passed over.
+        batch_size: images a step, over all replicas.
+    """
+    predict_all = _batch_predictor(model)
+    for shard in shards:
+        if files.info(shard).exists():
+            continue
+        start = time.monotonic()
+        part = source.shard(shard, files.num_shards)
+        dataset = pipelines.plain_images(part, image_format, batch_size)
+        description = f"predict shard {shard + 1}/{files.num_shards}"
+        with (
+            records.shard_writer(files.predictions(shard)) as writer,
+            progress.bar(part.num_images, description, "image") as bar,
+        ):
+            for batch in predict_all(dataset):
+                # The last batch is padded.
+                batch = batch[: part.num_images - bar.n]
+                for probabilities in batch:
+                    writer.write(records.encode_prediction(probabilities))
+                bar.update(len(batch))
+        seconds = round(time.monotonic() - start, 1)
+        info = {"image_num": part.num_images, "seconds": seconds}
+        run_directory.write_json(files.info(shard), info)
+
+
+def _batch_predictor(model: keras.Model):
+    """A generator function: dataset -> float32 (batch, classes) each."""
+    strategy = tf.distribute.get_strategy()
+
+    def probabilities(batch: dict) -> tf.Tensor:
+        return tf.nn.softmax(model(batch["image"], training=False))
+
+    @tf.function
+    def predict_batch(batch):
+        return strategy.run(probabilities, args=(batch,))
+
+    def predict_all(dataset: tf.data.Dataset):
+        for batch in strategy.experimental_distribute_dataset(dataset):
+            parts = strategy.experimental_local_results(predict_batch(batch))
+            yield np.concatenate([part.numpy() for part in parts])
+
+    return predict_all

@@ -1,0 +1,214 @@
+"""The outer loop: teacher -> predict -> select -> student -> again.
+
+Algorithm 1 of Noisy Student (arXiv 1911.04252). Every stage leaves a finished
+artefact in the generation's directory and is not run again where it is there,
+so that the same command goes on after a kill.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+
+from absl import logging
+
+from noisy_student import (
+    experiment,
+    pseudo_labels,
+    report,
+    run_directory,
+)
+from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
+from noisy_student.data import sources
+from noisy_student.models import scaling
+
+PSEUDO_LABEL_DIR = "pseudo_labels"
+
+
+def self_train(config: ExperimentConfig, data: sources.TaskData) -> dict:
+    """Trains a teacher and then one student after the other.
+
+    Call in the scope of a strategy.
+
+    Args:
+        config: of the experiment; `check_models` has passed.
+        data: the images; `unlabeled` must be there.
+
+    Returns:
+        The results, as `results.json` has them.
+    """
+    results = report.load_results(config)
+    generations = results["generations"]
+    last = config.self_training.num_iterations
+    for number in range(len(generations), last + 1):
+        _claim(config, number)
+        if number == 0:
+            result = train_first_teacher(config, data)
+        else:
+            stats = make_pseudo_labels(config, data, number)
+            result = train_student(config, data, number, stats)
+        generations.append(result)
+        report.save_results(config, results)
+    _publish(
+        generation_dir(config, last) / run_directory.MODEL_FILE,
+        config.directory,
+    )
+    return results
+
+
+def train_first_teacher(
+    config: ExperimentConfig, data: sources.TaskData
+) -> dict:
+    """Generation 0: on labelled images alone; returns its results."""
+    evaluated = _train(config, data, 0, None, "train teacher")
+    return _result(config, data, 0, evaluated, None)
+
+
+def make_pseudo_labels(
+    config: ExperimentConfig, data: sources.TaskData, number: int
+) -> pseudo_labels.PseudoLabelStats:
+    """The labels that student `number` learns from, by its predecessor."""
+    directory = generation_dir(config, number) / PSEUDO_LABEL_DIR
+    files = pseudo_labels.PredictionFiles(
+        directory / "predictions",
+        directory / "info",
+        config.pseudo_labels.num_shards,
+    )
+    teacher = generation_dir(config, number - 1) / run_directory.MODEL_FILE
+    experiment.label_images(config, data, teacher, files)
+    return pseudo_labels.filter_and_balance(
+        data.require_unlabeled(),
+        files,
+        directory,
+        data.task.num_classes,
+        config.pseudo_labels,
+        seed=_seed(config, number),
+    )
+
+
+def train_student(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    number: int,
+    stats: pseudo_labels.PseudoLabelStats,
+) -> dict:
+    """Student `number`, noised, on labels and pseudo labels; its results."""
+    directory = generation_dir(config, number) / PSEUDO_LABEL_DIR
+    evaluated = _train(
+        config, data, number, directory, f"train student {number}"
+    )
+    return _result(config, data, number, evaluated, stats)
+
+
+def generation_train(config: ExperimentConfig, number: int) -> TrainConfig:
+    """The optimisation of a generation; the first teacher is supervised."""
+    train = config.train
+    if number > 0:
+        return train
+    return dataclasses.replace(
+        train,
+        method="supervised",
+        unlabel_ratio=0.0,
+        train_steps=train.teacher_train_steps or train.train_steps,
+    )
+
+
+def generation_model(config: ExperimentConfig, number: int) -> ModelConfig:
+    """The model of a generation; 0 is the first teacher."""
+    if number == 0:
+        return config.model
+    return config.self_training.student_model(config.model, number)
+
+
+def generation_dir(config: ExperimentConfig, number: int) -> pathlib.Path:
+    """The run directory of a generation."""
+    return config.directory / f"generation_{number:02d}"
+
+
+def check_models(config: ExperimentConfig) -> None:
+    """Refuses unknown models and warns of a student below its teacher.
+
+    Raises:
+        ValueError: a model is unknown.
+    """
+    sizes = []
+    for number in range(config.self_training.num_iterations + 1):
+        model = generation_model(config, number)
+        sizes.append(
+            scaling.model_size(
+                model.model_name,
+                model.width_coefficient,
+                model.depth_coefficient,
+            )
+        )
+        if number and sizes[number] < sizes[number - 1]:
+            logging.warning(
+                "Student %d is smaller than its teacher; Noisy Student needs "
+                "an equal or larger one (paper, section 2.1).",
+                number,
+            )
+
+
+def _claim(config: ExperimentConfig, number: int) -> None:
+    """Gives a generation's run directory its `config.json`."""
+    directory = generation_dir(config, number)
+    own = dataclasses.replace(
+        config,
+        mode="train",
+        model_dir=str(directory),
+        model=generation_model(config, number),
+        train=generation_train(config, number),
+    )
+    run_directory.claim(directory, own)
+
+
+def _train(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    number: int,
+    pseudo_label_dir: pathlib.Path | None,
+    description: str,
+) -> dict:
+    return experiment.train_model(
+        config,
+        data,
+        generation_dir(config, number),
+        experiment.model_for_task(
+            config, generation_model(config, number), data
+        ),
+        generation_train(config, number),
+        pseudo_label_dir,
+        seed=_seed(config, number),
+        description=description,
+    )
+
+
+def _result(config, data, number, evaluated, stats) -> dict:
+    """A generation's entry in `results.json`."""
+    return {
+        "generation": number,
+        "role": "student" if number else "teacher",
+        "model_name": generation_model(config, number).model_name,
+        "top_1_accuracy": evaluated["top_1_accuracy"],
+        "top_5_accuracy": evaluated["top_5_accuracy"],
+        "num_images": data.labeled.num_images + (stats.kept if stats else 0),
+        "pseudo_labels": {
+            "kept": stats.kept if stats else 0,
+            "records": stats.records if stats else 0,
+            "accuracy": stats.accuracy if stats else None,
+        },
+        "seconds": round(
+            evaluated["seconds"] + (stats.seconds if stats else 0), 1
+        ),
+    }
+
+
+def _seed(config: ExperimentConfig, number: int) -> int:
+    """Each generation draws its own weights, order and noise."""
+    return 1000 * config.seed + number
+
+
+def _publish(model: pathlib.Path, directory: pathlib.Path) -> None:
+    """The last student becomes the model of the whole run."""
+    temporary = directory / f"tmp.{model.name}"
+    shutil.copyfile(model, temporary)
+    temporary.replace(directory / model.name)

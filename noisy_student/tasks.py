@@ -1,0 +1,101 @@
+"""Facts about data sets that no file of theirs states.
+
+`data/sources.py` opens the images. A data set that is not listed here is
+looked up in tensorflow-datasets and gets `generic_task`'s defaults.
+"""
+
+import dataclasses
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A data set to train on.
+
+    Attributes:
+        name: as `--task_name`; also the name in tensorflow-datasets.
+        num_classes: number of labels.
+        image_size: side to train at, in pixels; None is the model's.
+        mean, std: of the RGB values, in [0, 1].
+        horizontal_flip: whether a mirrored image keeps its class.
+        small_images: images of one small size (at most 64 px), which are
+            cached decoded and cropped by padding instead of by area.
+        label_split, unlabel_split, test_split: of tensorflow-datasets;
+            `unlabel_split` None is what `num_labeled` leaves of
+            `label_split`.
+        num_labeled: images that keep their label, unless told otherwise.
+    """
+
+    name: str
+    num_classes: int
+    image_size: int | None = None
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    horizontal_flip: bool = True
+    small_images: bool = False
+    label_split: str = "train"
+    unlabel_split: str | None = None
+    test_split: str = "test"
+    num_labeled: int | None = None
+
+
+# Mean and standard deviation over the training images, in [0, 1].
+_TASKS = (
+    Task(
+        "digits",
+        num_classes=10,
+        image_size=32,
+        mean=(0.3053, 0.3053, 0.3053),
+        std=(0.3760, 0.3760, 0.3760),
+        horizontal_flip=False,
+        small_images=True,
+    ),
+    Task(
+        "cifar10",
+        num_classes=10,
+        image_size=32,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+        small_images=True,
+        num_labeled=4000,
+    ),
+    Task(
+        "svhn_cropped",
+        num_classes=10,
+        image_size=32,
+        mean=(0.4376821, 0.4437697, 0.47280442),
+        std=(0.19803012, 0.20101562, 0.19703614),
+        horizontal_flip=False,
+        small_images=True,
+        unlabel_split="extra",
+    ),
+    Task(
+        "imagenet2012",
+        num_classes=1000,
+        test_split="validation",
+    ),
+)
+KNOWN = {task.name: task for task in _TASKS}
+
+# Data sets of characters, whose mirror images are other characters.
+_NOT_TO_FLIP = ("mnist", "kmnist", "emnist", "binarized_mnist", "omniglot")
+
+
+def generic_task(name: str, num_classes: int, side: int | None) -> Task:
+    """The defaults for a data set that is not in `KNOWN`.
+
+    Args:
+        name: of the data set in tensorflow-datasets.
+        num_classes: number of labels.
+        side: of its images in pixels, where all have one size.
+    """
+    small = side is not None and side <= 64
+    return Task(
+        name,
+        num_classes,
+        image_size=side if small else None,
+        horizontal_flip=name.split("/")[0] not in _NOT_TO_FLIP,
+        small_images=small,
+    )

@@ -1,0 +1,1 @@
+"""Optimisation of one model: schedule, average, step, loop."""

@@ -1,0 +1,86 @@
+"""The learning rate: linear warm-up, then a staircase decay.
+
+Reproduces the original's schedule (Noisy Student, appendix A.2).
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from noisy_student.config import TrainConfig
+
+_DECAY_FACTOR = 0.97
+_DECAY_EPOCHS = 2.4
+_REFERENCE_BATCH_SIZE = 256
+
+
+class WarmupStaircase(keras.optimizers.schedules.LearningRateSchedule):
+    """peak * step / warmup_steps, then peak * 0.97^floor(step / decay_steps).
+
+    The staircase is counted from step 0, not from the end of the warm-up.
+
+    Args:
+        peak: learning rate after the warm-up, before any decay.
+        warmup_steps: steps of the warm-up; 0 is none.
+        decay_steps: steps between two decays, above 0, fractions allowed.
+    """
+
+    def __init__(
+        self, peak: float, warmup_steps: int, decay_steps: float
+    ) -> None:
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.decay_steps = decay_steps
+
+    def __call__(self, step) -> tf.Tensor:
+        step = tf.cast(step, tf.float32)
+        stairs = tf.floor(step / self.decay_steps)
+        decayed = self.peak * _DECAY_FACTOR**stairs
+        warmup = self.peak * step / max(self.warmup_steps, 1)
+        return tf.where(step < self.warmup_steps, warmup, decayed)
+
+    def get_config(self) -> dict:
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": self.decay_steps,
+        }
+
+
+def learning_rate(
+    config: TrainConfig, num_labeled: int, total_steps: int
+) -> WarmupStaircase:
+    """The schedule of a run.
+
+    The peak is `base_learning_rate` * batch / 256. It decays each 2.4 *
+    `train_ratio` epochs of the labelled images, or, with `final_base_lr`, as
+    often as it takes to end there.
+
+    Args:
+        config: the training settings.
+        num_labeled: labelled images, which make an epoch.
+        total_steps: steps of the run, after `train_ratio`.
+
+    Raises:
+        ValueError: `final_base_lr` with less than `warmup_epochs` to train.
+    """
+    steps_per_epoch = num_labeled / config.train_batch_size
+    decay_epochs = _DECAY_EPOCHS * config.train_ratio
+    if config.final_base_lr is not None:
+        epochs = total_steps / steps_per_epoch - config.warmup_epochs
+        if epochs <= 0:
+            raise ValueError(
+                f"warmup_epochs={config.warmup_epochs} are "
+                f"{config.warmup_epochs * steps_per_epoch:.0f} steps, and the "
+                f"run has {total_steps}; raise train_steps or lower "
+                "warmup_epochs."
+            )
+        ratio = config.final_base_lr / config.base_learning_rate
+        decay_epochs = epochs / (math.log(ratio) / math.log(_DECAY_FACTOR))
+    scale = config.train_batch_size / _REFERENCE_BATCH_SIZE
+    return WarmupStaircase(
+        peak=config.base_learning_rate * scale,
+        warmup_steps=int(config.warmup_epochs * steps_per_epoch),
+        decay_steps=decay_epochs * steps_per_epoch,
+    )

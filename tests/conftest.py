@@ -1,0 +1,37 @@
+"""What all tests share: small fixtures, and two logical CPUs."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+import tensorflow as tf
+
+FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+
+# Must precede every use of TensorFlow; replicas of tests live on these.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> pathlib.Path:
+    return FIXTURES
+
+
+@pytest.fixture
+def two_replicas() -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def cifar_dir() -> str:
+    """A directory where tensorflow-datasets has CIFAR-10."""
+    directory = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    directory = pathlib.Path(directory).expanduser()
+    if not (directory / "cifar10").is_dir():
+        pytest.skip(f"{directory} has no cifar10; set TFDS_DATA_DIR")
+    return str(directory)

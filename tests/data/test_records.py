@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noisy_student.data import records
+
+
+def test_pseudo_labelled_records_have_the_documented_keys():
+    probabilities = np.array([0.1, 0.7, 0.2], np.float32)
+    serialized = records.encode_pseudo_labeled(b"bytes", 1, probabilities)
+    feature = tf.train.Example.FromString(serialized).features.feature
+    assert feature["image/encoded"].bytes_list.value == [b"bytes"]
+    assert feature["label"].int64_list.value == [1]
+    assert feature["prob"].float_list.value[0] == pytest.approx(0.7)
+    np.testing.assert_allclose(
+        feature["probabilities"].float_list.value, probabilities
+    )
+    assert len(feature) == 4
+
+
+def test_predictions_come_back_in_order(tmp_path):
+    rows = np.random.default_rng(0).dirichlet(np.ones(4), size=3000)
+    path = tmp_path / "deep" / "shard"
+    with records.shard_writer(path) as writer:
+        for row in rows:
+            writer.write(records.encode_prediction(row))
+    np.testing.assert_allclose(
+        records.read_predictions(path, 4), rows, rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="predictions of 5 classes"):
+        records.read_predictions(path, 5)
+
+
+def test_an_empty_shard_has_no_predictions(tmp_path):
+    with records.shard_writer(tmp_path / "shard"):
+        pass
+    assert records.read_predictions(tmp_path / "shard", 7).shape == (0, 7)
+
+
+def test_a_shard_appears_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "shard"
+    with pytest.raises(RuntimeError), records.shard_writer(path) as writer:
+        writer.write(b"half")
+        assert not path.exists()
+        raise RuntimeError
+    assert not path.exists()
+
+
+def test_shard_names():
+    assert records.shard_name("train", 3, 128) == "train-00003-of-00128"

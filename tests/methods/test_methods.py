@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import log_softmax
+
+from noisy_student import methods
+from noisy_student.config import TrainConfig
+from noisy_student.training import step
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.normal(size=(3, 4)).astype(np.float32)
+UNLABELED = GENERATOR.normal(size=(6, 4)).astype(np.float32)
+PROBABILITIES = GENERATOR.dirichlet(np.ones(4), size=6).astype(np.float32)
+BATCH = {
+    "image": IMAGES,
+    "label": np.array([0, 2, 1]),
+    "unlabeled_image": UNLABELED,
+    "unlabeled_label": PROBABILITIES.argmax(axis=1),
+    "unlabeled_probabilities": PROBABILITIES,
+}
+
+
+class Student:
+    """Logits are the images; remembers how it was called."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, images, training):
+        self.calls.append((tf.shape(images).numpy().tolist(), training))
+        return images
+
+
+def smooth(labels, smoothing=0.1):
+    return np.eye(4)[labels] * (1 - smoothing) + smoothing / 4
+
+
+def mean_cross_entropy(targets, logits):
+    return -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
+
+
+def total(method, student=None):
+    result = method.compute_losses(student or Student(), None, BATCH)
+    kernel = tf.Variable([[2.0]], name="kernel")
+    return step.total_loss(result, [kernel], weight_decay=0.5)
+
+
+def test_supervised_loss_against_numpy():
+    loss, metrics = total(methods.Supervised(label_smoothing=0.1))
+    expected = mean_cross_entropy(smooth(BATCH["label"]), IMAGES)
+    assert float(metrics["train/data_loss"]) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert float(loss) == pytest.approx(expected + 0.5 * 2.0, rel=1e-5)
+    accuracy = (IMAGES.argmax(axis=1) == BATCH["label"]).mean()
+    assert float(metrics["lab/acc"]) == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 1.0, 0.5])
+def test_noisy_student_loss_against_numpy(temperature):
+    _, metrics = total(methods.NoisyStudent(0.1, 2.0, temperature))
+    if temperature == -1:
+        targets = smooth(PROBABILITIES.argmax(axis=1))
+    else:
+        targets = PROBABILITIES ** (1 / temperature)
+        targets /= targets.sum(axis=1, keepdims=True)
+    labeled = mean_cross_entropy(smooth(BATCH["label"]), IMAGES)
+    unlabeled = mean_cross_entropy(targets, UNLABELED)
+    assert float(metrics["lab/loss"]) == pytest.approx(labeled, rel=1e-4)
+    assert float(metrics["ext/loss"]) == pytest.approx(unlabeled, rel=1e-4)
+    assert float(metrics["train/data_loss"]) == pytest.approx(
+        labeled + 2.0 * unlabeled, rel=1e-4
+    )
+
+
+def test_both_kinds_of_images_share_one_noised_pass():
+    student = Student()
+    total(methods.NoisyStudent(0.1, 2.0), student)
+    assert student.calls == [([9, 4], True)]
+
+
+def test_soft_labels_of_a_one_hot_teacher_are_hard_ones():
+    batch = BATCH | {
+        "unlabeled_probabilities": np.eye(4, dtype=np.float32)[
+            BATCH["unlabeled_label"]
+        ]
+    }
+    soft, hard = (
+        methods.NoisyStudent(0.0, 1.0, temperature)
+        .compute_losses(Student(), None, batch)
+        .terms["ext/loss"]
+        .mean()
+        for temperature in (1.0, -1.0)
+    )
+    assert float(soft) == pytest.approx(float(hard), rel=1e-6)
+
+
+def test_weights_mask_examples_but_not_the_denominator():
+    term = methods.LossTerm(tf.constant([1.0, 5.0]), tf.constant([1.0, 0.0]))
+    assert float(term.mean()) == 0.5
+
+
+def test_make_method_follows_the_config():
+    made = methods.make_method(TrainConfig("supervised"))
+    assert isinstance(made, methods.Supervised)
+    made = methods.make_method(TrainConfig("noisy_student", unlabel_ratio=7))
+    assert isinstance(made, methods.NoisyStudent) and made.unlabel_ratio == 7
+    with pytest.raises(ValueError, match="unlabel_ratio above 0"):
+        methods.make_method(TrainConfig("noisy_student", unlabel_ratio=0))

@@ -1,0 +1,164 @@
+"""Each operation equals PIL's on a photograph, odd sizes and a flat image."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageEnhance, ImageOps
+from sklearn.datasets import load_sample_image
+
+from noisy_student.noise import image_ops
+from noisy_student.noise.rand_augment import OP_NAMES, apply_op
+
+MAGNITUDES = (0, 5, 10, 15, 27, 30)
+SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
+LIMIT = 12.0  # pixels; with 100 the small test images would all turn grey
+
+
+def _photograph(width: int, height: int) -> np.ndarray:
+    image = Image.fromarray(load_sample_image("china.jpg"))
+    return np.array(image.resize((width, height), Image.Resampling.BICUBIC))
+
+
+IMAGES = {
+    "photograph": _photograph(64, 48),
+    "odd": _photograph(37, 53),
+    "square": _photograph(32, 32),
+    "narrow": np.clip(_photograph(64, 48) // 4 + 90, 0, 255).astype("uint8"),
+    "flat": np.full((20, 24, 3), (70, 128, 255), np.uint8),
+    "tiny": _photograph(2, 3),
+}
+
+
+def _solarize_add(image: Image.Image, addition: int) -> Image.Image:
+    return image.point(
+        [min(i + addition, 255) if i < 128 else i for i in range(256)] * 3
+    )
+
+
+def _posterize(image: Image.Image, bits: int) -> Image.Image:
+    if bits == 0:  # PIL refuses it since version 13; its mask was 0 before
+        return Image.new("RGB", image.size)
+    return ImageOps.posterize(image, min(8, bits))
+
+
+def _transform(image: Image.Image, matrix: tuple) -> Image.Image:
+    return image.transform(
+        image.size,
+        Image.Transform.AFFINE,
+        matrix,
+        Image.Resampling.NEAREST,
+        fillcolor=(128, 128, 128),
+    )
+
+
+def _pil(name: str, image: Image.Image, magnitude: float, sign: int):
+    """What PIL makes of the image at the levels of the reference."""
+    share = magnitude / 10
+    factor = 1.8 * share + 0.1
+    shift, slope = sign * LIMIT * share, sign * 0.3 * share
+    return {
+        "AutoContrast": lambda: ImageOps.autocontrast(image),
+        "Equalize": lambda: ImageOps.equalize(image),
+        "Invert": lambda: ImageOps.invert(image),
+        "Rotate": lambda: image.rotate(
+            sign * 30 * share, fillcolor=(128, 128, 128)
+        ),
+        "Posterize": lambda: _posterize(image, int(4 * share)),
+        "Solarize": lambda: ImageOps.solarize(image, int(256 * share)),
+        "SolarizeAdd": lambda: _solarize_add(image, int(110 * share)),
+        "Color": lambda: ImageEnhance.Color(image).enhance(factor),
+        "Contrast": lambda: ImageEnhance.Contrast(image).enhance(factor),
+        "Brightness": lambda: ImageEnhance.Brightness(image).enhance(factor),
+        "Sharpness": lambda: ImageEnhance.Sharpness(image).enhance(factor),
+        "ShearX": lambda: _transform(image, (1, slope, 0, 0, 1, 0)),
+        "ShearY": lambda: _transform(image, (1, 0, 0, slope, 1, 0)),
+        "TranslateX": lambda: _transform(image, (1, 0, shift, 0, 1, 0)),
+        "TranslateY": lambda: _transform(image, (1, 0, 0, 0, 1, shift)),
+    }[name]()
+
+
+def _ours(name: str, image: np.ndarray, magnitude: float, sign: int):
+    return apply_op(name, image, magnitude, sign, translate_limit=LIMIT)
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("name", OP_NAMES[:-1])
+def test_equals_pil(name, kind):
+    image = IMAGES[kind]
+    for magnitude in MAGNITUDES:
+        for sign in (1, -1) if name in SIGNED else (1,):
+            ours = _ours(name, image, magnitude, sign).numpy()
+            pil = np.array(_pil(name, Image.fromarray(image), magnitude, sign))
+            assert ours.dtype == np.uint8 and ours.shape == image.shape
+            where = f"magnitude {magnitude}, sign {sign}"
+            if name == "AutoContrast":  # PIL's rounding, see the docstring
+                below = ours.astype(int) - pil
+                assert below.min() >= 0 and below.max() <= 1, where
+            elif name in SIGNED:
+                equal = (ours == pil).all(axis=-1).mean()
+                assert equal >= 0.995, where
+            else:
+                np.testing.assert_array_equal(ours, pil, where)
+
+
+@pytest.mark.parametrize("name", OP_NAMES)
+def test_compiled_with_unknown_size_equals_eager(name):
+    def op(image, sign):
+        return apply_op(name, image, 15, sign, translate_limit=LIMIT)
+
+    signature = [
+        tf.TensorSpec([None, None, 3], tf.uint8),
+        tf.TensorSpec([], tf.int32),
+    ]
+    compiled = tf.function(op, input_signature=signature, jit_compile=True)
+    for kind in ("photograph", "odd"):
+        image = tf.constant(IMAGES[kind])
+        np.testing.assert_array_equal(compiled(image, -1), op(image, -1))
+
+
+@pytest.mark.parametrize("name", ["AutoContrast", "Equalize"])
+def test_flat_image_is_left_alone(name):
+    flat = IMAGES["flat"]
+    np.testing.assert_array_equal(apply_op(name, flat, 10), flat)
+
+
+@pytest.mark.parametrize("name", ["Color", "Contrast", "Brightness"])
+def test_magnitude_five_enhances_nothing(name):
+    image = IMAGES["photograph"]
+    np.testing.assert_array_equal(apply_op(name, image, 5), image)
+
+
+@pytest.mark.parametrize("name", ["Posterize", "Solarize"])
+def test_clamped_level_leaves_the_image_alone(name):
+    image = IMAGES["photograph"]
+    np.testing.assert_array_equal(apply_op(name, image, 27), image)
+
+
+def test_positive_rotation_is_counter_clockwise():
+    image = np.zeros((33, 33, 3), np.uint8)
+    image[16, 30] = 255  # three o'clock
+    turned = image_ops.rotate(image, 90.0).numpy()
+    assert turned[2, 16, 0] == 255  # twelve o'clock
+
+
+def test_cutout_fills_a_square_clipped_at_the_border():
+    image = np.zeros((20, 30, 3), np.uint8)
+    expected = image.copy()
+    expected[7:13, 0:5] = 128
+    holed = image_ops.cutout(image, tf.constant([10, 2]), half_side=3)
+    np.testing.assert_array_equal(holed, expected)
+
+
+def test_cutout_level_and_default_centre():
+    image = np.zeros((40, 40, 3), np.uint8)
+    holed = apply_op("Cutout", image, 15, cutout_limit=6.0).numpy()
+    assert (holed[11:29, 11:29] == 128).all()  # half side 6 * 1.5 = 9
+    assert (holed == 128).sum() == 3 * 18 * 18
+
+
+def test_unknown_operation_and_magnitude_are_refused():
+    image = IMAGES["tiny"]
+    with pytest.raises(ValueError, match=r"name must be one of .*'Blur'"):
+        apply_op("Blur", image, 10)
+    with pytest.raises(ValueError, match=r"magnitude must be .* got 31"):
+        apply_op("Invert", image, 31)

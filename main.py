@@ -12,8 +12,7 @@ from absl import app
 
 import flags
 from flags.entry import Work, run_planned
-from noisy_student import report
-from noisy_student.config import ExperimentConfig
+from noisy_student import report, run_directory
 
 
 def main(argv: list[str]) -> None:
@@ -24,23 +23,16 @@ def main(argv: list[str]) -> None:
 def plan() -> Work | None:
     """Checks the experiment; returns its work unless it is finished."""
     config = flags.experiment_config()
-    if is_finished(config):
-        print(f"{config.model_dir} is finished:")
-        print(report.format_table(report.load_results(config)))
-        return None
+    if config.mode == "self_train":
+        run_directory.check(config.directory, config)
+        if report.is_finished(config):
+            print(f"{config.model_dir} is finished:")
+            print(report.format_table(report.load_results(config)))
+            return None
     # TensorFlow takes seconds to import; all the above need not wait.
     from noisy_student import modes
 
     return modes.plan(config)
-
-
-def is_finished(config: ExperimentConfig) -> bool:
-    """Whether this is a self-training whose results are all there."""
-    return (
-        config.mode == "self_train"
-        and config.model_dir is not None
-        and report.is_finished(config)
-    )
 
 
 if __name__ == "__main__":

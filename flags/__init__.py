@@ -4,6 +4,7 @@ The library never sees flags: `experiment_config` turns them into the frozen
 dataclasses of `noisy_student/config.py`.
 """
 
+import sys
 import types
 
 from absl import flags as absl_flags
@@ -33,9 +34,11 @@ GROUPS = (
 
 
 def show_in_help(*groups: types.ModuleType) -> None:
-    """Lets `--help` list the flags of these groups."""
+    """Lets a script's `--help` list these groups; none means all."""
+    values = absl_flags.FLAGS
     for group in groups or GROUPS:
-        absl_flags.adopt_module_key_flags(group)
+        for flag in values.flags_by_module_dict()[group.__name__]:
+            values.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def experiment_config() -> ExperimentConfig:

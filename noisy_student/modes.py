@@ -88,8 +88,8 @@ def _train(config: ExperimentConfig) -> Work:
 
 
 def _predict(config: ExperimentConfig) -> Work:
-    teacher = _existing_model(config)
     output_dir = _required(config.predict.output_dir, "output_dir")
+    teacher = _existing_model(config)
     files = _prediction_files(config, output_dir)
     shards = list(config.predict.shard_id) or list(range(files.num_shards))
     unknown = set(shards) - set(range(files.num_shards))

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-FILL = 128  # the grey of cut-out squares
+from noisy_student.noise.image_ops import FILL
+
 CROP_PADDING = 32  # evaluation sees size / (size + 32) of the short side
 # TensorFlow's default is no faster (measured) and up to 30 levels off.
 JPEG_METHOD = "INTEGER_ACCURATE"

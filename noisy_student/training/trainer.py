@@ -110,6 +110,7 @@ class _Trainer:
                 student=self.student,
                 average=self.average,
                 optimizer=self.optimizer,
+                random_states=_random_states(self.student),
                 seconds=self.seconds_before,
             ),
             str(settings.directory / "checkpoints"),
@@ -152,7 +153,8 @@ class _Trainer:
         self.started = time.monotonic()
         path = self.checkpoints.latest_checkpoint
         if path:
-            self.checkpoints.checkpoint.restore(path).assert_consumed()
+            status = self.checkpoints.checkpoint.restore(path)
+            status.assert_consumed().assert_existing_objects_matched()
         directory = self.settings.directory
         summaries.drop_metrics_after(directory, self.step)
         self.seconds_at_start = float(self.seconds_before)
@@ -233,3 +235,12 @@ class _Trainer:
         temporary = path.with_name(f"tmp.{path.name}")
         self.average.save(temporary)
         temporary.replace(path)
+
+
+def _random_states(model: keras.Model) -> list[tf.Variable]:
+    """The states of dropout's seeds, which checkpoints leave out of models.
+
+    With them, a resumed run draws what an uninterrupted one would have.
+    """
+    weights = {id(weight) for weight in model.weights}
+    return [v.value for v in model.variables if id(v) not in weights]

@@ -1,0 +1,178 @@
+import collections
+import json
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noisy_student import pseudo_labels, run_directory
+from noisy_student.config import PseudoLabelConfig
+from noisy_student.data import records, sources
+
+GENERATOR = np.random.default_rng(0)
+PROBABILITIES = GENERATOR.dirichlet([0.3, 0.3, 0.1], 300).astype(np.float32)
+TRUTH = GENERATOR.integers(0, 3, 300)
+
+
+def make_source(count=300, truth=TRUTH):
+    return sources.ImageSource(
+        count,
+        lambda: tf.data.Dataset.from_tensor_slices(
+            {
+                "encoded": [b"image %d" % i for i in range(count)],
+                "label": truth[:count],
+                "index": np.arange(count),
+            }
+        ),
+    )
+
+
+def write_predictions(directory, num_shards, probabilities=PROBABILITIES):
+    files = pseudo_labels.PredictionFiles(directory, directory, num_shards)
+    for shard in range(num_shards):
+        rows = probabilities[shard::num_shards]
+        with records.shard_writer(files.predictions(shard)) as writer:
+            for row in rows:
+                writer.write(records.encode_prediction(row))
+        run_directory.write_json(
+            files.info(shard), {"image_num": len(rows), "seconds": 1.0}
+        )
+    return files
+
+
+def read_records(directory):
+    """(number of the image, label, probabilities) of every record."""
+    paths = pseudo_labels.record_paths(directory)
+    for raw in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        feature = tf.train.Example.FromString(raw).features.feature
+        yield (
+            int(feature["image/encoded"].bytes_list.value[0].split()[1]),
+            feature["label"].int64_list.value[0],
+            np.array(feature["probabilities"].float_list.value),
+        )
+
+
+def run(tmp_path, num_shards=2, source=None, **config):
+    files = write_predictions(tmp_path / "p", num_shards)
+    settings = {"num_image": 60, "min_threshold": 0.5} | config
+    return pseudo_labels.filter_and_balance(
+        source or make_source(),
+        files,
+        tmp_path / "out",
+        3,
+        PseudoLabelConfig(num_shards=num_shards, **settings),
+        seed=1,
+    )
+
+
+def test_records_are_the_sure_images_with_their_probabilities(tmp_path):
+    stats = run(tmp_path)
+    copies = collections.Counter()
+    for number, label, probabilities in read_records(tmp_path / "out"):
+        np.testing.assert_allclose(probabilities, PROBABILITIES[number])
+        assert label == PROBABILITIES[number].argmax()
+        assert probabilities.max() >= stats.threshold[label] >= 0.5
+        copies[number] += 1
+    assert stats.records == copies.total() and stats.kept == len(copies)
+    labels = PROBABILITIES[list(copies)].argmax(axis=1)
+    assert stats.kept_per_class == np.bincount(labels, minlength=3).tolist()
+    correct = labels == TRUTH[list(copies)]
+    assert stats.accuracy == pytest.approx(correct.mean())
+    assert stats.correct == correct.sum()
+    predicted = np.bincount(PROBABILITIES.argmax(axis=1), minlength=3)
+    assert stats.predicted == predicted.tolist()
+
+
+def test_classes_are_balanced(tmp_path):
+    stats = run(tmp_path, num_image=60)
+    assert stats.above_threshold[2] < 60 < stats.predicted[0]
+    for label, (written, total) in enumerate(
+        zip(stats.records_per_class, stats.above_threshold, strict=True)
+    ):
+        fraction = 60 / total % 1
+        sigma = (total * fraction * (1 - fraction)) ** 0.5
+        assert abs(written - 60) <= 4 * sigma, label
+
+
+def test_without_upsampling_nothing_is_repeated(tmp_path):
+    stats = run(tmp_path, upsample=False)
+    numbers = [number for number, *_ in read_records(tmp_path / "out")]
+    assert len(numbers) == len(set(numbers)) == stats.kept == stats.records
+
+
+def test_use_all_keeps_everything_once(tmp_path):
+    stats = run(tmp_path, use_all=True, min_threshold=0.99)
+    numbers = [number for number, *_ in read_records(tmp_path / "out")]
+    assert sorted(numbers) == list(range(300))
+    assert stats.records == 300
+
+
+def test_unknown_truth_gives_no_accuracy(tmp_path):
+    stats = run(tmp_path, source=make_source(truth=np.full(300, -1)))
+    assert stats.accuracy is None and stats.correct is None
+
+
+def test_finished_filtering_is_not_done_again(tmp_path):
+    stats = run(tmp_path)
+    path = tmp_path / "out/data/train-00000-of-00002"
+    before = path.stat().st_mtime_ns
+    assert run(tmp_path) == stats
+    assert path.stat().st_mtime_ns == before
+
+
+def test_interrupted_filtering_gives_the_same_records(tmp_path):
+    run(tmp_path)
+    whole = [
+        path.read_bytes() for path in sorted((tmp_path / "out/data").iterdir())
+    ]
+    (tmp_path / "out/stats.json").unlink()
+    (tmp_path / "out/data/train-00001-of-00002").write_bytes(b"half")
+    with pytest.raises(ValueError, match="does not hold pseudo-labelled"):
+        pseudo_labels.record_paths(tmp_path / "out")
+    run(tmp_path)
+    again = sorted((tmp_path / "out/data").iterdir())
+    assert [path.read_bytes() for path in again] == whole
+
+
+def test_predictions_of_other_images_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="of 300 images, and there are 200"):
+        run(tmp_path, source=make_source(200))
+
+
+def test_a_threshold_that_nothing_reaches_is_refused(tmp_path):
+    files = write_predictions(tmp_path, 1, np.full([6, 3], 1 / 3, np.float32))
+    with pytest.raises(ValueError, match=r"min_threshold=0.9 or more"):
+        pseudo_labels.filter_and_balance(
+            make_source(6),
+            files,
+            tmp_path / "out",
+            3,
+            PseudoLabelConfig(min_threshold=0.9),
+            seed=0,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_class_is_a_warning(tmp_path, caplog):
+    probabilities = PROBABILITIES.copy()
+    probabilities[:, 1] = 0
+    files = write_predictions(tmp_path, 1, probabilities)
+    with caplog.at_level(logging.WARNING):
+        stats = pseudo_labels.filter_and_balance(
+            make_source(),
+            files,
+            tmp_path / "out",
+            3,
+            PseudoLabelConfig(),
+            seed=0,
+        )
+    assert stats.records_per_class[1] == 0
+    assert "in the classes 1." in caplog.text
+
+
+def test_stats_come_back_from_disk(tmp_path):
+    stats = run(tmp_path)
+    assert pseudo_labels.PseudoLabelStats.load(tmp_path / "out") == stats
+    on_disk = json.loads((tmp_path / "out/stats.json").read_text())
+    assert on_disk["kept"] == stats.kept

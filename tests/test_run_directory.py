@@ -1,0 +1,68 @@
+import dataclasses
+import json
+
+import pytest
+
+from noisy_student import config, run_directory
+
+
+def experiment(directory, **train):
+    return config.ExperimentConfig(
+        mode="self_train",
+        model_dir=str(directory),
+        seed=0,
+        data=config.DataConfig("digits"),
+        model=config.ModelConfig("efficientnet-b0"),
+        noise=config.NoiseConfig(),
+        train=config.TrainConfig(**train),
+        pseudo_labels=config.PseudoLabelConfig(),
+        predict=config.PredictConfig(),
+        self_training=config.SelfTrainingConfig(),
+        run=config.RunConfig(),
+    )
+
+
+def test_the_same_experiment_may_go_on(tmp_path):
+    directory = tmp_path / "deep" / "run"
+    run_directory.claim(directory, experiment(directory))
+    run_directory.claim(directory, experiment(directory))
+    written = json.loads((directory / "config.json").read_text())
+    assert written["model"]["mean"] == [0.485, 0.456, 0.406]
+
+
+def test_another_experiment_is_refused_with_every_difference(tmp_path):
+    run_directory.claim(tmp_path, experiment(tmp_path))
+    before = (tmp_path / "config.json").read_bytes()
+    other = experiment(tmp_path, weight_decay=0.5, label_smoothing=0.2)
+    with pytest.raises(
+        ValueError,
+        match=r"label_smoothing=0.1 there and 0.2 here; weight_decay=1e-05",
+    ):
+        run_directory.claim(tmp_path, other)
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_what_does_not_change_the_result_may_differ(tmp_path):
+    run_directory.claim(tmp_path, experiment(tmp_path))
+    changed = dataclasses.replace(
+        experiment(tmp_path),
+        model_dir="elsewhere",
+        run=config.RunConfig(eval_batch_size=1),
+        data=config.DataConfig("digits", tfds_data_dir="moved"),
+    )
+    run_directory.check(tmp_path, changed)
+
+
+def test_foreign_files_are_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"has no config.json"):
+        run_directory.claim(tmp_path, experiment(tmp_path))
+    with pytest.raises(ValueError, match="is a file"):
+        run_directory.claim(tmp_path / "notes.txt", experiment(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_missing_model_dir_is_named():
+    settings = dataclasses.replace(experiment("x"), model_dir=None)
+    with pytest.raises(ValueError, match="model_dir must be set"):
+        _ = settings.directory

@@ -1,0 +1,142 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noisy_student import methods
+from noisy_student.config import ModelConfig
+from noisy_student.methods import losses
+from noisy_student.models import efficientnet
+from noisy_student.training import averaging, optimizers, step
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
+LABELS = GENERATOR.integers(0, 3, 8)
+
+
+def dense_model(seed=0):
+    """Neither batch norm nor dropout: the mathematics alone."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(5, "tanh"),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def batches(strategy):
+    dataset = tf.data.Dataset.from_tensors(
+        {"image": IMAGES, "label": LABELS}
+    ).repeat()
+    # A global batch of unequal examples, divided by the strategy.
+    return iter(strategy.experimental_distribute_dataset(dataset))
+
+
+def train(strategy, num_steps):
+    with strategy.scope():
+        student, average = dense_model(), dense_model()
+        averaging.start(average, student)
+        optimizer = optimizers.rmsprop(0.01)
+        optimizer.build(student.trainable_variables)
+        loop = step.make_train_loop(
+            methods.Supervised(0.1), student, average, optimizer, 1e-3, 0.9
+        )
+        metrics = loop(batches(strategy), tf.constant(num_steps))
+    return student, average, optimizer, metrics
+
+
+def train_by_hand(num_steps):
+    """The same in NumPy, with the gradient taken by TensorFlow."""
+    model = dense_model()
+    variables = [v.value for v in model.trainable_variables]
+    square = [np.ones(v.shape) for v in variables]
+    momentum = [np.zeros(v.shape) for v in variables]
+    average = [v.numpy() for v in variables]
+    for index in range(num_steps):
+        with tf.GradientTape() as tape:
+            targets = losses.smooth_one_hot(LABELS, 3, 0.1)
+            per_example = losses.cross_entropy(targets, model(IMAGES))
+            loss = tf.reduce_mean(per_example) + 1e-3 * sum(
+                tf.reduce_sum(v**2) / 2 for v in variables
+            )
+        gradients = tape.gradient(loss, variables)
+        decay = min(0.9, (2 + index) / (11 + index))
+        for i, (v, g) in enumerate(zip(variables, gradients, strict=True)):
+            square[i] = 0.9 * square[i] + 0.1 * g.numpy() ** 2
+            momentum[i] = 0.9 * momentum[i] + 0.01 * g.numpy() / np.sqrt(
+                square[i] + 1e-3
+            )
+            v.assign_sub(momentum[i])
+            average[i] = decay * average[i] + (1 - decay) * v.numpy()
+    return [v.numpy() for v in variables], average, float(loss)
+
+
+def test_five_steps_equal_numpy():
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    student, average, optimizer, _ = train(strategy, 5)
+    weights, averages, _ = train_by_hand(5)
+    assert int(optimizer.iterations) == 5
+    for ours, truth in zip(student.weights, weights, strict=True):
+        np.testing.assert_allclose(ours, truth, atol=1e-6)
+    for ours, truth in zip(average.weights, averages, strict=True):
+        np.testing.assert_allclose(ours, truth, atol=1e-6)
+
+
+def test_two_replicas_equal_one(two_replicas):
+    one = train(tf.distribute.OneDeviceStrategy("CPU:0"), 5)
+    two = train(two_replicas, 5)
+    for index in (0, 1):
+        for a, b in zip(one[index].weights, two[index].weights, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+    for name, value in one[3].items():
+        assert float(value) == pytest.approx(float(two[3][name]), rel=1e-5)
+
+
+def test_metrics_are_means_over_the_steps_of_a_call():
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    *_, metrics = train(strategy, 3)
+    expected = np.mean([train_by_hand(n)[2] for n in (1, 2, 3)])
+    assert float(metrics["train/loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def noisy_student_gradients(method, batch):
+    model = efficientnet.build_model(
+        ModelConfig(
+            "efficientnet-b0",
+            num_classes=3,
+            input_image_size=16,
+            width_coefficient=0.25,
+            depth_coefficient=0.34,
+            small_image_model=True,
+        )
+    )
+    probabilities = tf.constant(batch["unlabeled_probabilities"])
+    with tf.GradientTape() as tape:
+        tape.watch(probabilities)
+        result = method.compute_losses(
+            model, None, batch | {"unlabeled_probabilities": probabilities}
+        )
+        loss = result.terms["ext/loss"].mean()
+    return tape.gradient(
+        loss, [probabilities, *[v.value for v in model.trainable_variables]]
+    )
+
+
+def test_pseudo_labels_teach_the_student_and_get_no_gradient():
+    batch = {
+        "image": GENERATOR.integers(0, 256, (2, 16, 16, 3), np.uint8),
+        "label": np.array([0, 1]),
+        "unlabeled_image": GENERATOR.integers(0, 256, (4, 16, 16, 3), np.uint8),
+        "unlabeled_label": np.array([0, 1, 2, 2]),
+        "unlabeled_probabilities": GENERATOR.dirichlet(np.ones(3), 4).astype(
+            np.float32
+        ),
+    }
+    teacher, *student = noisy_student_gradients(
+        methods.NoisyStudent(0.0, 1.0, 1.0), batch
+    )
+    assert teacher is None
+    norms = [float(tf.norm(gradient)) for gradient in student]
+    assert np.mean(np.array(norms) > 0) > 0.9

@@ -1,0 +1,1 @@
+"""Measurements: each prints a table and, as its last line, JSON."""

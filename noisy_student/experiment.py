@@ -8,13 +8,11 @@ one alone.
 import dataclasses
 import pathlib
 
-import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, methods, pseudo_labels, run_directory
+from noisy_student import evaluation, methods, models, pseudo_labels
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
 from noisy_student.data import pipelines, sources
-from noisy_student.models import efficientnet
 from noisy_student.training import distribution, schedules, trainer
 
 
@@ -135,7 +133,7 @@ def label_images(
         shards = list(range(files.num_shards))
     if not set(shards) & set(files.missing()):
         return
-    model = load_model(teacher)
+    model = models.load_model(teacher)
     pseudo_labels.predict(
         model,
         data.require_unlabeled(),
@@ -150,31 +148,13 @@ def evaluate_model(
     config: ExperimentConfig, data: sources.TaskData, path: pathlib.Path
 ) -> evaluation.Accuracy:
     """Evaluates a `.keras` file on the test images."""
-    model = load_model(path)
+    model = models.load_model(path)
     dataset = pipelines.plain_images(
         data.test,
         _format(config, data, model.input_shape[1]),
         config.run.eval_batch_size,
     )
     return evaluation.evaluate(model, dataset, data.test.num_images)
-
-
-def check_model_file(path: pathlib.Path) -> None:
-    """Refuses a path without a model.
-
-    Raises:
-        ValueError: there is no such file.
-    """
-    if not path.is_file():
-        raise ValueError(
-            f"There is no model at {path}; mode=train and mode=self_train "
-            f"leave one as {run_directory.MODEL_FILE} in their model_dir."
-        )
-
-
-def load_model(path: pathlib.Path) -> keras.Model:
-    """Loads a model that `train_model` left."""
-    return keras.saving.load_model(path, compile=False)
 
 
 def _training_batches(
@@ -187,7 +167,7 @@ def _training_batches(
     start_step: int,
 ) -> tf.data.Dataset:
     """Labelled and, where there are pseudo labels, unlabelled batches."""
-    image_format = _format(config, data, efficientnet.input_side(model))
+    image_format = _format(config, data, models.input_side(model))
     labeled = pipelines.labeled_images(
         data.labeled,
         image_format,
@@ -215,7 +195,7 @@ def _training_batches(
 def _test_images(
     config: ExperimentConfig, data: sources.TaskData, model: ModelConfig
 ) -> tf.data.Dataset:
-    image_format = _format(config, data, efficientnet.input_side(model))
+    image_format = _format(config, data, models.input_side(model))
     return pipelines.plain_images(
         data.test, image_format, config.run.eval_batch_size
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from noisy_student import (
     experiment,
     methods,
+    models,
     pseudo_labels,
     report,
     run_directory,
@@ -188,7 +189,7 @@ def _existing_model(config: ExperimentConfig) -> pathlib.Path:
         path = config.directory / run_directory.MODEL_FILE
     else:
         raise ValueError("predict_ckpt_path or model_dir must be set.")
-    experiment.check_model_file(path)
+    models.check_model_file(path)
     return path
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import experiment, methods
+from noisy_student import methods, models
 from noisy_student.config import (
     ModelConfig,
     RunConfig,
@@ -100,7 +100,7 @@ def test_a_run_leaves_all_that_is_promised(finished):
 
 def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
     directory, metrics = finished
-    model = experiment.load_model(directory / "model.keras")
+    model = models.load_model(directory / "model.keras")
     correct = [
         model(batch["image"]).numpy().argmax(axis=1) == batch["label"]
         for batch in make_images().test.as_numpy_iterator()
@@ -167,7 +167,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     steps = [line["step"] for line in summaries.read_metrics(tmp_path)]
     assert steps == [15, 30]
     models = [
-        experiment.load_model(directory / "model.keras").get_weights()
+        models.load_model(directory / "model.keras").get_weights()
         for directory in (whole, tmp_path)
     ]
     for ours, truth in zip(*models, strict=True):

@@ -1,0 +1,34 @@
+"""Models on disk: `.keras` files, which need no side information."""
+
+import pathlib
+
+import keras
+
+from noisy_student.models import layers  # noqa: F401 (registers its classes)
+
+
+def check_model_file(path: pathlib.Path) -> None:
+    """Refuses a path without a model.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"There is no model at {path}; mode=train and mode=self_train "
+            "leave one as model.keras in their model_dir."
+        )
+
+
+def load_model(path: str | pathlib.Path) -> keras.Model:
+    """Loads a model that training left.
+
+    Returns:
+        A model from RGB in [0, 255], uint8 or float (batch, side, side, 3),
+        to float32 logits (batch, classes).
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    check_model_file(pathlib.Path(path))
+    return keras.saving.load_model(path, compile=False)

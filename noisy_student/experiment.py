@@ -167,15 +167,14 @@ def _training_batches(
     start_step: int,
 ) -> tf.data.Dataset:
     """Labelled and, where there are pseudo labels, unlabelled batches."""
-    image_format = _format(config, data, models.input_side(model))
-    labeled = pipelines.labeled_images(
-        data.labeled,
-        image_format,
+    batches = pipelines.NoisedBatches(
+        _format(config, data, models.input_side(model)),
         config.noise,
         train.train_batch_size,
         seed,
         start_step,
     )
+    labeled = pipelines.labeled_images(data.labeled, batches)
     if pseudo_label_dir is None:
         return labeled
     stats = pseudo_labels.PseudoLabelStats.load(pseudo_label_dir)
@@ -183,11 +182,7 @@ def _training_batches(
         pseudo_labels.record_paths(pseudo_label_dir),
         stats.records,
         model.num_classes,
-        image_format,
-        config.noise,
-        unlabeled_batch_size(train),
-        seed,
-        start_step,
+        dataclasses.replace(batches, batch_size=unlabeled_batch_size(train)),
     )
     return tf.data.Dataset.zip(labeled, unlabeled).map(lambda a, b: a | b)
 

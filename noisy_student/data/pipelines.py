@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from noisy_student import noise, tasks
 from noisy_student.config import NoiseConfig
-from noisy_student.data import records, sources
+from noisy_student.data import records, shuffling, sources
 
 Example = dict[str, tf.Tensor]
 
-_SHUFFLE_BUFFER = 10_000
-_LABELED_SEED, _UNLABELED_SEED = 0, 1
+# Each kind of images has an order and noise of its own.
+_LABELED, _UNLABELED = 0, 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,49 +49,45 @@ class ImageFormat:
         )
 
 
-def labeled_images(
-    source: sources.ImageSource,
-    image_format: ImageFormat,
-    noise_config: NoiseConfig,
-    batch_size: int,
-    seed: int,
-    start_step: int = 0,
-) -> tf.data.Dataset:
-    """Endless batches of noised labelled images.
+@dataclasses.dataclass(frozen=True)
+class NoisedBatches:
+    """What training batches are like.
 
-    Args:
-        source: the images.
-        image_format: of the images in the batches.
-        noise_config: their input noise.
-        batch_size: labelled images a step, over all replicas.
+    Attributes:
+        image_format: of the images.
+        noise: their input noise.
+        batch_size: images of this kind a step, over all replicas.
         seed: of order and noise.
         start_step: number of steps already taken.
+    """
+
+    image_format: ImageFormat
+    noise: NoiseConfig
+    batch_size: int
+    seed: int
+    start_step: int = 0
+
+
+def labeled_images(
+    source: sources.ImageSource, batches: NoisedBatches
+) -> tf.data.Dataset:
+    """Endless batches of noised labelled images.
 
     Returns:
         A dataset of dicts: `image`, uint8 (batch_size, side, side, 3), and
         `label`, int64 (batch_size,).
     """
-    dataset = source.read().map(lambda x: _keep(x, "encoded", "label"))
-    return _noised_batches(
-        dataset,
-        source.num_images,
-        image_format,
-        noise_config,
-        batch_size,
-        (seed, _LABELED_SEED),
-        start_step,
+    dataset = source.read().map(
+        lambda x: {"encoded": x["encoded"], "label": x["label"]}
     )
+    return _noised(dataset, source.num_images, batches, _LABELED)
 
 
 def pseudo_labeled_images(
     paths: list[str],
     num_records: int,
     num_classes: int,
-    image_format: ImageFormat,
-    noise_config: NoiseConfig,
-    batch_size: int,
-    seed: int,
-    start_step: int = 0,
+    batches: NoisedBatches,
 ) -> tf.data.Dataset:
     """Endless batches of noised images with their teacher's probabilities.
 
@@ -99,11 +95,7 @@ def pseudo_labeled_images(
         paths: files of pseudo-labelled records.
         num_records: how many records they hold.
         num_classes: size of the probabilities.
-        image_format: of the images in the batches.
-        noise_config: their input noise.
-        batch_size: unlabelled images a step, over all replicas.
-        seed: of order and noise.
-        start_step: number of steps already taken.
+        batches: what they are like.
 
     Returns:
         A dataset of dicts: `unlabeled_image`, uint8 (batch_size, side, side,
@@ -113,16 +105,7 @@ def pseudo_labeled_images(
     dataset = tf.data.TFRecordDataset(sorted(paths)).map(
         lambda record: records.parse_pseudo_labeled(record, num_classes)
     )
-    dataset = _noised_batches(
-        dataset,
-        num_records,
-        image_format,
-        noise_config,
-        batch_size,
-        (seed, _UNLABELED_SEED),
-        start_step,
-    )
-    return dataset.map(
+    return _noised(dataset, num_records, batches, _UNLABELED).map(
         lambda batch: {f"unlabeled_{key}": batch[key] for key in batch}
     )
 
@@ -157,37 +140,34 @@ def plain_images(
     )
 
 
-def _noised_batches(
+def _noised(
     dataset: tf.data.Dataset,
     num_images: int,
-    image_format: ImageFormat,
-    noise_config: NoiseConfig,
-    batch_size: int,
-    seed: tuple[int, int],
-    start_step: int,
+    batches: NoisedBatches,
+    stream: int,
 ) -> tf.data.Dataset:
     """Shuffles, repeats, batches and noises `encoded` images."""
-    crop, augment = _noise(image_format, noise_config)
+    image_format, size = batches.image_format, batches.batch_size
+    seed, first = (batches.seed, stream), batches.start_step * size
+    crop, augment = _noise(image_format, batches.noise)
     if image_format.small:
         # 3 KiB an image at 32 px: decoding it each epoch would cost more.
         dataset = dataset.map(
             lambda x: _decoded(x, image_format.side),
             num_parallel_calls=tf.data.AUTOTUNE,
         ).cache()
-    dataset = _shuffled_epochs(
-        dataset, num_images, seed, first=start_step * batch_size
-    )
+    dataset = shuffling.shuffled_epochs(dataset, num_images, seed, first)
     if not image_format.small:
-        dataset = dataset.enumerate(start_step * batch_size).map(
-            lambda i, x: _apply(crop, x, "encoded", _seed_at(seed, i)),
+        dataset = dataset.enumerate(first).map(
+            lambda i, x: _apply(crop, x, "encoded", seed, i),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
     return (
-        dataset.batch(batch_size, drop_remainder=True)
-        .enumerate(start_step)
+        dataset.batch(size, drop_remainder=True)
+        .enumerate(batches.start_step)
         .map(
-            # Another seed than the crop's, which counts images.
-            lambda i, x: _apply(augment, x, "image", _seed_at(seed, -1 - i)),
+            # Negative: other seeds than the crops', which count images.
+            lambda i, x: _apply(augment, x, "image", seed, -1 - i),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(tf.data.AUTOTUNE)
@@ -227,50 +207,6 @@ def _noise(image_format: ImageFormat, config: NoiseConfig):
     return crop, augment
 
 
-def _shuffled_epochs(
-    dataset: tf.data.Dataset, size: int, seed: tuple[int, int], first: int
-) -> tf.data.Dataset:
-    """Repeats `dataset` for ever, each epoch in an order of its own.
-
-    An epoch's order depends on its number only, so that a start at the
-    `first`-th image passes over less than one epoch, before decoding.
-    """
-
-    def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        return _shuffled(dataset, size, _seed_at(seed, number))
-
-    first_epoch, skipped = divmod(first, size)
-    epochs = tf.data.Dataset.counter(first_epoch)
-    return epochs.flat_map(epoch).skip(skipped)
-
-
-def _shuffled(
-    dataset: tf.data.Dataset, size: int, seed: tf.Tensor
-) -> tf.data.Dataset:
-    """`dataset.shuffle` with a seed that is a tensor, int64 (2,).
-
-    The method takes Python seeds alone where the global seed is 0.
-    """
-    spec = dataset.element_spec
-    shuffled = tf.raw_ops.ShuffleDataset(
-        input_dataset=tf.data.experimental.to_variant(dataset),
-        buffer_size=min(size, _SHUFFLE_BUFFER),
-        seed=seed[0],
-        seed2=seed[1],
-        output_types=[part.dtype for part in tf.nest.flatten(spec)],
-        output_shapes=[part.shape for part in tf.nest.flatten(spec)],
-        reshuffle_each_iteration=False,
-    )
-    return tf.data.experimental.from_variant(shuffled, spec)
-
-
-def _seed_at(seed: tuple[int, int], number: tf.Tensor) -> tf.Tensor:
-    """The seed, int64 (2,), of an image, batch or epoch by its number."""
-    return tf.random.experimental.stateless_fold_in(
-        tf.constant(seed, tf.int64), number
-    )
-
-
 def _decoded(example: Example, side: int) -> Example:
     rest = {key: example[key] for key in example if key != "encoded"}
     return {"image": _resized(example["encoded"], side)} | rest
@@ -284,14 +220,13 @@ def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:
     return tf.ensure_shape(image, [side, side, 3])
 
 
-def _apply(function, example: Example, key: str, seed: tf.Tensor) -> Example:
-    """Replaces `key` by `image`, what `function` makes of it."""
+def _apply(
+    function, example: Example, key: str, seed: tuple[int, int], number
+) -> Example:
+    """Replaces `key` by `image`: what `function` makes of it and a seed."""
     rest = {name: example[name] for name in example if name != key}
-    return {"image": function(example[key], seed)} | rest
-
-
-def _keep(example: Example, *keys: str) -> Example:
-    return {key: example[key] for key in keys}
+    image = function(example[key], shuffling.seed_at(seed, number))
+    return {"image": image} | rest
 
 
 def _pad_batch(batch: Example, batch_size: int) -> Example:

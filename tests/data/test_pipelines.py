@@ -32,9 +32,10 @@ def take(dataset, count):
 
 
 def labeled(image_format=SMALL, noise=PLAIN, seed=0, start_step=0, batch=4):
-    return pipelines.labeled_images(
-        make_source(), image_format, noise, batch, seed, start_step
+    batches = pipelines.NoisedBatches(
+        image_format, noise, batch, seed, start_step
     )
+    return pipelines.labeled_images(make_source(), batches)
 
 
 @pytest.mark.parametrize("image_format", [SMALL, LARGE])
@@ -86,13 +87,9 @@ def test_the_seed_decides():
 
 def test_noise_is_new_in_every_epoch_and_for_every_image():
     def noised(start):
-        batch = take(
-            pipelines.labeled_images(
-                photo, SMALL, NoiseConfig("v1", 10), 8, 0, start
-            ),
-            1,
-        )[0]
-        return batch["image"]
+        noise = NoiseConfig("v1", randaug_mag=10)
+        batches = pipelines.NoisedBatches(SMALL, noise, 8, 0, start)
+        return take(pipelines.labeled_images(photo, batches), 1)[0]["image"]
 
     photo = make_photo_source()
     first, second = noised(0), noised(1)
@@ -126,7 +123,8 @@ def test_flips_only_where_the_task_allows():
     )
     for flip in (False, True):
         form = pipelines.ImageFormat(16, True, flip)
-        batch = take(pipelines.labeled_images(source, form, PLAIN, 64, 0), 1)
+        batches = pipelines.NoisedBatches(form, PLAIN, 64, 0)
+        batch = take(pipelines.labeled_images(source, batches), 1)
         middle = batch[0]["image"][:, 8, 4:12, 0].astype(int)
         mirrored = (np.diff(middle, axis=1) < 0).all(axis=1)
         assert mirrored.any() == flip
@@ -162,7 +160,10 @@ def test_pseudo_labelled_records_come_back(tmp_path):
                 )
             )
     dataset = pipelines.pseudo_labeled_images(
-        [str(tmp_path / "train-0")], 10, 3, SMALL, PLAIN, 5, seed=0
+        [str(tmp_path / "train-0")],
+        10,
+        3,
+        pipelines.NoisedBatches(SMALL, PLAIN, 5, seed=0),
     )
     seen = []
     for batch in take(dataset, 2):

@@ -1,0 +1,14 @@
+"""Refuses values that no run could use, before anything expensive starts."""
+
+from typing import Any
+
+
+def require(holds: bool, name: str, rule: str, value: Any) -> None:
+    """Raises `ValueError` with field, rule and value unless the rule holds."""
+    if not holds:
+        raise ValueError(f"{name} must be {rule}; got {value!r}.")
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises `ValueError` unless `value` is one of `choices`."""
+    require(value in choices, name, f"one of {', '.join(choices)}", value)

@@ -1,0 +1,110 @@
+"""Settings of the teacher's labels and of the outer loop."""
+
+import dataclasses
+from typing import Any
+
+from noisy_student.config.checks import require
+from noisy_student.config.model import ModelConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabelConfig:
+    """Filtering and balancing of the teacher's labels.
+
+    Attributes:
+        num_image: images a class after balancing.
+        min_threshold: least probability of a kept image, in [0, 1].
+        max_prob: greatest probability of a kept image.
+        upsample: whether scarce classes are repeated up to `num_image`.
+        use_all: keep one copy of every image, filter nothing.
+        num_shards: files that the unlabelled images are spread over.
+    """
+
+    num_image: int = 1300
+    min_threshold: float = 0.0
+    max_prob: float = 2.0
+    upsample: bool = True
+    use_all: bool = False
+    num_shards: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("num_image", "num_shards"):
+            value = getattr(self, name)
+            require(value > 0, name, "above 0", value)
+        least = self.min_threshold
+        require(0 <= least <= 1, "min_threshold", "in [0, 1]", least)
+        require(
+            self.max_prob > least,
+            "max_prob",
+            "above min_threshold",
+            self.max_prob,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictConfig:
+    """Which model predicts or is evaluated, and where predictions go.
+
+    Attributes:
+        predict_ckpt_path: a `.keras` file; None is the run directory's.
+        output_dir: of the probabilities.
+        info_dir: of the counts; None is `output_dir`/info.
+        shard_id: shards to predict; empty is all.
+    """
+
+    predict_ckpt_path: str | None = None
+    output_dir: str | None = None
+    info_dir: str | None = None
+    shard_id: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class SelfTrainingConfig:
+    """The outer loop.
+
+    Attributes:
+        num_iterations: students after the first teacher.
+        student_model_names, student_width_coefficients,
+            student_depth_coefficients: one value a student, or one for all;
+            empty is the first teacher's.
+    """
+
+    num_iterations: int = 3
+    student_model_names: tuple[str, ...] = ()
+    student_width_coefficients: tuple[float, ...] = ()
+    student_depth_coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = self.num_iterations
+        require(count > 0, "num_iterations", "above 0", count)
+        for name in (
+            "student_model_names",
+            "student_width_coefficients",
+            "student_depth_coefficients",
+        ):
+            values = getattr(self, name)
+            require(
+                len(values) in (0, 1, count),
+                name,
+                f"one value or {count} (num_iterations)",
+                ",".join(map(str, values)),
+            )
+
+    def student_model(self, model: ModelConfig, iteration: int) -> ModelConfig:
+        """The model of a student.
+
+        Args:
+            model: the first teacher's.
+            iteration: 1 for the first student.
+        """
+        overrides: dict[str, tuple] = {
+            "model_name": self.student_model_names,
+            "width_coefficient": self.student_width_coefficients,
+            "depth_coefficient": self.student_depth_coefficients,
+        }
+        changes: dict[str, Any] = {
+            name: values[min(iteration, len(values)) - 1]
+            for name, values in overrides.items()
+            if values
+        }
+        return dataclasses.replace(model, **changes)

@@ -8,10 +8,12 @@ Other experiments are flag files in flags/recipes/; a flag after --flagfile
 overrides what the file says.
 """
 
+from collections.abc import Callable
+
 from absl import app
 
 import flags
-from flags.entry import Work, run_planned
+from flags.entry import run_planned
 from noisy_student import report, run_directory
 
 
@@ -20,7 +22,7 @@ def main(argv: list[str]) -> None:
     run_planned(argv, plan)
 
 
-def plan() -> Work | None:
+def plan() -> Callable[[], None] | None:
     """Checks the experiment; returns its work unless it is finished."""
     config = flags.experiment_config()
     if config.mode == "self_train":

@@ -1,7 +1,7 @@
 """Every flag of the program, one file a group.
 
 The library never sees flags: `experiment_config` turns them into the frozen
-dataclasses of `noisy_student/config.py`.
+dataclasses of `noisy_student/config/`.
 """
 
 import sys

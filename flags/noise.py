@@ -8,7 +8,8 @@ _AUGMENT_NAME = flags.DEFINE_enum(
     "augment_name",
     "none",
     config.AUGMENTATIONS,
-    "none: crops and flips only; v1: RandAugment too.",
+    "none: crops and flips only; v1: RandAugment too, and for small images "
+    "a cut-out square of half the side.",
 )
 _RANDAUG_MAG = flags.DEFINE_float(
     "randaug_mag",

@@ -26,6 +26,7 @@ SEED = flags.DEFINE_integer(
     0,
     "Chooses the labelled images, initial weights, order and noise.",
     lower_bound=0,
+    upper_bound=2**31 - 1,
 )
 _DISTRIBUTION = flags.DEFINE_enum(
     "distribution",

@@ -10,18 +10,19 @@ _NUM_ITERATIONS = flags.DEFINE_integer(
 _STUDENT_MODEL_NAMES = flags.DEFINE_list(
     "student_model_names",
     None,
-    "One model a student, equal or larger each time, or one for all; default: "
-    "--model_name.",
+    "One model a student, equal or larger each time, or one for all, with its "
+    "own width, depth and dropout; default: the first teacher's model with "
+    "its overrides.",
 )
 _STUDENT_WIDTH_COEFFICIENTS = flags.DEFINE_list(
     "student_width_coefficients",
     None,
-    "The same for --width_coefficient.",
+    "One --width_coefficient a student, or one for all.",
 )
 _STUDENT_DEPTH_COEFFICIENTS = flags.DEFINE_list(
     "student_depth_coefficients",
     None,
-    "The same for --depth_coefficient.",
+    "One --depth_coefficient a student, or one for all.",
 )
 
 

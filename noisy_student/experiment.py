@@ -6,6 +6,7 @@ one alone.
 """
 
 import dataclasses
+import hashlib
 import pathlib
 
 import tensorflow as tf
@@ -41,9 +42,15 @@ def check_training(
     """Refuses what would fail only after hours; costs nothing.
 
     Raises:
-        ValueError: the batch does not fit the replicas, or the schedule not
-            the steps.
+        ValueError: the method lacks unlabelled images, the batch does not
+            fit the replicas, or the schedule not the steps.
     """
+    methods.make_method(train)
+    if train.unlabel_ratio and not unlabeled_batch_size(train):
+        raise ValueError(
+            f"unlabel_ratio={train.unlabel_ratio} of train_batch_size="
+            f"{train.train_batch_size} is less than one image."
+        )
     num_labeled = data.labeled.num_images
     schedules.learning_rate(train, num_labeled, train.total_steps(num_labeled))
     for name, size in (
@@ -100,6 +107,9 @@ def train_model(
         dataset = _training_batches(
             config, data, model, train, pseudo_label_dir, seed, start_step
         )
+        # Besides choosing keys, a map between batching and distribution
+        # makes the strategy divide every tensor of the batch by itself; it
+        # could else take the labelled batch size for the unlabelled one's.
         return dataset.map(
             lambda batch: {key: batch[key] for key in method.batch_keys}
         )
@@ -127,11 +137,19 @@ def label_images(
         data: its images; `unlabeled` must be there.
         teacher: path of the model.
         files: where the predictions go.
-        shards: those to do; None is all.
+        shards: those to do, None is all; finished ones are passed over.
+
+    Raises:
+        ValueError: finished shards are of other images or another teacher.
     """
-    if shards is None:
-        shards = list(range(files.num_shards))
-    if not set(shards) & set(files.missing()):
+    made_from = {
+        "images": data.identity,
+        "teacher": hashlib.sha256(teacher.read_bytes()).hexdigest(),
+    }
+    files.check_made_from(made_from)
+    chosen = range(files.num_shards) if shards is None else shards
+    missing = [shard for shard in chosen if shard in files.missing()]
+    if not missing:
         return
     model = models.load_model(teacher)
     pseudo_labels.predict(
@@ -139,8 +157,9 @@ def label_images(
         data.require_unlabeled(),
         _format(config, data, model.input_shape[1]),
         files,
-        shards,
+        missing,
         config.run.eval_batch_size,
+        made_from,
     )
 
 

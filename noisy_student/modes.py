@@ -68,6 +68,8 @@ def _train(config: ExperimentConfig) -> Work:
     methods.make_method(config.train)
     pseudo_label_dir = _pseudo_label_dir(config)
     data = _open(config)
+    if pseudo_label_dir:
+        pseudo_labels.check_images(pseudo_label_dir, data.identity)
     strategy = distribution.make_strategy(config.run.distribution)
     experiment.check_training(config, config.train, data, strategy)
     run_directory.claim(directory, config)
@@ -113,6 +115,8 @@ def _predict(config: ExperimentConfig) -> Work:
 def _eval(config: ExperimentConfig) -> Work:
     path = _existing_model(config)
     data = _open(config)
+    if config.predict.predict_ckpt_path is None:
+        run_directory.check_images(config.directory, config)
     strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
@@ -144,15 +148,13 @@ def plan_filter(config: ExperimentConfig, prediction_dir: str | None) -> Work:
     files.check_complete()
     data = _open(config)
     data.require_unlabeled()
+    pseudo_labels.check(
+        data, files, output_dir, config.pseudo_labels, config.seed
+    )
 
     def work() -> None:
         stats = pseudo_labels.filter_and_balance(
-            data.require_unlabeled(),
-            files,
-            output_dir,
-            data.task.num_classes,
-            config.pseudo_labels,
-            config.seed,
+            data, files, output_dir, config.pseudo_labels, config.seed
         )
         print(json.dumps(dataclasses.asdict(stats)))
 
@@ -196,6 +198,11 @@ def _existing_model(config: ExperimentConfig) -> pathlib.Path:
 def _pseudo_label_dir(config: ExperimentConfig) -> pathlib.Path | None:
     """The records that the method learns from; None where it needs none."""
     if config.train.method == "supervised":
+        if config.data.unlabel_data_dir is not None:
+            raise ValueError(
+                "unlabel_data_dir needs unlabel_ratio above 0 and a method "
+                "with unlabelled images."
+            )
         return None
     if config.data.unlabel_data_dir is None:
         raise ValueError(

@@ -34,25 +34,54 @@ def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"model_dir {directory} is a file.")
     if not path.exists():
-        if directory.is_dir() and any(directory.iterdir()):
+        if directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
             raise ValueError(
                 f"model_dir {directory} is not empty and has no "
                 f"{CONFIG_FILE}; name a new directory."
             )
         return
-    theirs = _flatten(json.loads(path.read_text()))
-    ours = _flatten(dataclasses.asdict(config))
-    differences = [
-        f"{name}={theirs.get(name)!r} there and {ours.get(name)!r} here"
+    theirs = flatten(json.loads(path.read_text()))
+    ours = flatten(dataclasses.asdict(config))
+    changed = differences(theirs, ours)
+    if changed:
+        raise ValueError(
+            f"model_dir {directory} holds another experiment: {changed}. Name "
+            "another directory, or give the same flags to go on."
+        )
+
+
+def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
+    """Refuses to evaluate a run on other images than its test images.
+
+    Raises:
+        ValueError: its seed or data flags differ: its training images could
+            be among these.
+    """
+    path = directory / CONFIG_FILE
+    if not path.exists():
+        return
+    theirs = json.loads(path.read_text())
+    ours = dataclasses.asdict(config)
+    keys = ("task_name", "label_split", "test_split", "num_labeled")
+    changed = differences(
+        {"seed": theirs["seed"]} | {k: theirs["data"][k] for k in keys},
+        {"seed": ours["seed"]} | {k: ours["data"][k] for k in keys},
+    )
+    if changed:
+        raise ValueError(
+            f"The run in {directory} was trained on other images: {changed}. "
+            "Give its flags, or name the model by predict_ckpt_path."
+        )
+
+
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """What differs between two flat settings, for a message; "" if nothing."""
+    return "; ".join(
+        f"{name.split('.')[-1]}={theirs.get(name)!r} there and "
+        f"{ours.get(name)!r} here"
         for name in sorted(theirs.keys() | ours.keys())
         if theirs.get(name) != ours.get(name)
-    ]
-    if differences:
-        raise ValueError(
-            f"model_dir {directory} holds another experiment: "
-            f"{'; '.join(differences)}. Name another directory, or give the "
-            "same flags to go on."
-        )
+    )
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -63,14 +92,20 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     temporary.replace(path)
 
 
-def _flatten(config: dict[str, Any]) -> dict[str, Any]:
-    """{flag: value} of the settings that must not change."""
+def _is_foreign(path: pathlib.Path) -> bool:
+    """Whether a kill while `config.json` was written did not leave this."""
+    return path.name != f"tmp.{CONFIG_FILE}"
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"group.name": value} of nested settings, less those in `_FREE`."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if name in _FREE:
             continue
         if isinstance(value, dict):
-            flat |= _flatten(value)
+            flat |= flatten(value, f"{prefix}{name}.")
         else:
-            flat[name] = list(value) if isinstance(value, tuple) else value
+            is_tuple = isinstance(value, tuple)
+            flat[prefix + name] = list(value) if is_tuple else value
     return flat

@@ -9,6 +9,7 @@ import dataclasses
 import pathlib
 import shutil
 
+import numpy as np
 from absl import logging
 
 from noisy_student import (
@@ -46,12 +47,9 @@ def self_train(config: ExperimentConfig, data: sources.TaskData) -> dict:
         else:
             stats = make_pseudo_labels(config, data, number)
             result = train_student(config, data, number, stats)
+        _publish(config, number)
         generations.append(result)
         report.save_results(config, results)
-    _publish(
-        generation_dir(config, last) / run_directory.MODEL_FILE,
-        config.directory,
-    )
     return results
 
 
@@ -76,10 +74,9 @@ def make_pseudo_labels(
     teacher = generation_dir(config, number - 1) / run_directory.MODEL_FILE
     experiment.label_images(config, data, teacher, files)
     return pseudo_labels.filter_and_balance(
-        data.require_unlabeled(),
+        data,
         files,
         directory,
-        data.task.num_classes,
         config.pseudo_labels,
         seed=_seed(config, number),
     )
@@ -204,11 +201,13 @@ def _result(config, data, number, evaluated, stats) -> dict:
 
 def _seed(config: ExperimentConfig, number: int) -> int:
     """Each generation draws its own weights, order and noise."""
-    return 1000 * config.seed + number
+    sequence = np.random.SeedSequence([config.seed, number])
+    return int(sequence.generate_state(1)[0])
 
 
-def _publish(model: pathlib.Path, directory: pathlib.Path) -> None:
-    """The last student becomes the model of the whole run."""
-    temporary = directory / f"tmp.{model.name}"
+def _publish(config: ExperimentConfig, number: int) -> None:
+    """The newest model is that of the whole run."""
+    model = generation_dir(config, number) / run_directory.MODEL_FILE
+    temporary = config.directory / f"tmp.{model.name}"
     shutil.copyfile(model, temporary)
-    temporary.replace(directory / model.name)
+    temporary.replace(config.directory / model.name)

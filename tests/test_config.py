@@ -21,7 +21,7 @@ from noisy_student import config
         (config.TrainConfig, {"label_smoothing": 1}, "label_smoothing must"),
         (config.TrainConfig, {"weight_decay": -1}, "weight_decay must be"),
         (config.PseudoLabelConfig, {"num_image": 0}, "num_image must be"),
-        (config.PseudoLabelConfig, {"max_prob": 0}, "above min_threshold"),
+        (config.PseudoLabelConfig, {"max_prob": 0}, "above min_threshold=0.0"),
         (config.SelfTrainingConfig, {"num_iterations": 0}, "num_iterations"),
         (
             config.SelfTrainingConfig,
@@ -65,5 +65,5 @@ def test_students_have_models_of_their_own():
     assert first.model_name == "efficientnet-b1"
     assert second.model_name == "efficientnet-b2"
     assert first.depth_coefficient == second.depth_coefficient == 0.7
-    assert first.width_coefficient == 0.5
+    assert first.width_coefficient is None  # a B1's own, not the teacher's
     assert config.SelfTrainingConfig().student_model(model, 3) == model

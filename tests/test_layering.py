@@ -9,11 +9,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "noisy_student").rglob("*.py"))
 
 # What a package may import of the library, from the bottom up.
-BASE = {"config", "tasks", "progress", "run_directory"}
+BASE = {"config", "errors", "tasks", "progress", "run_directory"}
 ALLOWED = {
     "data": BASE | {"data", "noise"},
     "noise": {"noise"},
-    "models": {"config", "models"},
+    "models": {"config", "errors", "models"},
     "methods": {"config", "methods", "models"},
     "evaluation": BASE | {"evaluation"},
     "pseudo_labels": BASE | {"pseudo_labels", "data"},

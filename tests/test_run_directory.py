@@ -42,6 +42,30 @@ def test_another_experiment_is_refused_with_every_difference(tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_a_setting_in_two_groups_counts_in_both(tmp_path):
+    run_directory.claim(tmp_path, experiment(tmp_path))
+    larger = dataclasses.replace(
+        experiment(tmp_path),
+        data=config.DataConfig("digits", input_image_size=32),
+    )
+    with pytest.raises(ValueError, match="input_image_size=None there and 32"):
+        run_directory.claim(tmp_path, larger)
+
+
+def test_a_kill_while_claiming_does_no_harm(tmp_path):
+    (tmp_path / "tmp.config.json").write_text("{")
+    run_directory.claim(tmp_path, experiment(tmp_path))
+    run_directory.check(tmp_path, experiment(tmp_path))
+
+
+def test_a_run_is_evaluated_on_its_own_test_images(tmp_path):
+    run_directory.claim(tmp_path, experiment(tmp_path))
+    run_directory.check_images(tmp_path, experiment(tmp_path))
+    other = dataclasses.replace(experiment(tmp_path), seed=1)
+    with pytest.raises(ValueError, match="other images: seed=0 there and 1"):
+        run_directory.check_images(tmp_path, other)
+
+
 def test_what_does_not_change_the_result_may_differ(tmp_path):
     run_directory.claim(tmp_path, experiment(tmp_path))
     changed = dataclasses.replace(

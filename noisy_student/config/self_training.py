@@ -34,9 +34,9 @@ class PseudoLabelConfig:
         least = self.min_threshold
         require(0 <= least <= 1, "min_threshold", "in [0, 1]", least)
         require(
-            self.max_prob > least,
+            any(least <= edge / 100 < self.max_prob for edge in range(101)),
             "max_prob",
-            "above min_threshold",
+            f"a hundredth or more above min_threshold={least}",
             self.max_prob,
         )
 
@@ -93,6 +93,10 @@ class SelfTrainingConfig:
     def student_model(self, model: ModelConfig, iteration: int) -> ModelConfig:
         """The model of a student.
 
+        A student with a name of its own has that model's own scaling and
+        dropout, unless the students' coefficients say otherwise: the
+        teacher's overrides would make it the teacher's network again.
+
         Args:
             model: the first teacher's.
             iteration: 1 for the first student.
@@ -102,7 +106,11 @@ class SelfTrainingConfig:
             "width_coefficient": self.student_width_coefficients,
             "depth_coefficient": self.student_depth_coefficients,
         }
-        changes: dict[str, Any] = {
+        own = ("width_coefficient", "depth_coefficient", "dropout_rate")
+        changes: dict[str, Any] = (
+            dict.fromkeys(own) if self.student_model_names else {}
+        )
+        changes |= {
             name: values[min(iteration, len(values)) - 1]
             for name, values in overrides.items()
             if values

@@ -4,8 +4,9 @@ Each reads top to bottom, one verb a line. A training pipeline is a function
 of (seed, step): started at a later step it yields what it would have
 yielded there, which is how a run resumes.
 
-Small images (`Task.small_images`) are decoded once, cached, and cropped by
-padding; larger ones stay encoded and are decoded where they are cropped.
+Small images (`Task.small_images`) are resized, cached decoded where they are
+small then too, and cropped by padding; larger ones stay encoded and are
+decoded where they are cropped.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from noisy_student.data import records, shuffling, sources
 
 Example = dict[str, tf.Tensor]
 
+_MAX_CACHED_SIDE = 64  # 12 KiB an image
 # Each kind of images has an order and noise of its own.
 _LABELED, _UNLABELED = 0, 1
 
@@ -149,24 +151,26 @@ def _noised(
     """Shuffles, repeats, batches and noises `encoded` images."""
     image_format, size = batches.image_format, batches.batch_size
     seed, first = (batches.seed, stream), batches.start_step * size
-    crop, augment = _noise(image_format, batches.noise)
-    if image_format.small:
-        # 3 KiB an image at 32 px: decoding it each epoch would cost more.
-        dataset = dataset.map(
-            lambda x: _decoded(x, image_format.side),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        ).cache()
-    dataset = shuffling.shuffled_epochs(dataset, num_images, seed, first)
-    if not image_format.small:
-        dataset = dataset.enumerate(first).map(
-            lambda i, x: _apply(crop, x, "encoded", seed, i),
+    view, augment = _noise(image_format, batches.noise)
+
+    def viewed(images: tf.data.Dataset, start: int) -> tf.data.Dataset:
+        return images.enumerate(start).map(
+            lambda i, x: _apply(view, x, "encoded", seed, i),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
+
+    # Decoded images are small enough to keep, and always the same.
+    cached = image_format.small and image_format.side <= _MAX_CACHED_SIDE
+    if cached:
+        dataset = viewed(dataset, 0).cache()
+    dataset = shuffling.shuffled_epochs(dataset, num_images, seed, first)
+    if not cached:
+        dataset = viewed(dataset, first)
     return (
         dataset.batch(size, drop_remainder=True)
         .enumerate(batches.start_step)
         .map(
-            # Negative: other seeds than the crops', which count images.
+            # Negative: other seeds than the views', which count images.
             lambda i, x: _apply(augment, x, "image", seed, -1 - i),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
@@ -175,10 +179,12 @@ def _noised(
 
 
 def _noise(image_format: ImageFormat, config: NoiseConfig):
-    """The noise of one encoded image, and that of a batch of cropped ones."""
+    """The view of one encoded image, and the noise of a batch of views."""
     side = image_format.side
 
-    def crop(encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def view(encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if image_format.small:
+            return _resized(encoded, side)
         return noise.random_area_crop(encoded, side, seed)
 
     rand_augment = noise.RandAugment(
@@ -204,12 +210,7 @@ def _noise(image_format: ImageFormat, config: NoiseConfig):
             images = noise.random_flip(images, seeds[3])
         return images
 
-    return crop, augment
-
-
-def _decoded(example: Example, side: int) -> Example:
-    rest = {key: example[key] for key in example if key != "encoded"}
-    return {"image": _resized(example["encoded"], side)} | rest
+    return view, augment
 
 
 def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:

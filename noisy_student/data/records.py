@@ -17,6 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from noisy_student.errors import InputError
+
 
 def shard_name(prefix: str, index: int, count: int) -> str:
     """`train-00000-of-00128` for ("train", 0, 128)."""
@@ -84,7 +86,7 @@ def read_predictions(path: pathlib.Path, num_classes: int) -> np.ndarray:
         float32 (images, classes), in the order of the images.
 
     Raises:
-        ValueError: the shard was predicted for another number of classes.
+        InputError: the shard was predicted for another number of classes.
     """
     feature = tf.io.FixedLenFeature([num_classes], tf.float32)
     dataset = tf.data.TFRecordDataset(str(path)).batch(1024)
@@ -94,7 +96,7 @@ def read_predictions(path: pathlib.Path, num_classes: int) -> np.ndarray:
             for batch in dataset
         ]
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} does not hold predictions of {num_classes} classes: "
             f"{error.message}"
         ) from error

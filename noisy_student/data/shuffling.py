@@ -11,7 +11,7 @@ def shuffled_epochs(
     """Repeats `dataset` for ever, each epoch in an order of its own.
 
     An epoch's order depends on its number only, so that a start at the
-    `first`-th image passes over less than one epoch, before decoding.
+    `first`-th image passes over less than one epoch.
     """
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:

@@ -7,6 +7,7 @@ pipelines' (`pipelines.py`).
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,6 @@ from noisy_student import tasks
 from noisy_student.config import DataConfig
 
 NUM_TEST_DIGITS = 400
-NUM_LABELED_DIGITS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,15 +42,22 @@ class ImageSource:
 
 @dataclasses.dataclass(frozen=True)
 class TaskData:
-    """A task with its images; `unlabeled` is None where there are none.
+    """A task with its images.
 
-    Labels of unlabelled images only serve to measure pseudo labels.
+    Attributes:
+        task: the facts.
+        labeled, test: images with labels.
+        unlabeled: None where there are none; labels, where known, only
+            serve to measure pseudo labels.
+        identity: the flags that decide which images these are. What is made
+            of the images remembers it, so that it never meets others.
     """
 
     task: tasks.Task
     labeled: ImageSource
     unlabeled: ImageSource | None
     test: ImageSource
+    identity: dict[str, Any]
 
     def require_unlabeled(self) -> ImageSource:
         """The unlabelled images.
@@ -84,6 +91,20 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     from noisy_student.data import tfds_source
 
     return tfds_source.open_task(config, seed)
+
+
+def make_identity(
+    config: DataConfig, num_labeled: int | None, seed: int
+) -> dict[str, Any]:
+    """`TaskData.identity`; the seed counts where it chose images."""
+    return {
+        "task_name": config.task_name,
+        "label_split": config.label_split,
+        "unlabel_split": config.unlabel_split,
+        "test_split": config.test_split,
+        "num_labeled": num_labeled,
+        "seed": None if num_labeled is None else seed,
+    }
 
 
 def split_labeled(
@@ -175,11 +196,13 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
     labels = digits.target[order].astype(np.int64)
     encoded = np.array([_encode_png(image) for image in images])
 
+    num_labeled = config.num_labeled or task.num_labeled
+    assert num_labeled is not None  # the table has it
     train = slice(NUM_TEST_DIGITS, None)
     labeled, unlabeled = split_labeled(
         _array_reader(encoded[train], labels[train]),
         labels[train],
-        config.num_labeled or NUM_LABELED_DIGITS,
+        num_labeled,
         task.num_classes,
         seed,
     )
@@ -191,6 +214,7 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
         ImageSource(
             NUM_TEST_DIGITS, _array_reader(encoded[test], labels[test])
         ),
+        make_identity(config, num_labeled, seed),
     )
 
 

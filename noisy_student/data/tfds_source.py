@@ -19,15 +19,20 @@ from noisy_student.data import sources
 def open_task(config: DataConfig, seed: int) -> sources.TaskData:
     """Opens a data set by name; see `sources.open_task`."""
     builder = _prepared_builder(config.task_name, config.tfds_data_dir)
-    task = tasks.KNOWN.get(config.task_name) or _generic_task(builder)
+    task = tasks.KNOWN.get(builder.name) or _generic_task(builder)
     label_split = config.label_split or task.label_split
     test_split = config.test_split or task.test_split
-    labeled, rest = _label(builder, label_split, config, task, seed)
+    num_labeled = config.num_labeled or task.num_labeled
+    labeled, rest = _label(builder, label_split, num_labeled, task, seed)
     unlabel_split = config.unlabel_split or task.unlabel_split
     if unlabel_split:
         rest = _source(builder, unlabel_split, "unlabel_split")
     return sources.TaskData(
-        task, labeled, rest, _source(builder, test_split, "test_split")
+        task,
+        labeled,
+        rest,
+        _source(builder, test_split, "test_split"),
+        sources.make_identity(config, num_labeled, seed),
     )
 
 
@@ -40,15 +45,14 @@ def _prepared_builder(
             f"tfds_data_dir {data_dir} does not exist; create it, or name "
             "the directory where tensorflow-datasets keeps its data."
         )
-    if name.split("/")[0].split(":")[0] not in tfds.list_builders(
-        with_community_datasets=False
-    ):
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0]
         raise ValueError(
-            f"Unknown task_name {name!r}; known are "
-            f"{', '.join(tasks.KNOWN)} and the image data sets of "
-            "tensorflow-datasets."
-        )
-    builder = tfds.builder(name, data_dir=data_dir)
+            f"Unknown task_name {name!r}; known are {', '.join(tasks.KNOWN)} "
+            f"and the image data sets of tensorflow-datasets ({reason})."
+        ) from error
     _check_features(builder)
     if not builder.is_prepared():
         _download(builder)
@@ -92,9 +96,8 @@ def _generic_task(builder: tfds.core.DatasetBuilder) -> tasks.Task:
     )
 
 
-def _label(builder, split, config, task, seed):
+def _label(builder, split, num_labeled, task, seed):
     """The labelled images of a split, and its others."""
-    num_labeled = config.num_labeled or task.num_labeled
     source = _source(builder, split, "label_split")
     if num_labeled is None:
         return source, None

@@ -53,8 +53,8 @@ def sharpen(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     Returns:
         float32 (batch, classes).
     """
-    powered = probabilities ** (1 / temperature)
-    return powered / tf.reduce_sum(powered, axis=-1, keepdims=True)
+    # By logarithms: powers would underflow at low temperatures.
+    return tf.nn.softmax(tf.math.log(probabilities) / temperature)
 
 
 def weight_decay(variables: Iterable) -> tf.Tensor:

@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 
+from noisy_student.errors import InputError
 from noisy_student.models import layers  # noqa: F401 (registers its classes)
 
 
@@ -29,6 +30,11 @@ def load_model(path: str | pathlib.Path) -> keras.Model:
 
     Raises:
         ValueError: there is no such file.
+        InputError: the file is not a Keras model.
     """
     check_model_file(pathlib.Path(path))
-    return keras.saving.load_model(path, compile=False)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path} is no Keras model: {reason}") from error

@@ -125,7 +125,9 @@ def scale_stages(
     return stages
 
 
-def model_size(model_name: str, width: float | None, depth: float | None):
+def model_size(
+    model_name: str, width: float | None, depth: float | None
+) -> float:
     """A number that orders models by size: width^2 x depth.
 
     Multiply-adds and parameters of a convolutional net grow with the

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import pathlib
 import time
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -15,6 +16,7 @@ from absl import logging
 from noisy_student import progress, run_directory
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import records, sources
+from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predict import PredictionFiles
 
@@ -31,6 +33,7 @@ class PseudoLabelStats:
         correct: kept images whose pseudo label is the true one; None where
             the source does not know the truth.
         seconds: that prediction and filtering took.
+        made_from: the images, the teacher and the settings.
         predicted, above_threshold, kept_per_class, records_per_class,
             threshold: one value a class.
     """
@@ -39,6 +42,7 @@ class PseudoLabelStats:
     records: int
     correct: int | None
     seconds: float
+    made_from: dict[str, Any]
     predicted: list[int]
     above_threshold: list[int]
     kept_per_class: list[int]
@@ -64,13 +68,37 @@ def record_paths(directory: pathlib.Path) -> list[str]:
     Raises:
         ValueError: the directory has none, or filtering did not finish.
     """
-    paths = sorted(str(path) for path in directory.glob("data/train-*"))
-    if not paths or not (directory / STATS_FILE).exists():
+    if not (directory / STATS_FILE).exists():
         raise ValueError(
             f"{directory} does not hold pseudo-labelled records (data/train-* "
             f"and {STATS_FILE}); tools/filter_unlabel.py writes them."
         )
-    return paths
+    made_from = PseudoLabelStats.load(directory).made_from
+    count = made_from["num_shards"]
+    return [str(_data_path(directory, i, count)) for i in range(count)]
+
+
+def _data_path(directory: pathlib.Path, shard: int, count: int):
+    return directory / "data" / records.shard_name("train", shard, count)
+
+
+def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
+    """Refuses pseudo labels of other images than a run's.
+
+    Args:
+        directory: what `filter_and_balance` wrote.
+        images: `TaskData.identity` of the run.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    theirs = PseudoLabelStats.load(directory).made_from["images"]
+    changed = run_directory.differences(theirs, images)
+    if changed:
+        raise ValueError(
+            f"The pseudo labels of {directory} are of other images: "
+            f"{changed}. Trained on both, a model could meet its test images."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,62 +112,94 @@ class _Selection:
 
 
 def filter_and_balance(
-    source: sources.ImageSource,
+    data: sources.TaskData,
     files: PredictionFiles,
     output_dir: pathlib.Path,
-    num_classes: int,
     config: PseudoLabelConfig,
     seed: int,
 ) -> PseudoLabelStats:
     """Keeps the images that the teacher is sure of, balanced over classes.
 
     Args:
-        source: the unlabelled images that the predictions are of.
+        data: whose unlabelled images the predictions are of.
         files: the predictions.
         output_dir: gets `data/train-SSSSS-of-NNNNN` and `stats.json`; where
             it has the latter, nothing is done again.
-        num_classes: of the predictions.
         config: thresholds and numbers.
         seed: of the random copies.
 
     Raises:
-        ValueError: predictions are missing or do not fit the images, or no
-            image is kept.
+        ValueError: predictions are missing or of other images, or the
+            directory holds the outcome of other settings.
+        InputError: predictions do not fit the images, or no image is kept.
     """
+    made_from = check(data, files, output_dir, config, seed)
     if (output_dir / STATS_FILE).exists():
         return PseudoLabelStats.load(output_dir)
     start = time.monotonic()
+    source, num_classes = data.require_unlabeled(), data.task.num_classes
     predictions = _read_all(source, files, num_classes)
     selection = _select(predictions, config, seed)
     tally = np.zeros([num_classes, 4], np.int64)
     for shard, probabilities in enumerate(predictions):
-        name = records.shard_name("train", shard, files.num_shards)
         tally += _write_shard(
             source.shard(shard, files.num_shards),
-            output_dir / "data" / name,
+            _data_path(output_dir, shard, files.num_shards),
             probabilities,
             selection.copies[shard],
         )
     seconds = files.seconds() + time.monotonic() - start
-    stats = _stats(selection, tally, seconds)
+    stats = _stats(selection, tally, seconds, made_from)
     run_directory.write_json(output_dir / STATS_FILE, dataclasses.asdict(stats))
     return stats
+
+
+def check(
+    data: sources.TaskData,
+    files: PredictionFiles,
+    output_dir: pathlib.Path,
+    config: PseudoLabelConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Checks what can be known before filtering; see `filter_and_balance`.
+
+    Returns:
+        What the outcome is made of, for `PseudoLabelStats.made_from`.
+    """
+    files.check_complete()
+    files.check_made_from({"images": data.identity})
+    made_from = {
+        "images": data.identity,
+        "teacher": files.teacher(),
+        "seed": seed,
+        **dataclasses.asdict(config),
+    }
+    if (output_dir / STATS_FILE).exists():
+        theirs = PseudoLabelStats.load(output_dir).made_from
+        changed = run_directory.differences(
+            run_directory.flatten(theirs), run_directory.flatten(made_from)
+        )
+        if changed:
+            raise ValueError(
+                f"{output_dir} holds pseudo labels of other settings: "
+                f"{changed}. Name another directory."
+            )
+    return made_from
 
 
 def _read_all(
     source: sources.ImageSource, files: PredictionFiles, num_classes: int
 ) -> list[np.ndarray]:
     """The predictions of all shards, which must fit the source."""
-    files.check_complete()
     predictions = [
         files.read(shard, num_classes) for shard in range(files.num_shards)
     ]
     predicted = sum(len(shard) for shard in predictions)
     if predicted != source.num_images:
-        raise ValueError(
+        raise InputError(
             f"{files.output_dir} holds predictions of {predicted} images, "
-            f"and there are {source.num_images} unlabelled ones; the flags "
-            "that choose the images must be those of mode=predict."
+            f"and there are {source.num_images} unlabelled ones; predict "
+            "again into another directory."
         )
     return predictions
 
@@ -152,19 +212,18 @@ def _select(
     thresholds, totals = count.choose_thresholds(
         counts, config.num_image, config.min_threshold, config.max_prob
     )
+    max_prob = config.max_prob
     if config.use_all:
-        thresholds = np.zeros_like(thresholds)
+        thresholds, max_prob = np.zeros_like(thresholds), np.inf
     copies = select.expected_copies(
         totals, config.num_image, config.upsample, config.use_all
     )
     drawn = [
-        select.draw_copies(
-            shard, thresholds, copies, config.max_prob, seed, index
-        )
+        select.draw_copies(shard, thresholds, copies, max_prob, seed, index)
         for index, shard in enumerate(predictions)
     ]
     if not any(shard.any() for shard in drawn):
-        raise ValueError(
+        raise InputError(
             "No unlabelled image has a probability of min_threshold="
             f"{config.min_threshold} or more; lower it."
         )
@@ -213,7 +272,10 @@ def _write_shard(
 
 
 def _stats(
-    selection: _Selection, tally: np.ndarray, seconds: float
+    selection: _Selection,
+    tally: np.ndarray,
+    seconds: float,
+    made_from: dict[str, Any],
 ) -> PseudoLabelStats:
     kept, written, correct, unknown = tally.T
     return PseudoLabelStats(
@@ -221,6 +283,7 @@ def _stats(
         records=int(written.sum()),
         correct=None if unknown.any() else int(correct.sum()),
         seconds=round(seconds, 1),
+        made_from=made_from,
         predicted=selection.counts.sum(axis=1).tolist(),
         above_threshold=selection.totals.tolist(),
         kept_per_class=kept.tolist(),

@@ -1,9 +1,9 @@
 """The teacher's probabilities on disk: one record an image, in order.
 
 A shard is the file `train-info-SSSSS-of-NNNNN-WWWWW` in the predictions'
-directory and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON with `image_num` and
-`seconds`) in the info directory. The second is written last, so that a shard
-that has it is whole and is not predicted again.
+directory and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON with `image_num`,
+`seconds` and `made_from`) in the info directory. The second is written last,
+so that a shard that has it is whole and is not predicted again.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from noisy_student import progress, run_directory
 from noisy_student.data import pipelines, records, sources
+from noisy_student.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,30 @@ class PredictionFiles:
         shards = range(self.num_shards)
         return [shard for shard in shards if not self.info(shard).exists()]
 
+    def check_made_from(self, expected: dict[str, Any]) -> None:
+        """Refuses finished shards that were made of something else.
+
+        Args:
+            expected: the entries of `made_from` to compare.
+
+        Raises:
+            ValueError: naming the shard and what differs.
+        """
+        for shard in range(self.num_shards):
+            if not self.info(shard).exists():
+                continue
+            found = self._read_info(shard)["made_from"]
+            changed = run_directory.differences(
+                run_directory.flatten({key: found[key] for key in expected}),
+                run_directory.flatten(expected),
+            )
+            if changed:
+                raise ValueError(
+                    f"{self.predictions(shard)} was made of something else: "
+                    f"{changed}. Name another directory, or give the same "
+                    "flags."
+                )
+
     def check_complete(self) -> None:
         """Refuses to go on without the predictions of all shards.
 
@@ -72,6 +98,23 @@ class PredictionFiles:
             for shard in range(self.num_shards)
         )
 
+    def teacher(self) -> str:
+        """The one teacher of all shards.
+
+        Raises:
+            ValueError: there is more than one.
+        """
+        teachers = {
+            self._read_info(shard)["made_from"]["teacher"]
+            for shard in range(self.num_shards)
+        }
+        if len(teachers) > 1:
+            raise ValueError(
+                f"The shards in {self.output_dir} are predictions of "
+                "different teachers; predict all of them with one."
+            )
+        return teachers.pop()
+
     def _read_info(self, shard: int) -> dict:
         return json.loads(self.info(shard).read_text())
 
@@ -79,14 +122,14 @@ class PredictionFiles:
         """A shard's probabilities, float32 (images, classes).
 
         Raises:
-            ValueError: the file holds another number of images than its
+            InputError: the file holds another number of images than its
                 count says, or another number of classes.
         """
         path = self.predictions(shard)
         probabilities = records.read_predictions(path, num_classes)
         expected = self._read_info(shard)["image_num"]
         if len(probabilities) != expected:
-            raise ValueError(
+            raise InputError(
                 f"{path} holds {len(probabilities)} predictions and "
                 f"{self.info(shard)} says {expected}; delete both and "
                 "predict this shard again."
@@ -101,6 +144,7 @@ def predict(
     files: PredictionFiles,
     shards: Iterable[int],
     batch_size: int,
+    made_from: dict[str, Any],
 ) -> None:
     """Labels shards of a source with a teacher that runs without noise.
 
@@ -109,29 +153,33 @@ def predict(
         source: the unlabelled images.
         image_format: how they reach the model.
         files: where the predictions go.
-        shards: those to do; finished ones are passed over.
+        shards: those to do.
         batch_size: images a step, over all replicas.
+        made_from: `images` (`TaskData.identity`) and `teacher`, to be
+            remembered beside the count.
     """
     predict_all = _batch_predictor(model)
     for shard in shards:
-        if files.info(shard).exists():
-            continue
         start = time.monotonic()
         part = source.shard(shard, files.num_shards)
         dataset = pipelines.plain_images(part, image_format, batch_size)
         description = f"predict shard {shard + 1}/{files.num_shards}"
+        remaining = part.num_images
         with (
             records.shard_writer(files.predictions(shard)) as writer,
             progress.bar(part.num_images, description, "image") as bar,
         ):
             for batch in predict_all(dataset):
-                # The last batch is padded.
-                batch = batch[: part.num_images - bar.n]
+                batch = batch[:remaining]  # the last one is padded
                 for probabilities in batch:
                     writer.write(records.encode_prediction(probabilities))
+                remaining -= len(batch)
                 bar.update(len(batch))
-        seconds = round(time.monotonic() - start, 1)
-        info = {"image_num": part.num_images, "seconds": seconds}
+        info = {
+            "image_num": part.num_images,
+            "seconds": round(time.monotonic() - start, 1),
+            "made_from": made_from,
+        }
         run_directory.write_json(files.info(shard), info)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import pseudo_labels, run_directory
+from noisy_student import pseudo_labels, run_directory, tasks
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import records, sources
 
@@ -28,6 +28,15 @@ def make_source(count=300, truth=TRUTH):
     )
 
 
+IDENTITY = {"task_name": "made up", "seed": 1}
+
+
+def make_data(source=None):
+    source = source or make_source()
+    task = tasks.generic_task("made up", num_classes=3, side=8)
+    return sources.TaskData(task, source, source, source, dict(IDENTITY))
+
+
 def write_predictions(directory, num_shards, probabilities=PROBABILITIES):
     files = pseudo_labels.PredictionFiles(directory, directory, num_shards)
     for shard in range(num_shards):
@@ -36,7 +45,12 @@ def write_predictions(directory, num_shards, probabilities=PROBABILITIES):
             for row in rows:
                 writer.write(records.encode_prediction(row))
         run_directory.write_json(
-            files.info(shard), {"image_num": len(rows), "seconds": 1.0}
+            files.info(shard),
+            {
+                "image_num": len(rows),
+                "seconds": 1.0,
+                "made_from": {"images": IDENTITY, "teacher": "abc"},
+            },
         )
     return files
 
@@ -57,10 +71,9 @@ def run(tmp_path, num_shards=2, source=None, **config):
     files = write_predictions(tmp_path / "p", num_shards)
     settings = {"num_image": 60, "min_threshold": 0.5} | config
     return pseudo_labels.filter_and_balance(
-        source or make_source(),
+        make_data(source),
         files,
         tmp_path / "out",
-        3,
         PseudoLabelConfig(num_shards=num_shards, **settings),
         seed=1,
     )
@@ -102,7 +115,7 @@ def test_without_upsampling_nothing_is_repeated(tmp_path):
 
 
 def test_use_all_keeps_everything_once(tmp_path):
-    stats = run(tmp_path, use_all=True, min_threshold=0.99)
+    stats = run(tmp_path, use_all=True, min_threshold=0.9, max_prob=0.95)
     numbers = [number for number, *_ in read_records(tmp_path / "out")]
     assert sorted(numbers) == list(range(300))
     assert stats.records == 300
@@ -135,6 +148,26 @@ def test_interrupted_filtering_gives_the_same_records(tmp_path):
     assert [path.read_bytes() for path in again] == whole
 
 
+def test_the_outcome_of_other_settings_is_refused(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ValueError, match="num_image=60 there and 61 here"):
+        run(tmp_path, num_image=61)
+
+
+def test_pseudo_labels_of_other_images_are_no_training_data(tmp_path):
+    run(tmp_path)
+    pseudo_labels.check_images(tmp_path / "out", IDENTITY)
+    with pytest.raises(ValueError, match=r"seed=1 there and 2 here.* test"):
+        pseudo_labels.check_images(tmp_path / "out", IDENTITY | {"seed": 2})
+
+
+def test_files_of_an_earlier_division_are_not_read(tmp_path):
+    run(tmp_path)
+    (tmp_path / "out/data/train-00000-of-00005").write_bytes(b"left over")
+    names = [path[-5:] for path in pseudo_labels.record_paths(tmp_path / "out")]
+    assert names == ["00002", "00002"]
+
+
 def test_predictions_of_other_images_are_refused(tmp_path):
     with pytest.raises(ValueError, match="of 300 images, and there are 200"):
         run(tmp_path, source=make_source(200))
@@ -144,10 +177,9 @@ def test_a_threshold_that_nothing_reaches_is_refused(tmp_path):
     files = write_predictions(tmp_path, 1, np.full([6, 3], 1 / 3, np.float32))
     with pytest.raises(ValueError, match=r"min_threshold=0.9 or more"):
         pseudo_labels.filter_and_balance(
-            make_source(6),
+            make_data(make_source(6)),
             files,
             tmp_path / "out",
-            3,
             PseudoLabelConfig(min_threshold=0.9),
             seed=0,
         )
@@ -160,10 +192,9 @@ def test_an_empty_class_is_a_warning(tmp_path, caplog):
     files = write_predictions(tmp_path, 1, probabilities)
     with caplog.at_level(logging.WARNING):
         stats = pseudo_labels.filter_and_balance(
-            make_source(),
+            make_data(),
             files,
             tmp_path / "out",
-            3,
             PseudoLabelConfig(),
             seed=0,
         )

@@ -28,14 +28,10 @@ def make_source(count):
 
 
 class Teacher:
-    """Logits (brightness / 10, 0, 0); counts its calls."""
-
-    def __init__(self):
-        self.traces = 0
+    """Logits (brightness / 10, 0, 0)."""
 
     def __call__(self, images, training):
         assert training is False
-        self.traces += 1
         brightness = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2, 3])
         return brightness[:, None] * [[0.1, 0.0, 0.0]]
 
@@ -43,6 +39,9 @@ class Teacher:
 def expected(numbers):
     powers = np.exp(np.outer(numbers, [0.1, 0, 0]))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+MADE_FROM = {"images": {"task_name": "flat"}, "teacher": "abc"}
 
 
 def files_in(directory, num_shards):
@@ -62,7 +61,13 @@ def test_predictions_keep_the_order_of_the_images(
     )
     with strategy.scope():
         pseudo_labels.predict(
-            Teacher(), make_source(11), FORMAT, files, range(num_shards), 4
+            Teacher(),
+            make_source(11),
+            FORMAT,
+            files,
+            range(num_shards),
+            4,
+            MADE_FROM,
         )
     for shard in range(num_shards):
         numbers = np.arange(shard, 11, num_shards)
@@ -72,23 +77,41 @@ def test_predictions_keep_the_order_of_the_images(
     assert files.missing() == []
 
 
-def test_a_finished_shard_is_not_predicted_again(tmp_path):
-    files = files_in(tmp_path, 2)
-    source = make_source(6)
-    pseudo_labels.predict(Teacher(), source, FORMAT, files, [1], 4)
-    assert files.missing() == [0]
-    written = files.predictions(1).stat().st_mtime_ns
-    pseudo_labels.predict(Teacher(), source, FORMAT, files, [0, 1], 4)
-    assert files.predictions(1).stat().st_mtime_ns == written
-    assert files.missing() == []
-    teacher = Teacher()
-    pseudo_labels.predict(teacher, source, FORMAT, files, [0, 1], 4)
-    assert teacher.traces == 0
+def predict(directory, num_shards=1):
+    files = files_in(directory, num_shards)
+    shards = range(num_shards)
+    pseudo_labels.predict(
+        Teacher(), make_source(5), FORMAT, files, shards, 4, MADE_FROM
+    )
+    return files
+
+
+def test_progress_bars_may_be_switched_off(tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    assert predict(tmp_path).read(0, 3).shape == (5, 3)
+
+
+def test_shards_of_another_teacher_or_of_other_images_are_refused(tmp_path):
+    files = predict(tmp_path, 2)
+    files.check_made_from(MADE_FROM)
+    assert files.teacher() == "abc"
+    with pytest.raises(ValueError, match="teacher='abc' there and 'x' here"):
+        files.check_made_from(MADE_FROM | {"teacher": "x"})
+    with pytest.raises(ValueError, match="task_name='flat' there and 'y'"):
+        files.check_made_from({"images": {"task_name": "y"}})
+
+
+def test_shards_of_two_teachers_are_refused(tmp_path):
+    files = predict(tmp_path, 2)
+    info = json.loads(files.info(1).read_text())
+    info["made_from"]["teacher"] = "other"
+    files.info(1).write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="different teachers"):
+        files.teacher()
 
 
 def test_files_that_disagree_are_refused(tmp_path):
-    files = files_in(tmp_path, 1)
-    pseudo_labels.predict(Teacher(), make_source(5), FORMAT, files, [0], 4)
+    files = predict(tmp_path)
     files.info(0).write_text(json.dumps({"image_num": 6, "seconds": 0}))
     with pytest.raises(ValueError, match=r"holds 5 predictions and .* says 6"):
         files.read(0, 3)

@@ -12,6 +12,7 @@ from noisy_student.training import averaging, optimizers, step
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
 LABELS = GENERATOR.integers(0, 3, 8)
+UNLABELED = GENERATOR.dirichlet(np.ones(3), 8).astype(np.float32)
 
 
 def dense_model(seed=0):
@@ -92,6 +93,42 @@ def test_two_replicas_equal_one(two_replicas):
             np.testing.assert_allclose(a, b, atol=1e-6)
     for name, value in one[3].items():
         assert float(value) == pytest.approx(float(two[3][name]), rel=1e-5)
+
+
+def train_student(strategy, num_steps):
+    """Noisy Student on unequal numbers of images, as the program feeds it."""
+    labeled = tf.data.Dataset.from_tensors(
+        {"image": IMAGES[:4], "label": LABELS[:4]}
+    ).repeat()
+    unlabeled = tf.data.Dataset.from_tensors(
+        {
+            "unlabeled_image": 2 * IMAGES,
+            "unlabeled_label": LABELS,
+            "unlabeled_probabilities": UNLABELED,
+        }
+    ).repeat()
+    method = methods.NoisyStudent(0.1, 2.0, 1.0)
+    dataset = tf.data.Dataset.zip(labeled, unlabeled).map(lambda a, b: a | b)
+    dataset = dataset.map(lambda b: {key: b[key] for key in method.batch_keys})
+    with strategy.scope():
+        student, average = dense_model(), dense_model()
+        optimizer = optimizers.rmsprop(0.01)
+        optimizer.build(student.trainable_variables)
+        loop = step.make_train_loop(
+            method, student, average, optimizer, 1e-3, 0.9
+        )
+        batches = strategy.experimental_distribute_dataset(dataset)
+        metrics = loop(iter(batches), tf.constant(num_steps))
+    return student, metrics
+
+
+def test_two_replicas_share_labelled_and_unlabelled_images(two_replicas):
+    one = train_student(tf.distribute.OneDeviceStrategy("CPU:0"), 5)
+    two = train_student(two_replicas, 5)
+    for a, b in zip(one[0].weights, two[0].weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    for name, value in one[1].items():
+        assert float(value) == pytest.approx(float(two[1][name]), rel=1e-5)
 
 
 def test_metrics_are_means_over_the_steps_of_a_call():

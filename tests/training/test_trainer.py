@@ -166,11 +166,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert resumed | ignored == metrics | ignored
     steps = [line["step"] for line in summaries.read_metrics(tmp_path)]
     assert steps == [15, 30]
-    models = [
+    weights = [
         models.load_model(directory / "model.keras").get_weights()
         for directory in (whole, tmp_path)
     ]
-    for ours, truth in zip(*models, strict=True):
+    for ours, truth in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, truth, atol=1e-6)
 
 

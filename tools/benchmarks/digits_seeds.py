@@ -9,33 +9,21 @@ compares the last student with the first teacher:
 import json
 import pathlib
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 
 from absl import app, flags
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tools.benchmarks import recipe
 
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds to run.")
 _RUNS_DIR = flags.DEFINE_string(
     "runs_dir", "runs/digits_seeds", "Where the run directories are."
 )
-_RECIPE = flags.DEFINE_string(
-    "recipe", "flags/recipes/digits.cfg", "Flag file of the experiment."
-)
 
 
 def self_train(seed: int, directory: pathlib.Path) -> dict:
     """Runs the recipe in a process of its own; returns its results."""
-    command = [
-        sys.executable,
-        "main.py",
-        f"--flagfile={_RECIPE.value}",
-        f"--seed={seed}",
-        f"--model_dir={directory.absolute()}",
-    ]
-    subprocess.run(command, cwd=ROOT, check=True)
+    recipe.finish(recipe.start(directory, f"--seed={seed}"))
     return json.loads((directory / "results.json").read_text())
 
 

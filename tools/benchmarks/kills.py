@@ -11,37 +11,18 @@ Flags after `--` go to main.py.
 import json
 import pathlib
 import random
-import subprocess
-import sys
 import tempfile
 import time
 
 from absl import app, flags
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tools.benchmarks import recipe
 
 _KILLS = flags.DEFINE_integer("kills", 3, "How often to kill.")
 _WITHIN_SECONDS = flags.DEFINE_float(
     "within_seconds", 150, "Each kill comes at a random moment within these."
 )
 _SEED = flags.DEFINE_integer("kill_seed", 0, "Chooses the moments.")
-_RECIPE = flags.DEFINE_string(
-    "recipe", "flags/recipes/digits.cfg", "Flag file of the experiment."
-)
-
-
-def start(directory: pathlib.Path, arguments: list[str]) -> subprocess.Popen:
-    """Starts self-training in a process of its own."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "main.py",
-            f"--flagfile={_RECIPE.value}",
-            f"--model_dir={directory}",
-            *arguments,
-        ],
-        cwd=ROOT,
-    )
 
 
 def progress_of(directory: pathlib.Path) -> str:
@@ -58,7 +39,7 @@ def progress_of(directory: pathlib.Path) -> str:
 
 def kill_at(seconds: float, directory: pathlib.Path, arguments: list[str]):
     """Runs the command and kills it; returns a line for the table."""
-    process = start(directory, arguments)
+    process = recipe.start(directory, *arguments)
     time.sleep(seconds)
     if process.poll() is None:
         process.kill()
@@ -102,8 +83,7 @@ def main(argv: list[str]) -> None:
         ]
         states = []
         for directory in (killed, whole):
-            if start(directory, arguments).wait():
-                raise RuntimeError(f"{directory.name} run failed")
+            recipe.finish(recipe.start(directory, *arguments))
             states.append(final_state(directory))
     for kill in kills:
         print(f"{kill['outcome']} after {kill['after']} s: {kill['on_disk']}")

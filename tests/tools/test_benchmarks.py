@@ -1,4 +1,7 @@
 import json
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +46,29 @@ def test_the_state_of_a_run_is_its_generations_and_steps(tmp_path):
         "steps": [10, 11],
         "top_1": [0.5, 0.6],
     }
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_a_run_ends_the_same():
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tools.benchmarks.kills",
+            "--kills=3",
+            "--within_seconds=50",
+            "--",
+            "--num_iterations=1",
+            "--teacher_train_steps=200",
+            "--train_steps=100",
+            "--save_checkpoints_steps=20",
+        ],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    outcome = json.loads(process.stdout.strip().split("\n")[-1])
+    assert outcome["same_generations_and_steps"]
+    assert outcome["same_accuracies"]
+    assert outcome["kills"] > 0

@@ -70,9 +70,10 @@ class Method(abc.ABC):
             batch: the keys of `batch_keys`.
         """
 
-    def after_step(self, step: tf.Tensor) -> None:  # noqa: B027 (optional)
+    def after_step(self, step: tf.Tensor) -> None:
         """An update after each step, across replicas; none by default.
 
         Args:
             step: int64, number of finished steps.
         """
+        del step

@@ -22,6 +22,12 @@ _KILLS = flags.DEFINE_integer("kills", 3, "How often to kill.")
 _WITHIN_SECONDS = flags.DEFINE_float(
     "within_seconds", 150, "Each kill comes at a random moment within these."
 )
+_WHOLE_DIR = flags.DEFINE_string(
+    "whole_dir",
+    None,
+    "An uninterrupted run of the same command to compare with; default: one "
+    "is run.",
+)
 _SEED = flags.DEFINE_integer("kill_seed", 0, "Chooses the moments.")
 
 
@@ -74,7 +80,8 @@ def main(argv: list[str]) -> None:
     arguments = argv[1:]
     generator = random.Random(_SEED.value)
     with tempfile.TemporaryDirectory() as folder:
-        killed, whole = (pathlib.Path(folder) / n for n in ("killed", "whole"))
+        killed = pathlib.Path(folder) / "killed"
+        whole = pathlib.Path(_WHOLE_DIR.value or f"{folder}/whole")
         kills = [
             kill_at(
                 generator.uniform(0, _WITHIN_SECONDS.value), killed, arguments

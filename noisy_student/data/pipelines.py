@@ -139,6 +139,7 @@ def plain_images(
         .batch(batch_size)
         .map(lambda batch: _pad_batch(batch, batch_size))
         .prefetch(tf.data.AUTOTUNE)
+        .with_options(_options())
     )
 
 
@@ -175,7 +176,19 @@ def _noised(
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(tf.data.AUTOTUNE)
+        .with_options(_options())
     )
+
+
+def _options() -> tf.data.Options:
+    """Without the thread that tunes a pipeline while it runs.
+
+    An iterator's end waits for that thread, which sleeps up to a minute.
+    Without it, parallelism is what the machine has from the start.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _noise(image_format: ImageFormat, config: NoiseConfig):

@@ -60,7 +60,7 @@ class PredictionFiles:
             expected: the entries of `made_from` to compare.
 
         Raises:
-            ValueError: naming the shard and what differs.
+            InputError: naming the shard and what differs.
         """
         for shard in range(self.num_shards):
             if not self.info(shard).exists():
@@ -71,7 +71,7 @@ class PredictionFiles:
                 run_directory.flatten(expected),
             )
             if changed:
-                raise ValueError(
+                raise InputError(
                     f"{self.predictions(shard)} was made of something else: "
                     f"{changed}. Name another directory, or give the same "
                     "flags."

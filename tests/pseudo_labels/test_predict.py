@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from noisy_student import pseudo_labels
 from noisy_student.data import pipelines, sources
+from noisy_student.errors import InputError
 
 SIDE = 4
 FORMAT = pipelines.ImageFormat(SIDE, small=True, horizontal_flip=True)
@@ -95,7 +96,7 @@ def test_shards_of_another_teacher_or_of_other_images_are_refused(tmp_path):
     files = predict(tmp_path, 2)
     files.check_made_from(MADE_FROM)
     assert files.teacher() == "abc"
-    with pytest.raises(ValueError, match="teacher='abc' there and 'x' here"):
+    with pytest.raises(InputError, match="teacher='abc' there and 'x' here"):
         files.check_made_from(MADE_FROM | {"teacher": "x"})
     with pytest.raises(ValueError, match="task_name='flat' there and 'y'"):
         files.check_made_from({"images": {"task_name": "y"}})

@@ -4,7 +4,7 @@ from absl import flags
 
 from noisy_student import config
 
-_TASK_NAME = flags.DEFINE_string(
+TASK_NAME = flags.DEFINE_string(
     "task_name",
     "digits",
     "digits (scikit-learn's scans, nothing to download), cifar10, "
@@ -56,7 +56,7 @@ _UNLABEL_DATA_DIR = flags.DEFINE_string(
 def data_config() -> config.DataConfig:
     """The group as a dataclass."""
     return config.DataConfig(
-        task_name=_TASK_NAME.value,
+        task_name=TASK_NAME.value,
         tfds_data_dir=_TFDS_DATA_DIR.value,
         label_split=_LABEL_SPLIT.value,
         unlabel_split=_UNLABEL_SPLIT.value,

@@ -37,6 +37,31 @@ _SMALL_IMAGE_MODEL = flags.DEFINE_bool(
     "The variant for 32x32 images, whose second and third stage keep the "
     "resolution; default: the task's.",
 )
+flags.DEFINE_alias("drop_connect_rate", "stochastic_depth_rate")
+_USE_BFLOAT16 = flags.DEFINE_bool(
+    "use_bfloat16",
+    False,
+    "Compute features in bfloat16; weights, batch statistics, logits and "
+    "loss stay float32.",
+)
+_REMAT = flags.DEFINE_bool(
+    "remat",
+    False,
+    "Compute the activations of blocks again for the gradient: less memory "
+    "for more time.",
+)
+_FIX_LAYER_NUM = flags.DEFINE_integer(
+    "fix_layer_num",
+    None,
+    "Freeze the stem and the first so many blocks, their norms in inference "
+    "mode; default: nothing.",
+)
+_NUM_SHARDS_PER_GROUP = flags.DEFINE_integer(
+    "num_shards_per_group",
+    None,
+    "Replicas that share batch statistics, -2 for all; default: each alone "
+    "up to 8 replicas, else groups of max(8, replicas / 8).",
+)
 
 
 def model_config() -> config.ModelConfig:
@@ -48,4 +73,8 @@ def model_config() -> config.ModelConfig:
         dropout_rate=_DROPOUT_RATE.value,
         stochastic_depth_rate=_STOCHASTIC_DEPTH_RATE.value,
         small_image_model=_SMALL_IMAGE_MODEL.value,
+        use_bfloat16=_USE_BFLOAT16.value,
+        remat=_REMAT.value,
+        fix_layer_num=_FIX_LAYER_NUM.value,
+        num_shards_per_group=_NUM_SHARDS_PER_GROUP.value,
     )

@@ -21,20 +21,12 @@ def model_for_task(
     config: ExperimentConfig, model: ModelConfig, data: sources.TaskData
 ) -> ModelConfig:
     """Fills in what the task decides: classes, normalisation, resolution."""
-    task = data.task
-    small = model.small_image_model
-    return dataclasses.replace(
-        model,
-        num_classes=task.num_classes,
-        mean=task.mean,
-        std=task.std,
-        small_image_model=task.small_images if small is None else small,
-        input_image_size=config.data.input_image_size or task.image_size,
-    )
+    return model.for_task(data.task, config.data.input_image_size)
 
 
 def check_training(
     config: ExperimentConfig,
+    model: ModelConfig,
     train: TrainConfig,
     data: sources.TaskData,
     strategy: tf.distribute.Strategy,
@@ -42,9 +34,13 @@ def check_training(
     """Refuses what would fail only after hours; costs nothing.
 
     Raises:
-        ValueError: the method lacks unlabelled images, the batch does not
-            fit the replicas, or the schedule not the steps.
+        ValueError: the model cannot take the images, the method lacks
+            unlabelled images, the batch does not fit the replicas, or the
+            schedule not the steps.
     """
+    models.check_model(
+        model_for_task(config, model, data), strategy.num_replicas_in_sync
+    )
     methods.make_method(train)
     if train.unlabel_ratio and not unlabeled_batch_size(train):
         raise ValueError(

@@ -48,9 +48,10 @@ def _self_train(config: ExperimentConfig) -> Work:
     data = _open(config)
     data.require_unlabeled()
     strategy = distribution.make_strategy(config.run.distribution)
-    for number in (0, 1):
+    for number in range(config.self_training.num_iterations + 1):
+        model = self_training.generation_model(config, number)
         train = self_training.generation_train(config, number)
-        experiment.check_training(config, train, data, strategy)
+        experiment.check_training(config, model, train, data, strategy)
     run_directory.claim(directory, config)
 
     def work() -> None:
@@ -71,7 +72,9 @@ def _train(config: ExperimentConfig) -> Work:
     if pseudo_label_dir:
         pseudo_labels.check_images(pseudo_label_dir, data.identity)
     strategy = distribution.make_strategy(config.run.distribution)
-    experiment.check_training(config, config.train, data, strategy)
+    experiment.check_training(
+        config, config.model, config.train, data, strategy
+    )
     run_directory.claim(directory, config)
 
     def work() -> None:

@@ -22,8 +22,10 @@ def fixtures() -> pathlib.Path:
     return FIXTURES
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def two_replicas() -> tf.distribute.Strategy:
+    # One for all tests: each strategy of a process numbers its collective
+    # operations from the same start, and they would be taken for one another.
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 

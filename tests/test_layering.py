@@ -13,7 +13,7 @@ BASE = {"config", "errors", "tasks", "progress", "run_directory"}
 ALLOWED = {
     "data": BASE | {"data", "noise"},
     "noise": {"noise"},
-    "models": {"config", "errors", "models"},
+    "models": {"config", "errors", "models", "tasks"},
     "methods": {"config", "methods", "models"},
     "evaluation": BASE | {"evaluation"},
     "pseudo_labels": BASE | {"pseudo_labels", "data"},

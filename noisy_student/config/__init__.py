@@ -14,7 +14,7 @@ from noisy_student.config.images import (
     DataConfig,
     NoiseConfig,
 )
-from noisy_student.config.model import ModelConfig
+from noisy_student.config.model import ALL_REPLICAS, ModelConfig
 from noisy_student.config.self_training import (
     PredictConfig,
     PseudoLabelConfig,
@@ -29,6 +29,7 @@ from noisy_student.config.training import (
 )
 
 __all__ = [
+    "ALL_REPLICAS",
     "AUGMENTATIONS",
     "DISTRIBUTIONS",
     "HARD_LABELS",

@@ -1,8 +1,12 @@
 """Settings of a model."""
 
 import dataclasses
+from typing import Self
 
 from noisy_student.config.checks import require
+from noisy_student.tasks import Task
+
+ALL_REPLICAS = -2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +24,12 @@ class ModelConfig:
             [0, 1).
         small_image_model: the variant for 32x32 images; None is the task's,
             and without a task False.
+        use_bfloat16: features in bfloat16; logits, loss, weights and batch
+            statistics stay float32.
+        remat: compute the activations of blocks again for the gradient.
+        fix_layer_num: freeze the stem and so many blocks; None is nothing.
+        num_shards_per_group: replicas that share batch statistics; -2 is
+            all, None the rule of `models.batch_norm.replicas_per_group`.
     """
 
     model_name: str
@@ -32,6 +42,10 @@ class ModelConfig:
     dropout_rate: float | None = None
     stochastic_depth_rate: float = 0.2
     small_image_model: bool | None = None
+    use_bfloat16: bool = False
+    remat: bool = False
+    fix_layer_num: int | None = None
+    num_shards_per_group: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("width_coefficient", "depth_coefficient"):
@@ -40,3 +54,31 @@ class ModelConfig:
         for name in ("dropout_rate", "stochastic_depth_rate"):
             value = getattr(self, name)
             require(value is None or 0 <= value < 1, name, "in [0, 1)", value)
+        frozen = self.fix_layer_num
+        require(
+            frozen is None or frozen >= 0, "fix_layer_num", "0 or more", frozen
+        )
+        group = self.num_shards_per_group
+        require(
+            group is None or group > 0 or group == ALL_REPLICAS,
+            "num_shards_per_group",
+            f"above 0, or {ALL_REPLICAS} for all replicas",
+            group,
+        )
+
+    def for_task(self, task: Task, input_image_size: int | None) -> Self:
+        """Fills in what a task decides, where nothing else was said.
+
+        Args:
+            task: its classes, normalisation, image size and variant.
+            input_image_size: side in pixels; None is the task's.
+        """
+        small = self.small_image_model
+        return dataclasses.replace(
+            self,
+            num_classes=task.num_classes,
+            mean=task.mean,
+            std=task.std,
+            small_image_model=task.small_images if small is None else small,
+            input_image_size=input_image_size or task.image_size,
+        )

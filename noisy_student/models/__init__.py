@@ -1,6 +1,17 @@
 """EfficientNet: scaling table, layers, the network, and saved models."""
 
-from noisy_student.models.efficientnet import build_model, input_side
-from noisy_student.models.saved import check_model_file, load_model
+from noisy_student.models.efficientnet import (
+    build_model,
+    check_model,
+    input_side,
+)
+from noisy_student.models.saved import check_model_file, load_model, save_model
 
-__all__ = ["build_model", "check_model_file", "input_side", "load_model"]
+__all__ = [
+    "build_model",
+    "check_model",
+    "check_model_file",
+    "input_side",
+    "load_model",
+    "save_model",
+]

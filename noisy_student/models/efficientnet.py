@@ -1,25 +1,15 @@
-"""EfficientNet as Noisy Student trains it, built of Keras layers.
+"""EfficientNet as Noisy Student trains it, built of its blocks.
 
 The weights are created in the original's order and shapes. What a model's
 name stands for is in `scaling.py`.
 """
 
+import math
+
 import keras
 
 from noisy_student.config import ModelConfig
-from noisy_student.models import layers, scaling
-
-_SE_RATIO = 0.25
-
-
-def _convolution_initializer() -> keras.initializers.Initializer:
-    """Normal with stddev sqrt(2 / (height * width * last axis)).
-
-    The last axis is the number of filters, and of a depthwise kernel 1.
-    """
-    return keras.initializers.VarianceScaling(
-        scale=2.0, mode="fan_out", distribution="untruncated_normal"
-    )
+from noisy_student.models import batch_norm, blocks, dropout, scaling
 
 
 def _classifier_initializer() -> keras.initializers.Initializer:
@@ -29,100 +19,23 @@ def _classifier_initializer() -> keras.initializers.Initializer:
     )
 
 
-def _convolution(inputs, filters, kernel_size, stride, name):
-    return keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=_convolution_initializer(),
-        name=name,
-    )(inputs)
-
-
-def _depthwise_convolution(inputs, kernel_size, stride, name):
-    return keras.layers.DepthwiseConv2D(
-        kernel_size,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=_convolution_initializer(),
-        name=name,
-    )(inputs)
-
-
-def _norm(inputs, name):
-    return layers.BatchNormalization(name=name)(inputs)
-
-
-def _norm_swish(inputs, name):
-    return keras.layers.Activation("silu", name=f"{name}_swish")(
-        _norm(inputs, f"{name}_norm")
-    )
-
-
-def _squeeze_excite(inputs, squeezed_filters, name):
-    """Scales channels by a gate computed from their means."""
-
-    def dense(x, filters, activation, suffix):
-        return keras.layers.Conv2D(
-            filters,
-            1,
-            activation=activation,
-            kernel_initializer=_convolution_initializer(),
-            name=f"{name}_{suffix}",
-        )(x)
-
-    gate = keras.layers.GlobalAveragePooling2D(
-        keepdims=True, name=f"{name}_pool"
-    )(inputs)
-    gate = dense(gate, squeezed_filters, "silu", "reduce")
-    gate = dense(gate, inputs.shape[-1], "sigmoid", "expand")
-    return keras.layers.Multiply(name=f"{name}_scale")([inputs, gate])
-
-
-def _block(inputs, stage: scaling.Stage, stride, drop_rate, name):
-    """An inverted residual block with squeeze-and-excitation (MBConv).
-
-    Args:
-        inputs: (batch, height, width, filters).
-        stage: kernel size, expansion and output filters.
-        stride: 1 or 2.
-        drop_rate: probability of dropping the residual, where there is an
-            identity skip.
-        name: prefix of the layers' names.
-    """
-    input_filters = inputs.shape[-1]
-    x = inputs
-    if stage.expansion != 1:
-        x = _convolution(
-            x, input_filters * stage.expansion, 1, 1, f"{name}_expand"
-        )
-        x = _norm_swish(x, f"{name}_expand")
-    x = _depthwise_convolution(
-        x, stage.kernel_size, stride, f"{name}_depthwise"
-    )
-    x = _norm_swish(x, f"{name}_depthwise")
-    squeezed = max(1, int(input_filters * _SE_RATIO))
-    x = _squeeze_excite(x, squeezed, f"{name}_se")
-    x = _convolution(x, stage.output_filters, 1, 1, f"{name}_project")
-    x = _norm(x, f"{name}_project_norm")
-    if stride == 1 and input_filters == stage.output_filters:
-        x = layers.StochasticDepth(drop_rate, name=f"{name}_drop")(x)
-        x = keras.layers.Add(name=f"{name}_add")([x, inputs])
-    return x
-
-
-def _blocks(x, stages: list[scaling.Stage], stochastic_depth_rate: float):
+def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
     """All blocks; block i of n is dropped with probability rate * i / n."""
     total = sum(stage.repeats for stage in stages)
     index = 0
     for stage in stages:
         for repeat in range(stage.repeats):
-            stride = stage.stride if repeat == 0 else 1
-            rate = stochastic_depth_rate * index / total
-            x = _block(x, stage, stride, rate, f"blocks_{index}")
+            x = blocks.Block(
+                input_filters=x.shape[-1],
+                output_filters=stage.output_filters,
+                kernel_size=stage.kernel_size,
+                stride=stage.stride if repeat == 0 else 1,
+                expansion=stage.expansion,
+                drop_rate=config.stochastic_depth_rate * index / total,
+                rematerialize=config.remat,
+                name=f"blocks_{index}",
+                **kwargs,
+            )(x)
             index += 1
     return x
 
@@ -133,45 +46,92 @@ def input_side(config: ModelConfig) -> int:
     return config.input_image_size or own
 
 
+def check_model(config: ModelConfig, replicas: int = 1) -> None:
+    """Refuses a model that cannot be built or trained; costs nothing.
+
+    Args:
+        config: the model.
+        replicas: that it is to train on.
+
+    Raises:
+        ValueError: as `build_model`, or the replicas cannot be grouped.
+    """
+    _scaled_stages(config)
+    batch_norm.replicas_per_group(replicas, config.num_shards_per_group)
+
+
+def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
+    """The stages of a model, its overrides applied and checked."""
+    scale = scaling.get_scaling(config.model_name)
+    stages = scaling.scale_stages(
+        config.width_coefficient or scale.width,
+        config.depth_coefficient or scale.depth,
+        bool(config.small_image_model),
+    )
+    smallest = scaling.STEM_STRIDE * math.prod(s.stride for s in stages)
+    if input_side(config) < smallest:
+        raise ValueError(
+            f"{config.model_name} halves its images to 1 pixel at "
+            f"{smallest}x{smallest}; got input_image_size="
+            f"{input_side(config)}. Use larger images or, for sides from 8, "
+            "small_image_model."
+        )
+    total = sum(stage.repeats for stage in stages)
+    if (config.fix_layer_num or 0) > total:
+        raise ValueError(
+            f"{config.model_name} has {total} blocks; got fix_layer_num="
+            f"{config.fix_layer_num}."
+        )
+    return stages
+
+
 def build_model(config: ModelConfig) -> keras.Model:
     """Builds an EfficientNet with fresh weights.
 
     The model takes RGB in [0, 255], uint8 or float, of shape (batch, size,
     size, 3), normalises inside, and returns float32 logits (batch, classes).
     Stochastic depth and dropout are the model noise of the student (Noisy
-    Student, section 2); with `training=False` both are off.
+    Student, section 2); with `training=False` both are off. With
+    `use_bfloat16` the features are bfloat16; weights, batch statistics and
+    logits stay float32. `fix_layer_num` freezes the stem and as many blocks:
+    their weights are not trainable and their norms use the moving statistics.
 
     Args:
         config: which model and how it is overridden.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: the name is unknown, the images are smaller than the
+            strides allow, or there are fewer blocks than are to be frozen.
     """
+    stages = _scaled_stages(config)
     scale = scaling.get_scaling(config.model_name)
     width = config.width_coefficient or scale.width
-    depth = config.depth_coefficient or scale.depth
     dropout_rate = config.dropout_rate
     if dropout_rate is None:
         dropout_rate = scale.dropout_rate
-    side = input_side(config)
-    small = bool(config.small_image_model)
-    stages = scaling.scale_stages(width, depth, small)
+    shared: dict = {
+        "num_shards_per_group": config.num_shards_per_group,
+        "dtype": "mixed_bfloat16" if config.use_bfloat16 else "float32",
+    }
 
-    images = keras.Input((side, side, 3), name="image")
-    x = keras.layers.Normalization(
+    def conv_norm_swish(filters, kernel_size, stride, name):
+        filters = scaling.scale_filters(filters, width)
+        return blocks.ConvNorm(
+            filters, kernel_size, stride, swish=True, name=name, **shared
+        )
+
+    images = keras.Input((input_side(config),) * 2 + (3,), name="image")
+    x = blocks.NormalizeRGB(
         mean=[255 * mean for mean in config.mean],
         variance=[(255 * std) ** 2 for std in config.std],
         name="normalize",
+        dtype="float32",
     )(images)
-    stem_filters = scaling.scale_filters(scaling.STEM_FILTERS, width)
-    x = _convolution(x, stem_filters, 3, 2, "stem")
-    x = _norm_swish(x, "stem")
-    x = _blocks(x, stages, config.stochastic_depth_rate)
-    head_filters = scaling.scale_filters(scaling.HEAD_FILTERS, width)
-    x = _convolution(x, head_filters, 1, 1, "head")
-    x = _norm_swish(x, "head")
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout_rate, name="dropout")(x)
+    x = conv_norm_swish(scaling.STEM_FILTERS, 3, scaling.STEM_STRIDE, "stem")(x)
+    x = _blocks(x, config, stages, **shared)
+    x = conv_norm_swish(scaling.HEAD_FILTERS, 1, 1, "head")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
+    x = dropout.Dropout(dropout_rate, name="dropout", dtype="float32")(x)
     logits = keras.layers.Dense(
         config.num_classes,
         kernel_initializer=_classifier_initializer(),
@@ -179,4 +139,9 @@ def build_model(config: ModelConfig) -> keras.Model:
         name="logits",
     )(x)
     name = config.model_name.replace("-", "_")
-    return keras.Model(images, logits, name=name)
+    model = keras.Model(images, logits, name=name)
+    if config.fix_layer_num is not None:
+        frozen = [f"blocks_{index}" for index in range(config.fix_layer_num)]
+        for layer in ["stem", *frozen]:
+            model.get_layer(layer).trainable = False
+    return model

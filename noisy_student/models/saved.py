@@ -5,7 +5,7 @@ import pathlib
 import keras
 
 from noisy_student.errors import InputError
-from noisy_student.models import layers  # noqa: F401 (registers its classes)
+from noisy_student.models import blocks  # noqa: F401 (registers its classes)
 
 
 def check_model_file(path: pathlib.Path) -> None:
@@ -19,6 +19,13 @@ def check_model_file(path: pathlib.Path) -> None:
             f"There is no model at {path}; mode=train and mode=self_train "
             "leave one as model.keras in their model_dir."
         )
+
+
+def save_model(model: keras.Model, path: pathlib.Path) -> None:
+    """Writes a model; there is nothing at `path` until it is whole."""
+    temporary = path.with_name(f"tmp.{path.name}")
+    model.save(temporary)
+    temporary.replace(path)
 
 
 def load_model(path: str | pathlib.Path) -> keras.Model:

@@ -64,6 +64,7 @@ STAGES = (
     Stage(1, 3, 1, 6, 192, 320),
 )
 STEM_FILTERS = 32
+STEM_STRIDE = 2
 HEAD_FILTERS = 1280
 
 # In the variant for 32x32 images the second and third stage keep the

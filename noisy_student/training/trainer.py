@@ -12,10 +12,9 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, progress, run_directory
+from noisy_student import evaluation, models, progress, run_directory
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
 from noisy_student.methods import base
-from noisy_student.models import efficientnet
 from noisy_student.training import (
     averaging,
     optimizers,
@@ -96,8 +95,8 @@ class _Trainer:
     ) -> None:
         self.settings = settings
         self.images = images
-        self.student = efficientnet.build_model(settings.model)
-        self.average = efficientnet.build_model(settings.model)
+        self.student = models.build_model(settings.model)
+        self.average = models.build_model(settings.model)
         averaging.start(self.average, self.student)
         self.learning_rate = schedules.learning_rate(
             settings.train, images.num_labeled, settings.total_steps
@@ -232,9 +231,7 @@ class _Trainer:
     def _save_model(self) -> None:
         """Writes the averaged model; its presence says "finished"."""
         path = self.settings.directory / run_directory.MODEL_FILE
-        temporary = path.with_name(f"tmp.{path.name}")
-        self.average.save(temporary)
-        temporary.replace(path)
+        models.save_model(self.average, path)
 
 
 def _random_states(model: keras.Model) -> list[tf.Variable]:

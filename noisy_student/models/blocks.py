@@ -1,0 +1,280 @@
+"""The parts of EfficientNet: convolution with norm, squeeze-and-excite, block.
+
+Layers with weights, in the original's order. The equations are in `ops.py`.
+"""
+
+import keras
+import tensorflow as tf
+
+from noisy_student.models import batch_norm, dropout, ops, remat
+
+_PACKAGE = "noisy_student"
+_SE_RATIO = 0.25
+
+
+def convolution_initializer() -> keras.initializers.Initializer:
+    """Normal with stddev sqrt(2 / (height * width * last axis)).
+
+    The last axis is the number of filters, and of a depthwise kernel 1.
+    """
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_out", distribution="untruncated_normal"
+    )
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class NormalizeRGB(keras.layers.Normalization):
+    """Keras' normalisation, for three channels and no others."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if inputs.shape.rank != 4 or inputs.shape[-1] != 3:
+            raise ValueError(
+                "The model takes RGB images (batch, height, width, 3) in "
+                f"[0, 255]; got shape {tuple(inputs.shape)}. Grey ones go "
+                "through tf.image.grayscale_to_rgb."
+            )
+        return super().call(inputs)
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class ConvNorm(keras.layers.Layer):
+    """A convolution without bias, 'SAME' padding, then batch norm.
+
+    Without batch statistics the norm is folded into the kernel, which saves
+    inference a pass over the features.
+
+    Args:
+        filters: output channels; None is a depthwise convolution.
+        kernel_size: odd.
+        stride: 1 or 2.
+        swish: whether swish follows.
+        num_shards_per_group: see `batch_norm.replicas_per_group`.
+
+    Call arguments:
+        inputs: float (batch, height, width, channels).
+        training: normalise with the batch's statistics.
+    """
+
+    def __init__(
+        self,
+        filters: int | None,
+        kernel_size: int = 1,
+        stride: int = 1,
+        swish: bool = False,
+        num_shards_per_group: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.swish = swish
+        self.num_shards_per_group = num_shards_per_group
+        self.norm = batch_norm.BatchNormalization(
+            num_shards_per_group=num_shards_per_group,
+            name="norm",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape) -> None:
+        channels = input_shape[-1]
+        last_axes = (
+            (channels, 1)
+            if self.filters is None
+            else (
+                channels,
+                self.filters,
+            )
+        )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.kernel_size, self.kernel_size, *last_axes),
+            initializer=convolution_initializer(),
+            autocast=False,  # the norm is folded into it in float32
+        )
+        self.norm.build(self.compute_output_shape(input_shape))
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.norm.uses_batch_statistics(training):
+            outputs = self.norm(self._convolve(inputs, kernel), training=True)
+        else:
+            scale, offset = self.norm.scale_and_offset()
+            if self.filters is None:
+                scale = scale[:, None]
+            outputs = tf.nn.bias_add(
+                self._convolve(inputs, kernel * scale),
+                tf.cast(offset, inputs.dtype),
+            )
+        return ops.swish(outputs) if self.swish else outputs
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        kernel = tf.cast(kernel, inputs.dtype)
+        if self.filters is None:
+            return ops.depthwise_convolution(inputs, kernel, self.stride)
+        return tf.nn.conv2d(inputs, kernel, self.stride, "SAME")
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        sides = [-(-side // self.stride) for side in sides]
+        return (batch, *sides, self.filters or channels)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "swish": self.swish,
+            "num_shards_per_group": self.num_shards_per_group,
+        }
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class SqueezeExcite(keras.layers.Layer):
+    """Swish, then squeeze-and-excitation: `ops.swish_squeeze_excite`.
+
+    Args:
+        squeezed: channels between the two 1x1 convolutions.
+    """
+
+    def __init__(self, squeezed: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.squeezed = squeezed
+
+    def build(self, input_shape) -> None:
+        channels = input_shape[-1]
+
+        def add_weights(name, inputs, outputs):
+            kernel = self.add_weight(
+                name=f"{name}_kernel",
+                shape=(1, 1, inputs, outputs),
+                initializer=convolution_initializer(),
+            )
+            bias = self.add_weight(
+                name=f"{name}_bias", shape=(outputs,), initializer="zeros"
+            )
+            return kernel, bias
+
+        self.reduce_kernel, self.reduce_bias = add_weights(
+            "reduce", channels, self.squeezed
+        )
+        self.expand_kernel, self.expand_bias = add_weights(
+            "expand", self.squeezed, channels
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return ops.swish_squeeze_excite(
+            inputs,
+            tf.convert_to_tensor(self.reduce_kernel)[0, 0],
+            tf.convert_to_tensor(self.reduce_bias),
+            tf.convert_to_tensor(self.expand_kernel)[0, 0],
+            tf.convert_to_tensor(self.expand_bias),
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"squeezed": self.squeezed}
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class Block(keras.layers.Layer):
+    """An inverted residual block with squeeze-and-excitation (MBConv).
+
+    Args:
+        input_filters, output_filters: channels that enter and leave.
+        kernel_size: of the depthwise convolution.
+        stride: 1 or 2.
+        expansion: factor on the channels inside; 1 has no expansion.
+        drop_rate: probability of dropping the residual of an example, in
+            [0, 1), where there is an identity skip.
+        rematerialize: keep only the input for the gradient, and compute the
+            rest again: less memory for more time.
+        num_shards_per_group: see `batch_norm.replicas_per_group`.
+
+    Call arguments:
+        inputs: float (batch, height, width, input_filters).
+        training: with batch statistics and stochastic depth.
+    """
+
+    def __init__(
+        self,
+        input_filters: int,
+        output_filters: int,
+        kernel_size: int,
+        stride: int,
+        expansion: int,
+        drop_rate: float = 0.0,
+        rematerialize: bool = False,
+        num_shards_per_group: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings = {
+            "input_filters": input_filters,
+            "output_filters": output_filters,
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "expansion": expansion,
+            "drop_rate": drop_rate,
+            "rematerialize": rematerialize,
+            "num_shards_per_group": num_shards_per_group,
+        }
+        self.rematerialize = rematerialize
+        self.has_skip = stride == 1 and input_filters == output_filters
+
+        def conv_norm(filters, name, **kwargs):
+            return ConvNorm(
+                filters,
+                num_shards_per_group=num_shards_per_group,
+                name=name,
+                dtype=self.dtype_policy,
+                **kwargs,
+            )
+
+        self.expand = None
+        if expansion != 1:
+            filters = input_filters * expansion
+            self.expand = conv_norm(filters, "expand", swish=True)
+        self.depthwise = conv_norm(
+            None, "depthwise", kernel_size=kernel_size, stride=stride
+        )
+        self.se = SqueezeExcite(
+            max(1, int(input_filters * _SE_RATIO)),
+            name="se",
+            dtype=self.dtype_policy,
+        )
+        self.project = conv_norm(output_filters, "project")
+        self.drop = dropout.StochasticDepth(
+            drop_rate, name="drop", dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape) -> None:
+        shape = input_shape
+        for layer in (self.expand, self.depthwise, self.se, self.project):
+            if layer is not None:
+                layer.build(shape)
+                shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training and self.rematerialize:
+            return remat.rematerialized(self, self._forward, inputs)
+        return self._forward(inputs, training)
+
+    def _forward(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
+        x = inputs
+        if self.expand is not None:
+            x = self.expand(x, training=training)
+        x = self.depthwise(x, training=training)
+        x = self.project(self.se(x), training=training)
+        if not self.has_skip:
+            return x
+        return inputs + self.drop(x, training=training)
+
+    def compute_output_shape(self, input_shape):
+        shape = self.depthwise.compute_output_shape(input_shape)
+        return self.project.compute_output_shape(shape)
+
+    def get_config(self) -> dict:
+        return super().get_config() | self.settings

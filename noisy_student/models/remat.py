@@ -1,0 +1,50 @@
+"""Rematerialisation: activations are computed again for the gradient.
+
+Memory for time (arXiv 1604.06174): between the passes only the inputs are
+kept. The second run sees the same weights and random states as the first, and
+what it would change (moving statistics, random states) is changed once.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+def rematerialized(
+    layer: keras.layers.Layer,
+    forward: Callable[..., tf.Tensor],
+    inputs: tf.Tensor,
+) -> tf.Tensor:
+    """Runs a layer in training so that its activations are not kept.
+
+    Args:
+        layer: whose variables `forward` uses; all of them.
+        forward: a function of (inputs, training) to one tensor.
+        inputs: float, of any shape.
+
+    Returns:
+        `forward(inputs, training=True)`; gradients flow to `inputs` and to
+        the layer's trainable variables.
+    """
+    trainable = layer.trainable_variables
+    others = [
+        variable
+        for variable in layer.variables
+        if not any(variable is known for known in trainable)
+    ]
+    before = [tf.convert_to_tensor(variable) for variable in others]
+    after: list[list[tf.Tensor]] = []
+
+    def pure(x: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
+        mapping = zip([*trainable, *others], [*weights, *before], strict=True)
+        with keras.StatelessScope(state_mapping=list(mapping)) as scope:
+            outputs = forward(x, training=True)
+        after.append([scope.get_current_value(other) for other in others])
+        return outputs
+
+    weights = [tf.convert_to_tensor(variable) for variable in trainable]
+    outputs = tf.recompute_grad(pure)(inputs, *weights)
+    for variable, value in zip(others, after[0], strict=True):
+        variable.assign(value)
+    return outputs

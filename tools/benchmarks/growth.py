@@ -1,0 +1,144 @@
+"""How cost grows with the model: images/s against size, B0 to B4.
+
+Also what the benchmarks of models share: a model, images in memory, and
+functions that train or predict. `train_step.py` prints the table.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noisy_student import models
+from noisy_student.config import ModelConfig
+from noisy_student.methods import supervised
+from noisy_student.training import averaging, optimizers, step
+
+_MODELS = [f"efficientnet-b{number}" for number in range(5)]
+_SIDE = 224
+_BATCH_SIZE = 8
+_STEPS = 2
+_ROUNDS = 5
+_MULTIPLYING = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
+
+Run = Callable[[], object]
+
+
+def model_config(name: str, side: int, small: bool = False) -> ModelConfig:
+    """A model for ImageNet's classes at some resolution."""
+    return ModelConfig(name, 1000, side, small_image_model=small)
+
+
+def images_and_labels(
+    side: int, batch_size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A batch in memory: float32 images in [0, 255], int64 labels."""
+    generator = np.random.default_rng(0)
+    images = generator.uniform(0, 255, (batch_size, side, side, 3))
+    labels = generator.integers(0, 1000, batch_size)
+    return tf.constant(images, tf.float32), tf.constant(labels)
+
+
+def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
+    """Our whole step, `steps` times a call of the training loop."""
+    student = models.build_model(config)
+    average = models.build_model(config)
+    averaging.start(average, student)
+    optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
+    optimizer.build(student.trainable_variables)
+    train_loop = step.make_train_loop(
+        supervised.Supervised(0.1), student, average, optimizer, 1e-5, 0.9999
+    )
+    images, labels = images_and_labels(models.input_side(config), batch_size)
+    batch = {"image": images, "label": labels}
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    return lambda: float(train_loop(batches, tf.constant(steps))["train/loss"])
+
+
+def predict_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
+    """Our model without noise, compiled, `steps` calls."""
+    model = models.build_model(config)
+    images, _ = images_and_labels(models.input_side(config), batch_size)
+    return call_run(model, images, steps)
+
+
+def call_run(
+    model: keras.Model, images: tf.Tensor, steps: int, jit: bool = False
+) -> Run:
+    """A model's compiled call without noise, `steps` times."""
+    call = tf.function(lambda x: model(x, training=False), jit_compile=jit)
+    return lambda: [call(images).numpy() for _ in range(steps)]
+
+
+def images_per_second(run: Run, num_images: int) -> float:
+    """Times one call."""
+    begin = time.perf_counter()
+    run()
+    return num_images / (time.perf_counter() - begin)
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of a model's convolutions and products, for one image."""
+    call = tf.function(lambda x: model(x, training=False))
+    spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    graph = call.get_concrete_function(spec).graph
+    total = 0
+    for operation in graph.get_operations():
+        if operation.type in _MULTIPLYING:
+            kernel = operation.inputs[1].shape.num_elements()
+            outputs = operation.outputs[0].shape.num_elements()
+            total += kernel * outputs // operation.outputs[0].shape[-1]
+    return total
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a model costs; speeds in images/s."""
+
+    model_name: str
+    parameters: int
+    multiply_adds: int
+    train: float
+    predict: float
+
+
+def measure(model_name: str) -> Cost:
+    """Medians over rounds at 224 px."""
+    config = model_config(model_name, _SIDE)
+    model = models.build_model(config)
+    medians = {}
+    for make in (train_run, predict_run):
+        run = make(config, _BATCH_SIZE, _STEPS)
+        run()
+        speeds = [
+            images_per_second(run, _STEPS * _BATCH_SIZE) for _ in range(_ROUNDS)
+        ]
+        medians[make] = statistics.median(speeds)
+    return Cost(
+        model_name,
+        sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        multiply_adds(model),
+        medians[train_run],
+        medians[predict_run],
+    )
+
+
+def print_table() -> None:
+    """B0 to B4 at 224 px, each as it is ready."""
+    print(
+        f"{'at 224 px':>16}{'parameters':>14}{'multiply-adds':>15}"
+        f"{'train img/s':>13}{'predict img/s':>15}"
+    )
+    for name in _MODELS:
+        keras.backend.clear_session()
+        cost = measure(name)
+        print(
+            f"{name:>16}{cost.parameters:>14,}"
+            f"{cost.multiply_adds / 1e9:>13.2f} G"
+            f"{cost.train:>13.1f}{cost.predict:>15.1f}",
+            flush=True,
+        )

@@ -1,0 +1,163 @@
+"""How fast is a training step, against stock Keras?
+
+Each side is a process of its own and they take turns; every figure is the
+median over the rounds. The Keras side is `keras.applications`' EfficientNet in
+Keras' own `fit` and its graph-compiled call, with the same optimizer and the
+same images in memory:
+
+  python -m tools.benchmarks.train_step
+  python -m tools.benchmarks.train_step --cases=train_32 --rounds=7
+
+Our side does more work a step: weight decay and the averaged weights.
+"""
+
+import copy
+import dataclasses
+import json
+import multiprocessing
+import statistics
+from multiprocessing.connection import Connection
+
+import keras
+import tensorflow as tf
+from absl import app, flags
+from keras.src.applications import efficientnet
+
+from noisy_student.training import optimizers
+from tools.benchmarks import growth
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One comparison: what is timed, on which images."""
+
+    kind: str
+    side: int
+    batch_size: int
+    steps: int
+    small: bool = False
+
+
+CASES = {
+    "train_224": Case("train", 224, 16, 3),
+    "train_32": Case("train", 32, 128, 10, small=True),
+    "predict_224": Case("predict", 224, 16, 8),
+    "predict_32": Case("predict", 32, 128, 20, small=True),
+}
+_NUM_CLASSES = 1000
+_SIDES = ("ours", "keras")
+
+_CASES = flags.DEFINE_list("cases", list(CASES), "What to compare.")
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 7, "Turns of each side.", lower_bound=1
+)
+_KERAS_JIT = flags.DEFINE_bool(
+    "keras_jit",
+    False,
+    "Compile Keras' step with XLA, its default, which is the slower on a CPU.",
+)
+_GROWTH = flags.DEFINE_bool(
+    "growth", True, "Also print the speed of B0 to B4 against their size."
+)
+
+
+def ours(case: Case, _: bool) -> growth.Run:
+    """Our model, in our training loop or called without noise."""
+    config = growth.model_config("efficientnet-b0", case.side, case.small)
+    if case.kind == "predict":
+        return growth.predict_run(config, case.batch_size, case.steps)
+    return growth.train_run(config, case.batch_size, case.steps)
+
+
+def keras_applications(case: Case, jit: bool) -> growth.Run:
+    """The same network of stock Keras layers, in `fit` or called."""
+    model = stock_model(case.side, case.small)
+    images, labels = growth.images_and_labels(case.side, case.batch_size)
+    if case.kind == "predict":
+        call = tf.function(lambda x: model(x, training=False), jit_compile=jit)
+        return lambda: [call(images).numpy() for _ in range(case.steps)]
+    model.compile(
+        optimizer=optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=jit,
+    )
+    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    return lambda: model.fit(
+        batches, steps_per_epoch=case.steps, verbose=0, shuffle=False
+    )
+
+
+def stock_model(side: int, small: bool) -> keras.Model:
+    """`keras.applications`' B0; `small` is the variant for 32x32 images."""
+    blocks = copy.deepcopy(efficientnet.DEFAULT_BLOCKS_ARGS)
+    if small:
+        for stage in (1, 2):
+            blocks[stage]["strides"] = 1
+    return efficientnet.EfficientNet(
+        1.0,
+        1.0,
+        default_size=side,
+        input_shape=(side, side, 3),
+        blocks_args=blocks,
+        weights=None,
+        classes=_NUM_CLASSES,
+        classifier_activation=None,
+        name="stock",
+    )
+
+
+def serve(side: str, case: Case, jit: bool, connection: Connection) -> None:
+    """Measures whenever asked; sends images/s."""
+    make = {"ours": ours, "keras": keras_applications}[side]
+    run = make(case, jit)
+    run()
+    run()
+    connection.send("ready")
+    while connection.recv():
+        images = case.steps * case.batch_size
+        connection.send(growth.images_per_second(run, images))
+
+
+def compare(case: Case, rounds: int, jit: bool) -> dict[str, list[float]]:
+    """Images/s of both sides, one figure a round."""
+    context = multiprocessing.get_context("spawn")
+    workers = {}
+    for side in _SIDES:
+        connection, theirs = context.Pipe()
+        process = context.Process(
+            target=serve, args=(side, case, jit, theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        connection.recv()
+        workers[side] = (process, connection)
+    speeds: dict[str, list[float]] = {side: [] for side in _SIDES}
+    for _ in range(rounds):
+        for side, (_, connection) in workers.items():
+            connection.send(True)
+            speeds[side].append(connection.recv())
+    for process, connection in workers.values():
+        connection.send(False)
+        process.join()
+    return speeds
+
+
+def main(_: list[str]) -> None:
+    """Prints the tables and the ratios."""
+    ratios = {}
+    print(f"{'images/s':>12}{'ours':>10}{'keras':>10}{'ratio':>8}", flush=True)
+    for name in _CASES.value:
+        speeds = compare(CASES[name], _ROUNDS.value, _KERAS_JIT.value)
+        mine, theirs = (statistics.median(speeds[side]) for side in _SIDES)
+        ratios[name] = round(mine / theirs, 2)
+        print(
+            f"{name:>12}{mine:>10.1f}{theirs:>10.1f}{ratios[name]:>8.2f}",
+            flush=True,
+        )
+    if _GROWTH.value:
+        growth.print_table()
+    print(json.dumps(ratios))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,85 @@
+r"""Makes a model file of a checkpoint from elsewhere.
+
+Of the original's TF1 checkpoints, the released noisy_student_efficientnet-*
+among them, or of keras.applications:
+
+  python tools/import_checkpoint.py --checkpoint=PREFIX \
+    --model_name=efficientnet-b0 --output=model.keras
+  python tools/import_checkpoint.py --from=keras --checkpoint=B0.weights.h5 \
+    --model_name=efficientnet-b0 --output=model.keras
+
+The model takes RGB in [0, 255] and returns logits; --task_name says how it
+normalises (imagenet2012 unless given) and how many classes it has.
+"""
+
+import pathlib
+import sys
+from collections.abc import Callable
+
+from absl import app
+from absl import flags as absl_flags
+
+# Run by its path, so that the tree above must be put on Python's.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import flags
+from flags import data, model
+from flags.entry import run_planned
+
+_CHECKPOINT = absl_flags.DEFINE_string(
+    "checkpoint",
+    None,
+    "Prefix of a TF1 checkpoint (without .index), or its directory; with "
+    "--from=keras a .keras file, or the .h5 file of the weights of "
+    "keras.applications' B0 to B7.",
+)
+_FROM = absl_flags.DEFINE_enum(
+    "from", "original", ["original", "keras"], "Whose checkpoint it is."
+)
+_OUTPUT = absl_flags.DEFINE_string(
+    "output", None, "The file to write, ending in .keras."
+)
+_NUM_LABEL_CLASSES = absl_flags.DEFINE_integer(
+    "num_label_classes",
+    None,
+    "Size of the logits; default: the task's.",
+    lower_bound=1,
+)
+_RAW = absl_flags.DEFINE_bool(
+    "raw", False, "The raw weights of the original, not the averaged ones."
+)
+_ALLOW_NEW_HEAD = absl_flags.DEFINE_bool(
+    "allow_new_head",
+    False,
+    "Start a fresh classifier where the checkpoint's has other classes.",
+)
+
+
+def main(argv: list[str]) -> None:
+    """Checks what can be checked, then imports."""
+    run_planned(argv, plan)
+
+
+def plan() -> Callable[[], None]:
+    """Refuses bad flags and paths, and returns the work."""
+    from noisy_student import importing
+
+    config = flags.experiment_config()
+    return importing.plan_import(
+        config.data,
+        config.model,
+        importing.ImportSettings(
+            checkpoint=_CHECKPOINT.value,
+            source=_FROM.value,
+            output=_OUTPUT.value,
+            num_classes=_NUM_LABEL_CLASSES.value,
+            raw=_RAW.value,
+            allow_new_head=_ALLOW_NEW_HEAD.value,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    absl_flags.set_default(data.TASK_NAME, "imagenet2012")
+    flags.show_in_help(data, model)
+    app.run(main)

@@ -74,6 +74,7 @@ class ConvNorm(keras.layers.Layer):
             num_shards_per_group=num_shards_per_group,
             name="norm",
             dtype=self.dtype_policy,
+            trainable=self.trainable,
         )
 
     def build(self, input_shape) -> None:
@@ -112,7 +113,7 @@ class ConvNorm(keras.layers.Layer):
         kernel = tf.cast(kernel, inputs.dtype)
         if self.filters is None:
             return ops.depthwise_convolution(inputs, kernel, self.stride)
-        return tf.nn.conv2d(inputs, kernel, self.stride, "SAME")
+        return ops.convolution(inputs, kernel, self.stride)
 
     def compute_output_shape(self, input_shape):
         batch, *sides, channels = input_shape
@@ -224,12 +225,14 @@ class Block(keras.layers.Layer):
         self.rematerialize = rematerialize
         self.has_skip = stride == 1 and input_filters == output_filters
 
+        shared = {"dtype": self.dtype_policy, "trainable": self.trainable}
+
         def conv_norm(filters, name, **kwargs):
             return ConvNorm(
                 filters,
                 num_shards_per_group=num_shards_per_group,
                 name=name,
-                dtype=self.dtype_policy,
+                **shared,
                 **kwargs,
             )
 
@@ -243,12 +246,10 @@ class Block(keras.layers.Layer):
         self.se = SqueezeExcite(
             max(1, int(input_filters * _SE_RATIO)),
             name="se",
-            dtype=self.dtype_policy,
+            **shared,
         )
         self.project = conv_norm(output_filters, "project")
-        self.drop = dropout.StochasticDepth(
-            drop_rate, name="drop", dtype=self.dtype_policy
-        )
+        self.drop = dropout.StochasticDepth(drop_rate, name="drop", **shared)
 
     def build(self, input_shape) -> None:
         shape = input_shape

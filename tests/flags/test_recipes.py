@@ -70,3 +70,24 @@ def test_lists_are_parsed():
     assert experiment.self_training.student_width_coefficients == (1.0, 1.5)
     with pytest.raises(ValueError, match="shard_id must be integers"):
         parse("--shard_id=a")
+
+
+def test_the_originals_other_name_of_stochastic_depth():
+    model = parse("--drop_connect_rate=0.3").model
+    assert model.stochastic_depth_rate == 0.3
+
+
+def test_the_model_is_as_the_flags_say():
+    model = parse(
+        "--use_bfloat16",
+        "--remat",
+        "--fix_layer_num=4",
+        "--num_shards_per_group=-2",
+        "--dropout_rate=0.1",
+    ).model
+    assert model.use_bfloat16 and model.remat
+    assert model.fix_layer_num == 4 and model.num_shards_per_group == -2
+    assert model.dropout_rate == 0.1
+    for bad in ("--fix_layer_num=-3", "--num_shards_per_group=0"):
+        with pytest.raises(ValueError, match=bad[2:].split("=")[0]):
+            parse(bad)

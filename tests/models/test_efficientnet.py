@@ -269,3 +269,25 @@ def test_images_of_the_wrong_shape_are_refused(shape):
     model = efficientnet.build_model(SMALL)
     with pytest.raises(ValueError, match=r"[Ii]ncompatible|takes RGB"):
         model(np.zeros(shape, np.uint8))
+
+
+def test_frozen_layers_stay_frozen_on_disk(tmp_path):
+    model = efficientnet.build_model(
+        dataclasses.replace(SMALL, fix_layer_num=1)
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    shapes = [weight.shape for weight in model.trainable_variables]
+    assert [w.shape for w in loaded.trainable_variables] == shapes
+    before = loaded.get_layer("stem").norm.moving_mean.numpy()
+    loaded(np.full((2, 32, 32, 3), 50, np.uint8), training=True)
+    np.testing.assert_array_equal(
+        loaded.get_layer("stem").norm.moving_mean, before
+    )
+
+
+def test_replicas_must_fit_the_groups_of_norms():
+    config = dataclasses.replace(SMALL, num_shards_per_group=2)
+    efficientnet.check_model(config, replicas=4)
+    with pytest.raises(ValueError, match="3 replicas make no groups of 2"):
+        efficientnet.check_model(config, replicas=3)

@@ -63,15 +63,26 @@ def test_depthwise_convolution_and_its_gradients(size, stride, side):
     )
 
 
-def test_gradients_keep_bfloat16():
-    x = tf.cast(random(2, 4, 4, 6), tf.bfloat16)
-    kernel = tf.cast(random(5, 5, 6, 1, seed=1), tf.bfloat16)
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (3, 2)])
+def test_convolution_and_its_gradients(size, stride):
+    arguments = [random(3, 7, 8, 6), random(size, size, 6, 4, seed=1)]
+    assert_same(
+        lambda x, kernel: ops.convolution(x, kernel, stride),
+        lambda x, kernel: tf.nn.conv2d(x, kernel, stride, "SAME"),
+        arguments,
+    )
 
-    def both(x, kernel):
-        return ops.swish(ops.depthwise_convolution(x, kernel, 1))
+
+def test_gradients_keep_bfloat16():
+    shapes = [(2, 4, 4, 6), (5, 5, 6, 1), (1, 1, 6, 4)]
+    arguments = [tf.cast(random(*shape), tf.bfloat16) for shape in shapes]
+
+    def all_three(x, depthwise, pointwise):
+        x = ops.swish(ops.depthwise_convolution(x, depthwise, 1))
+        return ops.convolution(x, pointwise, 1)
 
     with tf.GradientTape() as tape:
-        tape.watch([x, kernel])
-        value = both(x, kernel)
-    gradients = tape.gradient(value, [x, kernel])
+        tape.watch(arguments)
+        value = all_three(*arguments)
+    gradients = tape.gradient(value, arguments)
     assert {tensor.dtype for tensor in [value, *gradients]} == {tf.bfloat16}

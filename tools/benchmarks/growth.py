@@ -19,7 +19,6 @@ from noisy_student.methods import supervised
 from noisy_student.training import averaging, optimizers, step
 
 _MODELS = [f"efficientnet-b{number}" for number in range(5)]
-_SIDE = 224
 _BATCH_SIZE = 8
 _STEPS = 2
 _ROUNDS = 5
@@ -28,8 +27,10 @@ _MULTIPLYING = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 Run = Callable[[], object]
 
 
-def model_config(name: str, side: int, small: bool = False) -> ModelConfig:
-    """A model for ImageNet's classes at some resolution."""
+def model_config(
+    name: str, side: int | None = None, small: bool = False
+) -> ModelConfig:
+    """A model for ImageNet's classes, at its own resolution unless given."""
     return ModelConfig(name, 1000, side, small_image_model=small)
 
 
@@ -100,6 +101,7 @@ class Cost:
     """What a model costs; speeds in images/s."""
 
     model_name: str
+    side: int
     parameters: int
     multiply_adds: int
     train: float
@@ -107,8 +109,8 @@ class Cost:
 
 
 def measure(model_name: str) -> Cost:
-    """Medians over rounds at 224 px."""
-    config = model_config(model_name, _SIDE)
+    """Medians over rounds at the model's own resolution."""
+    config = model_config(model_name)
     model = models.build_model(config)
     medians = {}
     for make in (train_run, predict_run):
@@ -120,6 +122,7 @@ def measure(model_name: str) -> Cost:
         medians[make] = statistics.median(speeds)
     return Cost(
         model_name,
+        models.input_side(config),
         sum(int(np.prod(v.shape)) for v in model.trainable_variables),
         multiply_adds(model),
         medians[train_run],
@@ -128,16 +131,16 @@ def measure(model_name: str) -> Cost:
 
 
 def print_table() -> None:
-    """B0 to B4 at 224 px, each as it is ready."""
+    """B0 to B4 at their own resolutions, each as it is ready."""
     print(
-        f"{'at 224 px':>16}{'parameters':>14}{'multiply-adds':>15}"
+        f"{'':>16}{'px':>5}{'parameters':>14}{'multiply-adds':>15}"
         f"{'train img/s':>13}{'predict img/s':>15}"
     )
     for name in _MODELS:
         keras.backend.clear_session()
         cost = measure(name)
         print(
-            f"{name:>16}{cost.parameters:>14,}"
+            f"{name:>16}{cost.side:>5}{cost.parameters:>14,}"
             f"{cost.multiply_adds / 1e9:>13.2f} G"
             f"{cost.train:>13.1f}{cost.predict:>15.1f}",
             flush=True,

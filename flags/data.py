@@ -2,14 +2,14 @@
 
 from absl import flags
 
-from noisy_student import config
+from noisy_student import config, tasks
 
 TASK_NAME = flags.DEFINE_string(
     "task_name",
     "digits",
     "digits (scikit-learn's scans, nothing to download), cifar10, "
-    "svhn_cropped, imagenet2012, or any data set of tensorflow-datasets with "
-    "`image` and `label`.",
+    "svhn_cropped (svhn), imagenet2012 (imagenet), or any data set of "
+    "tensorflow-datasets with `image` and `label`.",
 )
 _TFDS_DATA_DIR = flags.DEFINE_string(
     "tfds_data_dir",
@@ -56,7 +56,7 @@ _UNLABEL_DATA_DIR = flags.DEFINE_string(
 def data_config() -> config.DataConfig:
     """The group as a dataclass."""
     return config.DataConfig(
-        task_name=TASK_NAME.value,
+        task_name=tasks.full_name(TASK_NAME.value),
         tfds_data_dir=_TFDS_DATA_DIR.value,
         label_split=_LABEL_SPLIT.value,
         unlabel_split=_UNLABEL_SPLIT.value,

@@ -52,15 +52,15 @@ _REMAT = flags.DEFINE_bool(
 )
 _FIX_LAYER_NUM = flags.DEFINE_integer(
     "fix_layer_num",
-    None,
+    config.NOTHING_FROZEN,
     "Freeze the stem and the first so many blocks, their norms in inference "
-    "mode; default: nothing.",
+    "mode, as is sensible of weights that were trained before; -1: nothing.",
 )
 _NUM_SHARDS_PER_GROUP = flags.DEFINE_integer(
     "num_shards_per_group",
-    None,
-    "Replicas that share batch statistics, -2 for all; default: each alone "
-    "up to 8 replicas, else groups of max(8, replicas / 8).",
+    config.DEFAULT_GROUPS,
+    "Replicas that share batch statistics; -2: all; -1: each alone up to 8 "
+    "replicas, else groups of max(8, replicas / 8).",
 )
 
 

@@ -124,8 +124,7 @@ def import_checkpoint(
         model, arrays, checkpoint, settings.allow_new_head
     )
     models.save_model(model, output)
-    count = sum(array.size for array in arrays.values())
-    print(f"{output}: {config.model_name}, {count:,} weights imported.")
+    print(f"{output}: {config.model_name}, {model.count_params():,} weights.")
     if fresh_head:
         logging.warning(
             "The classifier of %d classes is fresh: train before use.",

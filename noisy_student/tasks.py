@@ -80,9 +80,16 @@ _TASKS = (
     ),
 )
 KNOWN = {task.name: task for task in _TASKS}
+# What the original program calls them.
+_ORIGINAL_NAMES = {"svhn": "svhn_cropped", "imagenet": "imagenet2012"}
 
 # Data sets of characters, whose mirror images are other characters.
 _NOT_TO_FLIP = ("mnist", "kmnist", "emnist", "binarized_mnist", "omniglot")
+
+
+def full_name(name: str) -> str:
+    """The name in tensorflow-datasets, of that or the original's name."""
+    return _ORIGINAL_NAMES.get(name, name)
 
 
 def generic_task(name: str, num_classes: int, side: int | None) -> Task:

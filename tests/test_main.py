@@ -229,7 +229,7 @@ def test_the_stages_one_by_one(finished, tmp_path):
         (["--task_name=nope"], "Unknown task_name 'nope'"),
         (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
         (["--student_model_names=b1"], "Unknown model_name 'b1'"),
-        (["--input_image_size=7"], "halves its images to 1 pixel at 8x8"),
+        (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
         (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
         (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
         (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),

@@ -8,8 +8,9 @@ among them, or of keras.applications:
   python tools/import_checkpoint.py --from=keras --checkpoint=B0.weights.h5 \
     --model_name=efficientnet-b0 --output=model.keras
 
-The model takes RGB in [0, 255] and returns logits; --task_name says how it
-normalises (imagenet2012 unless given) and how many classes it has.
+The model takes RGB in [0, 255] and returns logits; --task_name says how many
+classes it has and, of the original's, how it normalises (imagenet2012 unless
+given); models of Keras normalise as their files say.
 """
 
 import pathlib

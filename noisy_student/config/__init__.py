@@ -14,7 +14,12 @@ from noisy_student.config.images import (
     DataConfig,
     NoiseConfig,
 )
-from noisy_student.config.model import ALL_REPLICAS, ModelConfig
+from noisy_student.config.model import (
+    ALL_REPLICAS,
+    DEFAULT_GROUPS,
+    NOTHING_FROZEN,
+    ModelConfig,
+)
 from noisy_student.config.self_training import (
     PredictConfig,
     PseudoLabelConfig,
@@ -31,9 +36,11 @@ from noisy_student.config.training import (
 __all__ = [
     "ALL_REPLICAS",
     "AUGMENTATIONS",
+    "DEFAULT_GROUPS",
     "DISTRIBUTIONS",
     "HARD_LABELS",
     "METHODS",
+    "NOTHING_FROZEN",
     "DataConfig",
     "ExperimentConfig",
     "ModelConfig",

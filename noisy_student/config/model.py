@@ -7,6 +7,8 @@ from noisy_student.config.checks import require
 from noisy_student.tasks import Task
 
 ALL_REPLICAS = -2
+DEFAULT_GROUPS = -1
+NOTHING_FROZEN = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +29,9 @@ class ModelConfig:
         use_bfloat16: features in bfloat16; logits, loss, weights and batch
             statistics stay float32.
         remat: compute the activations of blocks again for the gradient.
-        fix_layer_num: freeze the stem and so many blocks; None is nothing.
+        fix_layer_num: freeze the stem and so many blocks; -1 is nothing.
         num_shards_per_group: replicas that share batch statistics; -2 is
-            all, None the rule of `models.batch_norm.replicas_per_group`.
+            all, -1 the rule of `models.batch_norm.replicas_per_group`.
     """
 
     model_name: str
@@ -44,8 +46,8 @@ class ModelConfig:
     small_image_model: bool | None = None
     use_bfloat16: bool = False
     remat: bool = False
-    fix_layer_num: int | None = None
-    num_shards_per_group: int | None = None
+    fix_layer_num: int = NOTHING_FROZEN
+    num_shards_per_group: int = DEFAULT_GROUPS
 
     def __post_init__(self) -> None:
         for name in ("width_coefficient", "depth_coefficient"):
@@ -56,13 +58,16 @@ class ModelConfig:
             require(value is None or 0 <= value < 1, name, "in [0, 1)", value)
         frozen = self.fix_layer_num
         require(
-            frozen is None or frozen >= 0, "fix_layer_num", "0 or more", frozen
+            frozen >= NOTHING_FROZEN,
+            "fix_layer_num",
+            "0 or more, or -1 for nothing",
+            frozen,
         )
         group = self.num_shards_per_group
         require(
-            group is None or group > 0 or group == ALL_REPLICAS,
+            group > 0 or group in (DEFAULT_GROUPS, ALL_REPLICAS),
             "num_shards_per_group",
-            f"above 0, or {ALL_REPLICAS} for all replicas",
+            "above 0, or -2 for all replicas, or -1 for the rule",
             group,
         )
 

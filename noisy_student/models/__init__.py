@@ -1,4 +1,4 @@
-"""EfficientNet: scaling table, layers, the network, and saved models."""
+"""EfficientNet: scaling table, blocks, the network, files and imports."""
 
 from noisy_student.models.efficientnet import (
     build_model,

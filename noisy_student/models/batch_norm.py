@@ -3,17 +3,17 @@
 import keras
 import tensorflow as tf
 
-from noisy_student.config import ALL_REPLICAS
+from noisy_student.config import ALL_REPLICAS, DEFAULT_GROUPS
 
 _LARGEST_UNGROUPED = 8
 
 
-def replicas_per_group(replicas: int, num_shards_per_group: int | None) -> int:
+def replicas_per_group(replicas: int, num_shards_per_group: int) -> int:
     """How many replicas share their batch statistics.
 
     Args:
         replicas: of the strategy.
-        num_shards_per_group: so many; -2 is all; None is the original's rule:
+        num_shards_per_group: so many; -2 is all; -1 is the original's rule:
             each alone up to 8 replicas, else groups of max(8, replicas / 8).
 
     Raises:
@@ -21,7 +21,7 @@ def replicas_per_group(replicas: int, num_shards_per_group: int | None) -> int:
     """
     if num_shards_per_group == ALL_REPLICAS:
         return replicas
-    if num_shards_per_group is not None:
+    if num_shards_per_group != DEFAULT_GROUPS:
         group = num_shards_per_group
     elif replicas <= _LARGEST_UNGROUPED:
         group = 1
@@ -41,7 +41,8 @@ class BatchNormalization(keras.layers.Layer):
 
     Same variables and mathematics as `keras.layers.BatchNormalization`,
     which builds the op from elementwise pieces and makes the whole training
-    step of a B0 nearly twice as slow on a CPU. Variables and statistics are
+    step of a B0 on a CPU 1.4 times (at 224 px) to 1.8 times (at 32 px) as
+    long. Variables and statistics are
     float32 under every dtype policy. With `trainable` off it normalises with
     the moving statistics, which then stay.
 
@@ -61,7 +62,7 @@ class BatchNormalization(keras.layers.Layer):
         self,
         momentum: float = 0.99,
         epsilon: float = 1e-3,
-        num_shards_per_group: int | None = None,
+        num_shards_per_group: int = DEFAULT_GROUPS,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -124,7 +125,8 @@ class BatchNormalization(keras.layers.Layer):
             epsilon=self.epsilon,
         )
         # The fused op returns the unbiased variance.
-        count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
+        size = tf.size(inputs, out_type=tf.int64)
+        count = tf.cast(size // inputs.shape[-1], tf.float32)
         return outputs, mean, variance * (count - 1) / count
 
     def _normalize_group(self, inputs: tf.Tensor, group: int):

@@ -6,6 +6,7 @@ Layers with weights, in the original's order. The equations are in `ops.py`.
 import keras
 import tensorflow as tf
 
+from noisy_student.config import DEFAULT_GROUPS
 from noisy_student.models import batch_norm, dropout, ops, remat
 
 _PACKAGE = "noisy_student"
@@ -61,7 +62,7 @@ class ConvNorm(keras.layers.Layer):
         kernel_size: int = 1,
         stride: int = 1,
         swish: bool = False,
-        num_shards_per_group: int | None = None,
+        num_shards_per_group: int = DEFAULT_GROUPS,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,17 +80,10 @@ class ConvNorm(keras.layers.Layer):
 
     def build(self, input_shape) -> None:
         channels = input_shape[-1]
-        last_axes = (
-            (channels, 1)
-            if self.filters is None
-            else (
-                channels,
-                self.filters,
-            )
-        )
+        outputs = 1 if self.filters is None else self.filters
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self.kernel_size, self.kernel_size, *last_axes),
+            shape=(self.kernel_size, self.kernel_size, channels, outputs),
             initializer=convolution_initializer(),
             autocast=False,  # the norm is folded into it in float32
         )
@@ -196,7 +190,8 @@ class Block(keras.layers.Layer):
 
     Call arguments:
         inputs: float (batch, height, width, input_filters).
-        training: with batch statistics and stochastic depth.
+        training: with batch statistics and stochastic depth, unless the block
+            is frozen.
     """
 
     def __init__(
@@ -208,7 +203,7 @@ class Block(keras.layers.Layer):
         expansion: int,
         drop_rate: float = 0.0,
         rematerialize: bool = False,
-        num_shards_per_group: int | None = None,
+        num_shards_per_group: int = DEFAULT_GROUPS,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -259,6 +254,7 @@ class Block(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        training = training and self.trainable  # a frozen block only infers
         if training and self.rematerialize:
             return remat.rematerialized(self, self._forward, inputs)
         return self._forward(inputs, training)

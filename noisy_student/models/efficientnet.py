@@ -8,7 +8,7 @@ import math
 
 import keras
 
-from noisy_student.config import ModelConfig
+from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.models import batch_norm, blocks, dropout, scaling
 
 
@@ -69,15 +69,16 @@ def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
         bool(config.small_image_model),
     )
     smallest = scaling.STEM_STRIDE * math.prod(s.stride for s in stages)
-    if input_side(config) < smallest:
+    side = input_side(config)
+    if side < smallest:
+        advice = "" if config.small_image_model else " or small_image_model"
         raise ValueError(
-            f"{config.model_name} halves its images to 1 pixel at "
-            f"{smallest}x{smallest}; got input_image_size="
-            f"{input_side(config)}. Use larger images or, for sides from 8, "
-            "small_image_model."
+            f"The strides of {config.model_name} need images of at least "
+            f"{smallest}x{smallest} pixels; got input_image_size={side}. Use "
+            f"larger images{advice}."
         )
     total = sum(stage.repeats for stage in stages)
-    if (config.fix_layer_num or 0) > total:
+    if config.fix_layer_num > total:
         raise ValueError(
             f"{config.model_name} has {total} blocks; got fix_layer_num="
             f"{config.fix_layer_num}."
@@ -140,7 +141,7 @@ def build_model(config: ModelConfig) -> keras.Model:
     )(x)
     name = config.model_name.replace("-", "_")
     model = keras.Model(images, logits, name=name)
-    if config.fix_layer_num is not None:
+    if config.fix_layer_num != NOTHING_FROZEN:
         frozen = [f"blocks_{index}" for index in range(config.fix_layer_num)]
         for layer in ["stem", *frozen]:
             model.get_layer(layer).trainable = False

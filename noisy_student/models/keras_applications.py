@@ -18,6 +18,9 @@ from noisy_student.models import efficientnet, original_names
 from noisy_student.models.weights import Weights
 from noisy_student.tasks import IMAGENET_STD
 
+# Of the images that show how a source of any size normalises.
+_ANY_SIDE = 32
+
 
 def load(path: pathlib.Path, config: ModelConfig) -> keras.Model:
     """Loads a model of `keras.applications`.
@@ -35,7 +38,9 @@ def load(path: pathlib.Path, config: ModelConfig) -> keras.Model:
         model = _empty(path, config)
         model.load_weights(path)
         return model
-    except (ValueError, OSError) as error:
+    except InputError:
+        raise
+    except (ValueError, OSError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(
             f"{path} holds no weights of keras.applications' "
@@ -85,11 +90,16 @@ def read(source: keras.Model) -> Weights:
         InputError: the model is another one.
     """
     layers = {layer.name: layer for layer in source.layers}
-    if "stem_conv" not in layers or "top_conv" not in layers:
+    try:
+        return _read(layers)
+    except KeyError as error:
         raise InputError(
-            f"{source.name} is no EfficientNet of keras.applications: its "
-            "layers are not named stem_conv to top_conv."
-        )
+            f"{source.name} is no EfficientNet (B0 to B7) of "
+            f"keras.applications: it has no layer {error}."
+        ) from error
+
+
+def _read(layers: dict[str, keras.Layer]) -> Weights:
     weights = _convolutions(layers, "stem", [("stem_conv", "stem_bn")])
     for index, prefix in enumerate(_block_prefixes(layers)):
         weights |= _block(layers, prefix, f"blocks_{index}")
@@ -100,11 +110,21 @@ def read(source: keras.Model) -> Weights:
 
 
 def with_normalization(config: ModelConfig, source: keras.Model) -> ModelConfig:
-    """A model's settings with the mean and deviation that a source has."""
+    """A model's settings with the mean and deviation that a source has.
+
+    Raises:
+        InputError: the source takes other images than RGB.
+    """
+    *sides, channels = source.input_shape[1:]
+    if channels != 3:
+        raise InputError(
+            f"{source.name} takes images of {channels} channels, not 3."
+        )
     normalize = keras.Model(
         source.input, source.get_layer("stem_conv_pad").input
     )
-    levels = np.zeros((2, *source.input_shape[1:]), np.float32)
+    sides = [side or _ANY_SIDE for side in sides]
+    levels = np.zeros((2, *sides, channels), np.float32)
     levels[1] = 255
     black, white = normalize.predict_on_batch(levels)[:, 0, 0]
     std = 1 / (white - black)

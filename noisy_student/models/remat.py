@@ -45,6 +45,7 @@ def rematerialized(
 
     weights = [tf.convert_to_tensor(variable) for variable in trainable]
     outputs = tf.recompute_grad(pure)(inputs, *weights)
-    for variable, value in zip(others, after[0], strict=True):
-        variable.assign(value)
+    for variable, old, new in zip(others, before, after[0], strict=True):
+        if new is not old:
+            variable.assign(new)
     return outputs

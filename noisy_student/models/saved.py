@@ -42,6 +42,6 @@ def load_model(path: str | pathlib.Path) -> keras.Model:
     check_model_file(pathlib.Path(path))
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"{path} is no Keras model: {reason}") from error

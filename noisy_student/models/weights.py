@@ -50,8 +50,19 @@ def read_original(prefix: str, averaged: bool = True) -> Weights:
             evaluates with, or the raw weights.
 
     Raises:
-        InputError: no model of the original, or no averages in it.
+        InputError: the files are damaged, or hold no model of the original,
+            or no averages.
     """
+    try:
+        return _read_original(prefix, averaged)
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{prefix} cannot be read; are its files whole? {reason}"
+        ) from error
+
+
+def _read_original(prefix: str, averaged: bool) -> Weights:
     reader = tf.train.load_checkpoint(prefix)
     names = set(reader.get_variable_to_shape_map())
     scopes = [

@@ -112,13 +112,46 @@ def test_a_group_of_replicas_equals_one_device(two_replicas, group):
         )
 
 
+class FakeReplica:
+    """One of four; their sum comes from outside."""
+
+    num_replicas_in_sync = 4
+
+    def __init__(self, number, total):
+        self.replica_id_in_sync_group = number
+        self.total = total
+
+    def all_reduce(self, _, value):
+        self.value = value
+        return self.total
+
+
+def test_groups_do_not_mix(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(4, 7)).astype(np.float32)
+
+    def means(total):
+        replicas = [FakeReplica(number, total) for number in range(4)]
+        results = []
+        for replica, value in zip(replicas, values, strict=True):
+            monkeypatch.setattr(
+                tf.distribute, "get_replica_context", lambda r=replica: r
+            )
+            results.append(batch_norm.mean_over_group(tf.constant(value), 2))
+        return replicas, results
+
+    replicas, _ = means(tf.zeros([2, 7]))
+    _, results = means(tf.add_n([replica.value for replica in replicas]))
+    pairs = values.reshape(2, 2, 7).mean(axis=1)
+    np.testing.assert_allclose(results, pairs.repeat(2, axis=0), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("replicas", "setting", "group"),
     [
-        (1, None, 1),
-        (8, None, 1),
-        (16, None, 8),
-        (128, None, 16),
+        (1, -1, 1),
+        (8, -1, 1),
+        (16, -1, 8),
+        (128, -1, 16),
         (16, 4, 4),
         (16, -2, 16),
     ],

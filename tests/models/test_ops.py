@@ -20,6 +20,12 @@ def value_and_gradients(function, arguments):
     return [value, *tape.gradient(loss, arguments)]
 
 
+@pytest.fixture(params=[False, True], ids=["cpu", "accelerator"])
+def accelerator(request, monkeypatch):
+    """Both forms of an operation; the accelerator's runs here as well."""
+    monkeypatch.setattr(ops, "_has_accelerator", lambda: request.param)
+
+
 def assert_same(function, truth, arguments):
     """Eagerly and compiled, in the value and all gradients."""
     expected = value_and_gradients(truth, arguments)
@@ -29,11 +35,11 @@ def assert_same(function, truth, arguments):
             np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=2e-5)
 
 
-def test_swish_and_its_gradient():
+def test_swish_and_its_gradient(accelerator):
     assert_same(ops.swish, lambda x: x * tf.sigmoid(x), [random(3, 4, 5, 6)])
 
 
-def test_squeeze_excite_and_its_gradients():
+def test_squeeze_excite_and_its_gradients(accelerator):
     def plain(x, reduce_kernel, reduce_bias, expand_kernel, expand_bias):
         x = x * tf.sigmoid(x)
         means = tf.reduce_mean(x, axis=[1, 2], keepdims=True)
@@ -71,6 +77,33 @@ def test_convolution_and_its_gradients(size, stride):
         lambda x, kernel: tf.nn.conv2d(x, kernel, stride, "SAME"),
         arguments,
     )
+
+
+def test_a_persistent_tape_may_be_asked_twice():
+    x, weights = random(2, 3, 3, 4), [random(4, 1), random(1)]
+    weights += [random(1, 4), random(4)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = ops.swish_squeeze_excite(ops.swish(x), *weights)
+    np.testing.assert_array_equal(tape.gradient(y, x), tape.gradient(y, x))
+
+
+def test_bfloat16_gradients_of_kernels_are_summed_in_float32():
+    """Thousands of products, of which bfloat16 would lose the small ones."""
+    arguments = [random(2, 56, 56, 8), random(5, 5, 8, 1, seed=1)]
+    upstream = random(2, 56, 56, 8, seed=2)
+
+    def kernel_gradient(dtype):
+        x, kernel = (tf.cast(value, dtype) for value in arguments)
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            y = ops.depthwise_convolution(x, kernel, 1)
+        found = tape.gradient(y, kernel, tf.cast(upstream, dtype))
+        return tf.cast(found, tf.float32).numpy()
+
+    truth = kernel_gradient(tf.float32)
+    error = np.abs(kernel_gradient(tf.bfloat16) - truth)
+    assert error.max() < 0.02 * np.abs(truth).max()
 
 
 def test_gradients_keep_bfloat16():

@@ -1,8 +1,10 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from noisy_student.models import blocks
+from noisy_student.config import ModelConfig
+from noisy_student.models import blocks, efficientnet
 
 IMAGES = np.random.default_rng(0).normal(size=(8, 6, 6, 8)).astype(np.float32)
 
@@ -82,3 +84,51 @@ def test_replicas_share_the_gradient(two_replicas):
         tf.nest.flatten(plain), tf.nest.flatten(remat), strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def train_model(images, **settings):
+    """Gradients of a small model, and all its variables before and after."""
+    keras.utils.set_random_seed(5)
+    model = efficientnet.build_model(
+        ModelConfig(
+            "efficientnet-b0",
+            num_classes=10,
+            input_image_size=16,
+            width_coefficient=0.25,
+            depth_coefficient=0.34,
+            small_image_model=True,
+            **settings,
+        )
+    )
+    before = states(model)
+
+    @tf.function(jit_compile=not settings["use_bfloat16"])
+    def run():
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            loss = tf.reduce_sum(tf.nn.log_softmax(logits)[:, 0])
+        return tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    return run(), before, states(model)
+
+
+@pytest.mark.parametrize("use_bfloat16", [False, True])
+def test_a_model_trains_alike_with_and_without(use_bfloat16):
+    """Compiled by XLA in float32; the stem and two blocks are frozen."""
+    images = np.random.default_rng(1).uniform(0, 255, (8, 16, 16, 3))
+    settings = {"use_bfloat16": use_bfloat16, "fix_layer_num": 2}
+    plain, before, states_plain = train_model(images, **settings)
+    remat, _, states_remat = train_model(images, remat=True, **settings)
+    tolerance = 0.1 if use_bfloat16 else 2e-3
+    for mine, theirs in zip(plain, remat, strict=True):
+        scale = np.abs(mine).max() + 1e-3
+        np.testing.assert_allclose(mine / scale, theirs / scale, atol=tolerance)
+    changed = 0
+    for old, mine, theirs in zip(
+        before, states_plain, states_remat, strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-2, atol=1e-3)
+        same = np.array_equal(old, mine)
+        assert np.array_equal(old, theirs) == same
+        changed += not same
+    assert changed > 10

@@ -127,3 +127,16 @@ def test_a_checkpoint_is_found_by_prefix_or_directory(fixtures, tmp_path):
     assert found == str(tmp_path / "model.ckpt-5")
     with pytest.raises(ValueError, match=r"other\.index is missing"):
         weights.check_checkpoint(tmp_path / "other")
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate"])
+def test_damaged_files_are_named(damage, fixtures, tmp_path):
+    for source in (fixtures / "svhn_small").glob("model.ckpt.*"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    data = tmp_path / "model.ckpt.data-00000-of-00001"
+    if damage == "remove":
+        data.unlink()
+    else:
+        data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(InputError, match="are its files whole"):
+        weights.read_original(str(tmp_path / "model.ckpt"))

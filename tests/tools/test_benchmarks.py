@@ -1,11 +1,13 @@
 import json
+import math
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from tools.benchmarks import digits_seeds, kills
+from noisy_student import models
+from tools.benchmarks import digits_seeds, growth, kills, train_step
 
 
 def results(seed, *accuracies):
@@ -72,3 +74,28 @@ def test_killed_at_random_moments_a_run_ends_the_same():
     assert outcome["same_generations_and_steps"]
     assert outcome["same_accuracies"]
     assert outcome["kills"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"), [("efficientnet-b0", 0.39), ("efficientnet-b1", 0.70)]
+)
+def test_multiply_adds_are_the_papers(name, billions):
+    """Table 2 of EfficientNet (arXiv 1905.11946)."""
+    model = models.build_model(growth.model_config(name))
+    count = growth.multiply_adds(model)
+    assert count / 1e9 == pytest.approx(billions, abs=0.02)
+
+
+@pytest.mark.parametrize(("side", "small"), [(224, False), (32, True)])
+def test_the_stock_model_is_the_same_network(side, small):
+    stock = train_step.stock_model(side, small)
+    ours = models.build_model(
+        growth.model_config("efficientnet-b0", side, small)
+    )
+    sizes = [
+        sum(math.prod(v.shape) for v in model.trainable_variables)
+        for model in (stock, ours)
+    ]
+    assert sizes[0] == sizes[1]
+    last = stock.get_layer("top_conv").output.shape
+    assert tuple(ours.get_layer("head").output.shape) == tuple(last)

@@ -44,7 +44,7 @@ def test_an_original_checkpoint_gives_the_originals_logits(
     output = tmp_path / "model.keras"
     done = run(fixtures / "svhn_small/model.ckpt", output, *SVHN, flag)
     assert done.returncode == 0, done.stderr
-    assert "weights imported" in done.stdout
+    assert "model.keras: efficientnet-b0, 209,1" in done.stdout
     model = noisy_student.load_model(output)
     images = np.load(fixtures / "svhn_small/images.npy")
     expected = np.load(fixtures / f"svhn_small/{truth}.npy")

@@ -60,13 +60,6 @@ def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
     return lambda: float(train_loop(batches, tf.constant(steps))["train/loss"])
 
 
-def predict_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
-    """Our model without noise, compiled, `steps` calls."""
-    model = models.build_model(config)
-    images, _ = images_and_labels(models.input_side(config), batch_size)
-    return call_run(model, images, steps)
-
-
 def call_run(
     model: keras.Model, images: tf.Tensor, steps: int, jit: bool = False
 ) -> Run:
@@ -112,21 +105,23 @@ def measure(model_name: str) -> Cost:
     """Medians over rounds at the model's own resolution."""
     config = model_config(model_name)
     model = models.build_model(config)
-    medians = {}
-    for make in (train_run, predict_run):
-        run = make(config, _BATCH_SIZE, _STEPS)
+    side = models.input_side(config)
+    images, _ = images_and_labels(side, _BATCH_SIZE)
+
+    def median(run: Run) -> float:
         run()
-        speeds = [
-            images_per_second(run, _STEPS * _BATCH_SIZE) for _ in range(_ROUNDS)
-        ]
-        medians[make] = statistics.median(speeds)
+        num_images = _STEPS * _BATCH_SIZE
+        return statistics.median(
+            images_per_second(run, num_images) for _ in range(_ROUNDS)
+        )
+
     return Cost(
         model_name,
-        models.input_side(config),
+        side,
         sum(int(np.prod(v.shape)) for v in model.trainable_variables),
         multiply_adds(model),
-        medians[train_run],
-        medians[predict_run],
+        median(train_run(config, _BATCH_SIZE, _STEPS)),
+        median(call_run(model, images, _STEPS)),
     )
 
 

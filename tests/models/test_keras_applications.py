@@ -110,7 +110,9 @@ def test_files_of_weights_know_no_overrides(small, tmp_path):
 def test_another_network_is_refused():
     inputs = keras.Input((32, 32, 3))
     other = keras.Model(inputs, keras.layers.Flatten()(inputs), name="other")
-    with pytest.raises(InputError, match="other is no .* no layer 'stem_conv'"):
+    with pytest.raises(
+        InputError, match=r"other is no .* no layer 'stem_conv'"
+    ):
         keras_applications.read(other)
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.models import layers
+from noisy_student.models import batch_norm, dropout
 from noisy_student.training import averaging
 
 
@@ -34,8 +34,8 @@ def build():
     return keras.Sequential(
         [
             keras.Input((3, 3, 2)),
-            layers.BatchNormalization(),
-            layers.Dropout(0.5),
+            batch_norm.BatchNormalization(),
+            dropout.Dropout(0.5),
         ]
     )
 

@@ -8,7 +8,8 @@ from noisy_student.noise.crops import (
     random_flip,
     random_pad_crop,
 )
-from noisy_student.noise.rand_augment import OP_NAMES, RandAugment, apply_op
+from noisy_student.noise.policy import OP_NAMES, apply_op
+from noisy_student.noise.rand_augment import RandAugment
 
 __all__ = [
     "OP_NAMES",

@@ -1,53 +1,33 @@
-"""RandAugment (Cubuk et al., arXiv 1909.13719): random operations per image.
+"""RandAugment as a Keras layer (Cubuk et al., arXiv 1909.13719)."""
 
-`RandAugment` draws operations, signs and cut-out centres from a seed, all at
-once and without state, and hands them to a compiled program that applies them
-image by image. What an operation does is in `image_ops`; `apply_op` applies a
-single one by its name.
-"""
+from typing import Any
 
-import dataclasses
-import functools
-from collections.abc import Callable
-
+import keras
 import tensorflow as tf
 
-from noisy_student.noise import image_ops
+from noisy_student.noise.policy import Policy
 
-OP_NAMES: tuple[str, ...] = (
-    "AutoContrast",
-    "Equalize",
-    "Invert",
-    "Rotate",
-    "Posterize",
-    "Solarize",
-    "SolarizeAdd",
-    "Color",
-    "Contrast",
-    "Brightness",
-    "Sharpness",
-    "ShearX",
-    "ShearY",
-    "TranslateX",
-    "TranslateY",
-    "Cutout",
-)
+# What keras-cv passes beside the images and geometry would have to move too.
+_SPATIAL_LABELS = ("bounding_boxes", "segmentation_masks", "keypoints")
 
 
-@dataclasses.dataclass(frozen=True)
-class RandAugment:
-    """A policy: `num_layers` operations in a row on each image.
+@keras.saving.register_keras_serializable("noisy_student")
+class RandAugment(keras.layers.Layer):
+    """Applies `num_layers` random operations in a row to each image.
 
-    Each operation is drawn uniformly, with replacement, from `OP_NAMES`.
-    All work at one magnitude; more is stronger for most of them. Posterize
-    and Solarize are weaker the larger it is, and from 20 and 10 on leave the
-    image as it is: the numbers of bits and the threshold asked for are then
-    above 8 and 256, and are clamped to those. (Without clamping, they wrap
-    in 8 bits to other values than were asked for.) At magnitude 5 the
-    factors of Color, Contrast, Brightness and Sharpness are 1, which changes
-    nothing.
+    Each operation is drawn uniformly, with replacement, from sixteen
+    (`OP_NAMES`), for each image on its own. All work at one magnitude; more
+    is stronger for most of them. Posterize and Solarize are weaker the larger
+    it is, and from 20 and 10 on leave the image as it is: the numbers of bits
+    and the threshold asked for are then above 8 and 256, and are clamped to
+    those. (Without clamping, they wrap in 8 bits to other values than were
+    asked for.) At magnitude 5 the factors of Color, Contrast, Brightness and
+    Sharpness are 1, which changes nothing.
 
-    Attributes:
+    Composes with keras-cv: takes and returns its dicts too, of which only
+    `images` is changed.
+
+    Args:
       num_layers: operations per image, at least 0.
       magnitude: strength from 0 to 30; 10 is each operation's full range.
       translate_limit: shift at magnitude 10, in pixels. Small images: an
@@ -55,216 +35,146 @@ class RandAugment:
       cutout_limit: half the side of the cut-out square at magnitude 10, in
         pixels. Small images: an eighth of the side.
       use_cutout: False leaves Cutout out of the draw.
-    """
-
-    num_layers: int = 2
-    magnitude: float = 27
-    translate_limit: float = 100.0
-    cutout_limit: float = 40.0
-    use_cutout: bool = True
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.num_layers, int) or self.num_layers < 0:
-            raise ValueError(
-                "num_layers must be an integer of at least 0, "
-                f"got {self.num_layers!r}"
-            )
-        _check_magnitude(self.magnitude)
-        for name in ("translate_limit", "cutout_limit"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"{name} must be at least 0, got {getattr(self, name)!r}"
-                )
-
-    @property
-    def op_names(self) -> tuple[str, ...]:
-        """The operations drawn from; `draw` returns indices into them."""
-        return OP_NAMES if self.use_cutout else OP_NAMES[:-1]
-
-    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Returns the images with noise, uint8 (batch, height, width, 3).
-
-        The same seed gives the same result, eagerly as well as in a
-        `tf.data` map. The program is compiled by XLA once per policy and
-        image shape (batch included), at run time: dimensions unknown when
-        the graph is built are allowed, but every new size costs seconds.
-
-        Args:
-          images: uint8 (batch, height, width, 3), RGB, 0 to 255; the batch
-            must not be empty.
-          seed: int32 or int64 (2,).
-
-        Raises:
-          ValueError: the images are not uint8 or not of rank 4.
-        """
-        images = tf.convert_to_tensor(images)
-        if images.dtype != tf.uint8 or images.shape.rank != 4:
-            raise ValueError(
-                "images must be uint8 of shape (batch, height, width, 3), "
-                f"got {images.dtype.name} {images.shape}"
-            )
-        if self.num_layers == 0:
-            return images
-        return _program(self)(images, *self.draw(tf.shape(images), seed))
-
-    def draw(
-        self, shape: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Draws what is to be done to each image.
-
-        Args:
-          shape: int32 (4,), the shape of the images.
-          seed: int32 or int64 (2,).
-
-        Returns:
-          int32 operations (batch, num_layers), indices into `op_names`;
-          int32 signs (batch, num_layers), -1 or 1, equally probable;
-          int32 centres (batch, num_layers, 2), row and column of a pixel.
-        """
-        # Splitting keeps the type, and other types give other numbers.
-        seed = tf.cast(seed, tf.int64)
-        seeds = tf.random.experimental.stateless_split(seed, 4)
-        per_layer = tf.stack([shape[0], self.num_layers])
-        uniform = functools.partial(
-            tf.random.stateless_uniform, minval=0, dtype=tf.int32
-        )
-        operations = uniform(per_layer, seeds[0], maxval=len(self.op_names))
-        signs = 2 * uniform(per_layer, seeds[1], maxval=2) - 1
-        rows = uniform(per_layer, seeds[2], maxval=shape[1])
-        columns = uniform(per_layer, seeds[3], maxval=shape[2])
-        return operations, signs, tf.stack([rows, columns], axis=-1)
-
-
-def apply_op(
-    name: str,
-    image: tf.Tensor,
-    magnitude: float,
-    sign: tf.Tensor | int = 1,
-    centre: tf.Tensor | None = None,
-    translate_limit: float = 100.0,
-    cutout_limit: float = 40.0,
-) -> tf.Tensor:
-    """Applies one operation to one image, uint8 (height, width, 3).
-
-    Args:
-      name: one of `OP_NAMES`.
-      image: uint8 (height, width, 3), RGB.
-      magnitude: strength from 0 to 30, see `RandAugment`.
-      sign: 1 or -1, for Rotate, ShearX, ShearY, TranslateX and TranslateY.
-      centre: int32 (2,), row and column, for Cutout; None: the middle.
-      translate_limit: shift in pixels at magnitude 10.
-      cutout_limit: half the side of the square in pixels at magnitude 10.
+      seed: int, of the draws where a call names no seed; None is random.
+      **kwargs: of `keras.layers.Layer`.
 
     Raises:
-      ValueError: the name is unknown or the magnitude out of range.
+      ValueError: an argument is out of its range.
     """
-    if name not in OP_NAMES:
-        raise ValueError(f"name must be one of {OP_NAMES}, got {name!r}")
-    _check_magnitude(magnitude)
-    image = tf.convert_to_tensor(image)
-    if centre is None:
-        centre = tf.shape(image)[:2] // 2
-    operation = _operations(magnitude, translate_limit, cutout_limit)[name]
-    return operation(image, sign, centre)
+
+    def __init__(
+        self,
+        num_layers: int = 2,
+        magnitude: float = 27,
+        translate_limit: float = 100.0,
+        cutout_limit: float = 40.0,
+        use_cutout: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Without autocast: a half-precision policy would round the values.
+        super().__init__(autocast=False, **kwargs)
+        self.policy = Policy(
+            num_layers, magnitude, translate_limit, cutout_limit, use_cutout
+        )
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(
+        self,
+        inputs: tf.Tensor | dict[str, Any],
+        seed: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor | dict[str, Any]:
+        """Returns the images with noise, in the shape and dtype they have.
+
+        A seed makes the call a pure function: the same images and seed give
+        the same result, eagerly, in a `tf.data` map with any number of
+        threads, and in a compiled step. With a seed an image, an image's
+        result does not depend on its batch either, and so is the same on any
+        number of replicas. Without a seed each call draws anew from the
+        layer's own generator, in the order in which calls happen to run.
+
+        Args:
+          inputs: (batch, height, width, 3) or (height, width, 3), RGB, uint8
+            or floating point in [0, 255], or a dict with such `images`.
+            Fractions are rounded. The batch must not be empty.
+          seed: int32 or int64 (2,), or (batch, 2) for a seed an image.
+          training: False returns the inputs as they are.
+
+        Raises:
+          ValueError: rank, channels or dtype of the images, or the shape of
+            the seed, are others; the dict has labels with places in the image.
+          tf.errors.InvalidArgumentError: values are outside of [0, 255]. (Not
+            noticed in a step that XLA compiles as a whole.)
+        """
+        if isinstance(inputs, dict):
+            _check_labels(inputs)
+            images = self.call(inputs["images"], seed, training)
+            return {**inputs, "images": images}
+        if not training:
+            return inputs
+        images = tf.convert_to_tensor(inputs)
+        _check_images(images)
+        if seed is None:
+            seed = self.seed_generator.next()
+        # Other integer types would give other numbers.
+        seed = tf.cast(tf.convert_to_tensor(seed), tf.int64)
+        batched = images.shape.rank == 4
+        batch = images if batched else images[tf.newaxis]
+        seeds = _seeds_of_images(seed, batched, tf.shape(batch)[0])
+        noised = tf.cast(self.policy(_to_uint8(batch), seeds), images.dtype)
+        return tf.ensure_shape(noised if batched else noised[0], images.shape)
+
+    def compute_output_spec(
+        self, inputs: Any, seed: Any = None, training: bool = True
+    ) -> Any:
+        """The shapes and dtypes of the inputs."""
+        return keras.tree.map_structure(
+            lambda x: keras.KerasTensor(x.shape, x.dtype), inputs
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of `__init__`."""
+        policy = self.policy
+        config = super().get_config()
+        config.pop("autocast", None)
+        return config | {
+            "num_layers": policy.num_layers,
+            "magnitude": policy.magnitude,
+            "translate_limit": policy.translate_limit,
+            "cutout_limit": policy.cutout_limit,
+            "use_cutout": policy.use_cutout,
+            "seed": self.seed,
+        }
 
 
-def _check_magnitude(magnitude: float) -> None:
-    if not 0 <= magnitude <= 30:
+def _check_labels(inputs: dict[str, Any]) -> None:
+    found = [key for key in _SPATIAL_LABELS if inputs.get(key) is not None]
+    if found:
         raise ValueError(
-            f"magnitude must be between 0 and 30, got {magnitude!r}"
+            f"RandAugment moves images, but cannot move {', '.join(found)} "
+            "with them; it is for classification."
         )
 
 
-_Operation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+def _check_images(images: tf.Tensor) -> None:
+    rank, dtype = images.shape.rank, images.dtype
+    if (
+        rank not in (3, 4)
+        or images.shape[-1] != 3
+        or not (dtype == tf.uint8 or dtype.is_floating)
+    ):
+        raise ValueError(
+            "images must be uint8 or floating point of shape (batch, height, "
+            f"width, 3) or (height, width, 3), got {dtype.name} {images.shape}"
+        )
 
 
-def _operations(
-    magnitude: float, translate_limit: float, cutout_limit: float
-) -> dict[str, _Operation]:
-    """Maps each name to a function of image, sign and centre."""
-
-    def level(full: float) -> float:
-        return full * magnitude / 10
-
-    factor = level(1.8) + 0.1
-    shift = level(translate_limit)
-    unsigned = {
-        "AutoContrast": image_ops.autocontrast,
-        "Equalize": image_ops.equalize,
-        "Invert": image_ops.invert,
-        "Posterize": _with(image_ops.posterize, min(8, int(level(4)))),
-        "Solarize": _with(image_ops.solarize, min(256, int(level(256)))),
-        "SolarizeAdd": _with(image_ops.solarize_add, int(level(110))),
-        "Color": _with(image_ops.color, factor),
-        "Contrast": _with(image_ops.contrast, factor),
-        "Brightness": _with(image_ops.brightness, factor),
-        "Sharpness": _with(image_ops.sharpness, factor),
-    }
-    signed = {
-        "Rotate": _with(image_ops.rotate, level(30)),
-        "ShearX": _with(image_ops.shear_x, level(0.3)),
-        "ShearY": _with(image_ops.shear_y, level(0.3)),
-        "TranslateX": _with(image_ops.translate_x, shift),
-        "TranslateY": _with(image_ops.translate_y, shift),
-    }
-    half_side = int(level(cutout_limit))
-    return {
-        **{name: _drop_sign(op) for name, op in unsigned.items()},
-        **{name: _drop_centre(op) for name, op in signed.items()},
-        "Cutout": lambda image, sign, centre: image_ops.cutout(
-            image, centre, half_side
-        ),
-    }
+def _to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Rounds floating point images, after a check of their values."""
+    if images.dtype == tf.uint8:
+        return images
+    within = tf.reduce_all((images >= 0) & (images <= 255))  # not NaN either
+    message = "images must have values in [0, 255], got some outside"
+    with tf.control_dependencies([tf.debugging.Assert(within, [message])]):
+        return tf.cast(tf.round(images), tf.uint8)
 
 
-def _with(op: Callable, level: float) -> Callable:
-    return lambda image, *sign: op(image, level, *sign)
-
-
-def _drop_sign(op: Callable) -> _Operation:
-    return lambda image, sign, centre: op(image)
-
-
-def _drop_centre(op: Callable) -> _Operation:
-    return lambda image, sign, centre: op(image, sign)
-
-
-@functools.cache
-def _program(policy: RandAugment) -> Callable:
-    """Returns the policy's compiled function of the images and the draws."""
-    return tf.function(
-        functools.partial(_augment, policy),
-        jit_compile=True,
-        autograph=False,
-    )
-
-
-def _augment(
-    policy: RandAugment,
-    images: tf.Tensor,
-    operations: tf.Tensor,
-    signs: tf.Tensor,
-    centres: tf.Tensor,
+def _seeds_of_images(
+    seed: tf.Tensor, batched: bool, size: tf.Tensor
 ) -> tf.Tensor:
-    """Applies what was drawn, image by image."""
-    by_name = _operations(
-        policy.magnitude, policy.translate_limit, policy.cutout_limit
-    )
-    branches = [by_name[name] for name in policy.op_names]
-
-    def one_layer(image: tf.Tensor, layer: tuple) -> tf.Tensor:
-        operation, sign, centre = layer
-        return tf.switch_case(
-            operation,
-            [
-                functools.partial(branch, image, sign, centre)
-                for branch in branches
-            ],
+    """A seed for each of `size` images: int64 (size, 2)."""
+    if batched and seed.shape.rank == 2 and seed.shape[1] == 2:
+        return seed
+    if seed.shape != [2]:
+        raise ValueError(
+            "seed must have the shape (2,), or (batch, 2) for a batch, got "
+            f"{seed.shape}"
         )
-
-    # Layers are a loop too: unrolled, every branch is compiled once a layer.
-    return tf.map_fn(
-        lambda each: tf.foldl(one_layer, each[1:], initializer=each[0]),
-        (images, operations, signs, centres),
-        fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
+    if not batched:
+        return seed[tf.newaxis]
+    return tf.random.stateless_uniform(
+        tf.stack([size, 2]), seed, None, None, tf.int64, alg="philox"
     )

@@ -6,8 +6,8 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_image
 
-from noisy_student.noise import image_ops
-from noisy_student.noise.rand_augment import OP_NAMES, apply_op
+from noisy_student.noise import geometry, image_ops
+from noisy_student.noise.policy import OP_NAMES, apply_op
 
 MAGNITUDES = (0, 5, 10, 15, 27, 30)
 SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
@@ -101,6 +101,62 @@ def test_equals_pil(name, kind):
                 np.testing.assert_array_equal(ours, pil, where)
 
 
+# What the original's graph made of two images, by operation and magnitude.
+# The level of difference allowed: it truncates where PIL rounds.
+AGREED = {
+    "AutoContrast": 1,
+    "Brightness": 0,
+    "Color": 4,
+    "Equalize": 0,
+    "Invert": 0,
+    "Posterize": 0,
+    "Rotate": 0,
+    "Sharpness": 4,
+    "Solarize": 0,
+    "SolarizeAdd": 0,
+    "TranslateX": 0,
+    "TranslateY": 0,
+}
+
+
+@pytest.mark.parametrize("name", AGREED)
+def test_equals_the_original_where_it_equals_pil(name, fixtures):
+    original = np.load(fixtures / "augment" / "original_32px.npz")
+    keys = [key for key in original if key.split("/")[0] == name]
+    compared = 0
+    for key in keys:
+        magnitude, *negative = [*key.split("/")[1:], "10"][
+            : key.count("/") or 1
+        ]
+        if _wraps(name, float(magnitude)):
+            continue
+        for image, expected in zip(
+            original["images"], original[key], strict=True
+        ):
+            ours = apply_op(
+                name,
+                image,
+                float(magnitude),
+                -1 if negative else 1,
+                translate_limit=4.0,
+            ).numpy()
+            difference = abs(ours.astype(int) - expected).max(axis=-1)
+            if name == "Rotate":
+                assert (difference == 0).mean() >= 0.995, key
+            else:
+                assert difference.max() <= AGREED[name], key
+            compared += 1
+    assert compared >= 2
+
+
+def _wraps(name: str, magnitude: float) -> bool:
+    """Whether the original asked for a level out of the operation's range."""
+    bits, threshold = int(4 * magnitude / 10), int(256 * magnitude / 10)
+    return (name == "Posterize" and not 0 < bits <= 8) or (
+        name == "Solarize" and threshold > 255
+    )
+
+
 @pytest.mark.parametrize("name", OP_NAMES)
 def test_compiled_with_unknown_size_equals_eager(name):
     def op(image, sign):
@@ -137,7 +193,7 @@ def test_clamped_level_leaves_the_image_alone(name):
 def test_positive_rotation_is_counter_clockwise():
     image = np.zeros((33, 33, 3), np.uint8)
     image[16, 30] = 255  # three o'clock
-    turned = image_ops.rotate(image, 90.0).numpy()
+    turned = geometry.rotate(image, 90.0).numpy()
     assert turned[2, 16, 0] == 255  # twelve o'clock
 
 

@@ -1,20 +1,20 @@
-"""The policy draws fairly, repeats itself, and is the operations in a row."""
+"""The layer is a pure function of images and seeds, wherever it runs."""
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.datasets import load_sample_image
 
-from noisy_student.noise import rand_augment
-from noisy_student.noise.rand_augment import OP_NAMES, RandAugment, apply_op
+from noisy_student.noise import RandAugment
 
 SMALL = RandAugment(magnitude=15, translate_limit=2, cutout_limit=2)
 
 
 @functools.cache
-def _batch(count: int = 24, side: int = 16) -> np.ndarray:
+def _batch(count: int = 8, side: int = 16) -> np.ndarray:
     """Returns windows from a photograph, each another one."""
     photograph = load_sample_image("china.jpg")[::4, ::4]
     return np.stack(
@@ -22,42 +22,37 @@ def _batch(count: int = 24, side: int = 16) -> np.ndarray:
     )
 
 
-def _seed(number: int) -> tf.Tensor:
-    return tf.constant([number, 42])
-
-
-def _one_by_one(policy: RandAugment, images: np.ndarray, seed: tf.Tensor):
-    """What the draws ask for, done with apply_op in Python loops."""
-    operations, signs, centres = policy.draw(tf.constant(images.shape), seed)
-    results = []
-    for i, image in enumerate(images):
-        for layer in range(policy.num_layers):
-            image = apply_op(
-                policy.op_names[int(operations[i, layer])],
-                image,
-                policy.magnitude,
-                signs[i, layer],
-                centres[i, layer],
-                policy.translate_limit,
-                policy.cutout_limit,
-            )
-        results.append(image)
-    return np.stack(results)
-
-
-def test_is_the_drawn_operations_in_a_row():
-    images = _batch()
-    result = SMALL(images, _seed(1))
-    assert result.dtype == tf.uint8 and result.shape == images.shape
-    np.testing.assert_array_equal(result, _one_by_one(SMALL, images, _seed(1)))
+def _seeds(count: int = 8) -> np.ndarray:
+    return np.arange(2 * count).reshape(count, 2)
 
 
 def test_same_seed_same_images_other_seed_others():
-    first, again = SMALL(_batch(), _seed(1)), SMALL(_batch(), _seed(1))
-    np.testing.assert_array_equal(first, again)
-    wide = SMALL(_batch(), tf.constant([1, 42], tf.int64))
+    first = SMALL(_batch(), seed=[1, 42])
+    np.testing.assert_array_equal(first, SMALL(_batch(), seed=[1, 42]))
+    wide = SMALL(_batch(), seed=tf.constant([1, 42], tf.int64))
     np.testing.assert_array_equal(first, wide)
-    assert (first.numpy() != SMALL(_batch(), _seed(2)).numpy()).any()
+    assert (first.numpy() != SMALL(_batch(), seed=[2, 42]).numpy()).any()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float16", "bfloat16"])
+def test_dtype_and_shape_are_kept(dtype):
+    expected = SMALL(_batch(), seed=_seeds())
+    images = tf.cast(_batch(), dtype)
+    noised = SMALL(images, seed=_seeds())
+    assert noised.dtype == images.dtype and noised.shape == images.shape
+    np.testing.assert_array_equal(tf.cast(noised, tf.uint8), expected)
+    single = SMALL(images[3], seed=_seeds()[3])
+    assert single.dtype == images.dtype
+    np.testing.assert_array_equal(tf.cast(single, tf.uint8), expected[3])
+
+
+@pytest.mark.parametrize("side", [(1, 1), (1, 7), (3, 2), (17, 33)])
+def test_odd_and_tiny_sizes(side):
+    images = np.random.default_rng(0).integers(0, 256, (32, *side, 3), "uint8")
+    policy = RandAugment(num_layers=3, magnitude=30)
+    noised = policy(images, seed=[0, 1])
+    assert noised.shape == images.shape and noised.dtype == tf.uint8
+    assert (noised.numpy() != images).any()
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -65,100 +60,122 @@ def test_data_pipeline_equals_eager(threads):
     images = tf.constant(_batch())
 
     def augment(step):
-        return SMALL(images, tf.stack([tf.cast(step, tf.int32), 42]))
+        return SMALL(images, seed=tf.stack([tf.cast(step, tf.int32), 42]))
 
     data = tf.data.Dataset.range(6).map(augment, num_parallel_calls=threads)
     assert data.element_spec == tf.TensorSpec(images.shape, tf.uint8)
     for step, result in enumerate(data):
-        np.testing.assert_array_equal(result, SMALL(images, _seed(step)))
+        np.testing.assert_array_equal(result, SMALL(images, seed=[step, 42]))
 
 
-def test_unknown_shape_equals_known_shape():
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
+def test_two_replicas_equal_one(two_replicas):
+    data = tf.data.Dataset.from_tensors((_batch(), _seeds()))
+    distributed = two_replicas.experimental_distribute_dataset(
+        data.unbatch().batch(8)
     )
-    def augment(images):
-        return SMALL(images, _seed(3))
 
-    for images in (_batch(), _batch()[:7]):
-        np.testing.assert_array_equal(augment(images), SMALL(images, _seed(3)))
+    @tf.function
+    def step(images, seeds):
+        return two_replicas.run(lambda x, s: SMALL(x, seed=s), (images, seeds))
 
-
-def test_program_must_be_compiled():
-    program = rand_augment._program(SMALL)
-    concrete = program.get_concrete_function(
-        tf.constant(_batch()),
-        *SMALL.draw(tf.constant(_batch().shape), _seed(0)),
+    [parts] = [
+        two_replicas.experimental_local_results(step(*batch))
+        for batch in distributed
+    ]
+    assert len(parts) == 2
+    np.testing.assert_array_equal(
+        np.concatenate(parts), SMALL(_batch(), seed=_seeds())
     )
-    definition = concrete.function_def
-    assert definition.attr["_XlaMustCompile"].b
 
 
-def test_operations_are_uniform_and_independent_between_layers():
-    policy = RandAugment(num_layers=2)
-    operations, _, _ = policy.draw(tf.constant([16000, 8, 8, 3]), _seed(5))
-    pairs = np.bincount(operations.numpy() @ np.array([16, 1]), minlength=256)
-    # With replacement: all 256 pairs, the equal ones too, are as probable.
-    assert len(pairs) == 256
-    expected = 16000 / 256
-    chi_square = ((pairs - expected) ** 2 / expected).sum()
-    assert chi_square < 255 + 5 * np.sqrt(2 * 255)
+def test_inside_a_compiled_step():
+    @tf.function(jit_compile=True)
+    def step(images, seeds):
+        return tf.reduce_sum(tf.cast(SMALL(images, seed=seeds), tf.int32))
 
-
-def test_signs_are_fair_and_centres_cover_the_image():
-    shape = tf.constant([8000, 5, 9, 3])
-    operations, signs, centres = RandAugment().draw(shape, _seed(6))
-    signs, centres = signs.numpy(), centres.numpy()
-    assert set(np.unique(signs)) == {-1, 1}
-    assert abs(signs.mean()) < 5 / np.sqrt(signs.size)
-    for name in ("Rotate", "TranslateX"):
-        with_it = signs[operations.numpy() == OP_NAMES.index(name)]
-        assert abs(with_it.mean()) < 5 / np.sqrt(with_it.size)
-    for axis, side in enumerate((5, 9)):
-        counts = np.bincount(centres[..., axis].ravel(), minlength=side)
-        expected = centres[..., axis].size / side
-        assert len(counts) == side
-        assert (abs(counts - expected) < 5 * np.sqrt(expected)).all()
+    expected = SMALL(_batch(), seed=_seeds()).numpy().astype(int).sum()
+    assert step(tf.constant(_batch()), tf.constant(_seeds())) == expected
 
 
 def test_equal_images_in_a_batch_come_out_different():
     images = np.repeat(_batch()[:1], 24, axis=0)
-    results = SMALL(images, _seed(7)).numpy().reshape(24, -1)
+    results = SMALL(images, seed=[7, 0]).numpy().reshape(24, -1)
     assert len(np.unique(results, axis=0)) > 12
 
 
-def test_without_cutout_it_is_never_drawn():
-    policy = RandAugment(use_cutout=False)
-    assert policy.op_names == OP_NAMES[:-1]
-    operations, _, _ = policy.draw(tf.constant([4000, 8, 8, 3]), _seed(8))
-    assert set(np.unique(operations)) == set(range(15))
+def test_without_a_seed_every_call_draws_anew_and_the_layer_repeats():
+    def two_calls():
+        layer = RandAugment(magnitude=15, seed=5)
+        return layer(_batch()).numpy(), layer(_batch()).numpy()
+
+    first, second = two_calls()
+    assert (first != second).any()
+    np.testing.assert_array_equal((first, second), two_calls())
 
 
-def test_no_layers_change_nothing():
-    policy = RandAugment(num_layers=0)
-    np.testing.assert_array_equal(policy(_batch(), _seed(9)), _batch())
+def test_not_training_changes_nothing():
+    np.testing.assert_array_equal(SMALL(_batch(), training=False), _batch())
+
+
+def test_saved_with_a_model(tmp_path):
+    layer = RandAugment(num_layers=1, magnitude=9, use_cutout=False, seed=3)
+    model = keras.Sequential([keras.Input([16, 16, 3], dtype="uint8"), layer])
+    assert model.outputs[0].dtype == "uint8"
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert loaded.get_config() == layer.get_config()
+    np.testing.assert_array_equal(
+        loaded(_batch(), seed=[1, 2]), layer(_batch(), seed=[1, 2])
+    )
+
+
+def test_composes_with_keras_cv():
+    keras_cv = pytest.importorskip("keras_cv")
+    layers = [SMALL, keras_cv.layers.Grayscale(output_channels=3)]
+    labels = np.eye(8, dtype=np.float32)
+    inputs = {"images": _batch().astype(np.float32), "labels": labels}
+    outputs = keras_cv.layers.Augmenter(layers)(inputs)
+    assert outputs["images"].shape == (8, 16, 16, 3)
+    np.testing.assert_array_equal(outputs["labels"], labels)
+    pipeline = keras_cv.layers.RandomAugmentationPipeline(
+        layers, augmentations_per_image=2
+    )
+    assert pipeline(inputs)["images"].shape == (8, 16, 16, 3)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "images",
     [
-        ({"num_layers": -1}, r"num_layers must be .* got -1"),
-        ({"num_layers": 1.5}, r"num_layers must be .* got 1.5"),
-        ({"magnitude": -0.1}, r"magnitude must be .* got -0.1"),
-        ({"magnitude": 31}, r"magnitude must be .* got 31"),
-        ({"magnitude": float("nan")}, r"magnitude must be .* got nan"),
-        ({"translate_limit": -1.0}, "translate_limit must be .* got -1.0"),
-        ({"cutout_limit": -1.0}, "cutout_limit must be .* got -1.0"),
+        np.zeros((2, 8, 8, 3), np.int32),
+        np.zeros((2, 8, 8, 1), np.uint8),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((1, 2, 8, 8, 3), np.uint8),
     ],
 )
-def test_bad_policies_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        RandAugment(**arguments)
+def test_bad_images_are_refused(images):
+    with pytest.raises(ValueError, match=r"images must be uint8 or floating"):
+        SMALL(images, seed=[0, 0])
+
+
+@pytest.mark.parametrize("value", [-1.0, 255.5, float("nan")])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_values_out_of_range_are_refused(value, in_graph):
+    images = _batch().astype(np.float32)
+    images[3, 4, 5, 1] = value
+    call = tf.function(SMALL) if in_graph else SMALL
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[0, 255\]"):
+        call(images, seed=[0, 0])
 
 
 @pytest.mark.parametrize(
-    "images", [np.zeros((2, 8, 8, 3), np.float32), np.zeros((8, 8, 3), "uint8")]
+    ("images", "seed"),
+    [(_batch(), [1]), (_batch(), [[1, 2, 3]] * 8), (_batch()[0], [[1, 2]])],
 )
-def test_bad_images_are_refused(images):
-    with pytest.raises(ValueError, match=r"images must be uint8 of shape"):
-        SMALL(images, _seed(0))
+def test_bad_seeds_are_refused(images, seed):
+    with pytest.raises(ValueError, match=r"seed must have the shape"):
+        SMALL(images, seed=seed)
+
+
+def test_labels_with_places_are_refused():
+    with pytest.raises(ValueError, match="cannot move bounding_boxes"):
+        SMALL({"images": _batch(), "bounding_boxes": {}}, seed=[0, 0])

@@ -1,0 +1,237 @@
+"""RandAugment's policy (Cubuk et al., arXiv 1909.13719): random operations.
+
+A `Policy` draws operations, signs and cut-out centres for each image from its
+own seed, and applies them in a program that XLA compiles. What an operation
+does is in `image_ops` and `geometry`; `apply_op` applies one by its name.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from noisy_student.noise import geometry, image_ops
+
+OP_NAMES: tuple[str, ...] = (
+    "AutoContrast",
+    "Equalize",
+    "Invert",
+    "Rotate",
+    "Posterize",
+    "Solarize",
+    "SolarizeAdd",
+    "Color",
+    "Contrast",
+    "Brightness",
+    "Sharpness",
+    "ShearX",
+    "ShearY",
+    "TranslateX",
+    "TranslateY",
+    "Cutout",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What `RandAugment` does; its attributes are described there."""
+
+    num_layers: int = 2
+    magnitude: float = 27
+    translate_limit: float = 100.0
+    cutout_limit: float = 40.0
+    use_cutout: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.num_layers, int) or self.num_layers < 0:
+            raise ValueError(
+                "num_layers must be an integer of at least 0, "
+                f"got {self.num_layers!r}"
+            )
+        _check_magnitude(self.magnitude)
+        for name in ("translate_limit", "cutout_limit"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"{name} must be at least 0, got {getattr(self, name)!r}"
+                )
+
+    @property
+    def op_names(self) -> tuple[str, ...]:
+        """The operations drawn from; `draw` returns indices into them."""
+        return OP_NAMES if self.use_cutout else OP_NAMES[:-1]
+
+    def __call__(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """Applies to each image what is drawn from its seed.
+
+        The program is compiled by XLA once per policy and image shape (batch
+        included), at run time: dimensions unknown when the graph is built are
+        allowed, but every new size costs seconds.
+
+        Args:
+          images: uint8 (batch, height, width, 3), RGB.
+          seeds: int64 (batch, 2).
+
+        Returns:
+          uint8 (batch, height, width, 3).
+        """
+        if self.num_layers == 0:
+            return images
+        return _program(self)(images, seeds)
+
+    def draw(
+        self, seed: tf.Tensor, shape: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Draws what is to be done to one image.
+
+        Args:
+          seed: int64 (2,).
+          shape: int32 (3,), height, width and channels.
+
+        Returns:
+          int32 operations (num_layers,), indices into `op_names`;
+          int32 signs (num_layers,), -1 or 1, equally probable;
+          int32 centres (num_layers, 2), row and column of a pixel.
+        """
+        # Philox gives the same numbers on every device, compiled or not.
+        bits = tf.random.stateless_uniform(
+            [self.num_layers, 4], seed, None, None, tf.int32, alg="philox"
+        )
+        limits = [len(self.op_names), 2, shape[0], shape[1]]
+        draws = tf.math.floormod(bits, tf.stack(limits))
+        return draws[:, 0], 2 * draws[:, 1] - 1, draws[:, 2:]
+
+
+def apply_op(
+    name: str,
+    image: tf.Tensor,
+    magnitude: float,
+    sign: tf.Tensor | int = 1,
+    centre: tf.Tensor | None = None,
+    translate_limit: float = 100.0,
+    cutout_limit: float = 40.0,
+) -> tf.Tensor:
+    """Applies one operation to one image, uint8 (height, width, 3).
+
+    Args:
+      name: one of `OP_NAMES`.
+      image: uint8 (height, width, 3), RGB.
+      magnitude: strength from 0 to 30, see `RandAugment`.
+      sign: 1 or -1, for Rotate, ShearX, ShearY, TranslateX and TranslateY.
+      centre: int32 (2,), row and column, for Cutout; None: the middle.
+      translate_limit: shift in pixels at magnitude 10.
+      cutout_limit: half the side of the square in pixels at magnitude 10.
+
+    Raises:
+      ValueError: the name is unknown or the magnitude out of range.
+    """
+    if name not in OP_NAMES:
+        raise ValueError(f"name must be one of {OP_NAMES}, got {name!r}")
+    _check_magnitude(magnitude)
+    image = tf.convert_to_tensor(image)
+    if centre is None:
+        centre = tf.shape(image)[:2] // 2
+    operation = _operations(magnitude, translate_limit, cutout_limit)[name]
+    return operation(image, sign, centre)
+
+
+def _check_magnitude(magnitude: float) -> None:
+    if not 0 <= magnitude <= 30:
+        raise ValueError(
+            f"magnitude must be between 0 and 30, got {magnitude!r}"
+        )
+
+
+_Operation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def _operations(
+    magnitude: float, translate_limit: float, cutout_limit: float
+) -> dict[str, _Operation]:
+    """Maps each name to a function of image, sign and centre."""
+
+    def level(full: float) -> float:
+        return full * magnitude / 10
+
+    factor = level(1.8) + 0.1
+    shift = level(translate_limit)
+    unsigned = {
+        "AutoContrast": image_ops.autocontrast,
+        "Equalize": image_ops.equalize,
+        "Invert": image_ops.invert,
+        "Posterize": _with(image_ops.posterize, min(8, int(level(4)))),
+        "Solarize": _with(image_ops.solarize, min(256, int(level(256)))),
+        "SolarizeAdd": _with(image_ops.solarize_add, int(level(110))),
+        "Color": _with(image_ops.color, factor),
+        "Contrast": _with(image_ops.contrast, factor),
+        "Brightness": _with(image_ops.brightness, factor),
+        "Sharpness": _with(image_ops.sharpness, factor),
+    }
+    signed = {
+        "Rotate": _with(geometry.rotate, level(30)),
+        "ShearX": _with(geometry.shear_x, level(0.3)),
+        "ShearY": _with(geometry.shear_y, level(0.3)),
+        "TranslateX": _with(geometry.translate_x, shift),
+        "TranslateY": _with(geometry.translate_y, shift),
+    }
+    half_side = int(level(cutout_limit))
+    return {
+        **{name: _drop_sign(op) for name, op in unsigned.items()},
+        **{name: _drop_centre(op) for name, op in signed.items()},
+        "Cutout": lambda image, sign, centre: image_ops.cutout(
+            image, centre, half_side
+        ),
+    }
+
+
+def _with(op: Callable, level: float) -> Callable:
+    return lambda image, *sign: op(image, level, *sign)
+
+
+def _drop_sign(op: Callable) -> _Operation:
+    return lambda image, sign, centre: op(image)
+
+
+def _drop_centre(op: Callable) -> _Operation:
+    return lambda image, sign, centre: op(image, sign)
+
+
+@functools.cache
+def _program(policy: Policy) -> Callable:
+    """Returns the policy's compiled function of images and seeds."""
+    return tf.function(
+        functools.partial(_augment, policy),
+        jit_compile=True,
+        autograph=False,
+    )
+
+
+def _augment(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    """Applies what is drawn, image by image."""
+    by_name = _operations(
+        policy.magnitude, policy.translate_limit, policy.cutout_limit
+    )
+    branches = [by_name[name] for name in policy.op_names]
+
+    def one_layer(image: tf.Tensor, layer: tuple) -> tf.Tensor:
+        operation, sign, centre = layer
+        return tf.switch_case(
+            operation,
+            [
+                functools.partial(branch, image, sign, centre)
+                for branch in branches
+            ],
+        )
+
+    def one_image(inputs: tuple) -> tf.Tensor:
+        image, seed = inputs
+        # Layers are a loop too: unrolled, every branch is compiled once a
+        # layer.
+        draws = policy.draw(seed, tf.shape(image))
+        return tf.foldl(one_layer, draws, initializer=image)
+
+    return tf.map_fn(
+        one_image,
+        (images, seeds),
+        fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
+    )

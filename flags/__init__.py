@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 
 from flags import (
     data,
+    input_pipeline,
     model,
     noise,
     predict,
@@ -26,6 +27,7 @@ GROUPS = (
     data,
     model,
     noise,
+    input_pipeline,
     training,
     pseudo_labels,
     predict,
@@ -54,6 +56,7 @@ def experiment_config() -> ExperimentConfig:
         data=data.data_config(),
         model=model.model_config(),
         noise=noise.noise_config(),
+        input_pipeline=input_pipeline.input_config(),
         train=training.train_config(),
         pseudo_labels=pseudo_labels.pseudo_label_config(),
         predict=predict.predict_config(),

@@ -9,7 +9,20 @@ _AUGMENT_NAME = flags.DEFINE_enum(
     "none",
     config.AUGMENTATIONS,
     "none: crops and flips only; v1: RandAugment too, and for small images "
-    "a cut-out square of half the side.",
+    "a cut-out square of half the side; keras_cv: keras-cv's RandAugment "
+    "instead (slower; its runs cannot be repeated exactly).",
+)
+_UNL_AUG = flags.DEFINE_enum(
+    "unl_aug",
+    None,
+    config.AUGMENTATIONS,
+    "--augment_name of unlabelled images; default: the same.",
+)
+_REMOVE_AUG = flags.DEFINE_bool(
+    "remove_aug",
+    False,
+    "Shows labelled training images as in evaluation, without noise; for "
+    "fine-tuning.",
 )
 _RANDAUG_MAG = flags.DEFINE_float(
     "randaug_mag",
@@ -35,6 +48,8 @@ def noise_config() -> config.NoiseConfig:
     """The group as a dataclass."""
     return config.NoiseConfig(
         augment_name=_AUGMENT_NAME.value,
+        unl_aug=_UNL_AUG.value,
+        remove_aug=_REMOVE_AUG.value,
         randaug_mag=_RANDAUG_MAG.value,
         randaug_layer=_RANDAUG_LAYER.value,
         cutout_op=_CUTOUT_OP.value,

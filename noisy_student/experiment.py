@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from noisy_student import evaluation, methods, models, pseudo_labels
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
-from noisy_student.data import pipelines, sources
+from noisy_student.data import decoding, pipelines, sources, views
 from noisy_student.training import distribution, schedules, trainer
 
 
@@ -116,7 +116,8 @@ def train_model(
         test=_test_images(config, data, model),
         num_test=data.test.num_images,
     )
-    return trainer.train(settings, method, images)
+    with decoding.input_errors():
+        return trainer.train(settings, method, images)
 
 
 def label_images(
@@ -148,14 +149,19 @@ def label_images(
     if not missing:
         return
     model = models.load_model(teacher)
+    image_format = _format(config, data, model.input_shape[1])
+
+    def batches(source: sources.ImageSource) -> tf.data.Dataset:
+        return pipelines.plain_images(
+            source,
+            image_format,
+            config.run.eval_batch_size,
+            skip_undecodable=True,
+            input_config=config.input_pipeline,
+        )
+
     pseudo_labels.predict(
-        model,
-        data.require_unlabeled(),
-        _format(config, data, model.input_shape[1]),
-        files,
-        missing,
-        config.run.eval_batch_size,
-        made_from,
+        model, data.require_unlabeled(), batches, files, missing, made_from
     )
 
 
@@ -168,8 +174,10 @@ def evaluate_model(
         data.test,
         _format(config, data, model.input_shape[1]),
         config.run.eval_batch_size,
+        input_config=config.input_pipeline,
     )
-    return evaluation.evaluate(model, dataset, data.test.num_images)
+    with decoding.input_errors():
+        return evaluation.evaluate(model, dataset, data.test.num_images)
 
 
 def _training_batches(
@@ -188,6 +196,7 @@ def _training_batches(
         train.train_batch_size,
         seed,
         start_step,
+        input=config.input_pipeline,
     )
     labeled = pipelines.labeled_images(data.labeled, batches)
     if pseudo_label_dir is None:
@@ -207,11 +216,14 @@ def _test_images(
 ) -> tf.data.Dataset:
     image_format = _format(config, data, models.input_side(model))
     return pipelines.plain_images(
-        data.test, image_format, config.run.eval_batch_size
+        data.test,
+        image_format,
+        config.run.eval_batch_size,
+        input_config=config.input_pipeline,
     )
 
 
 def _format(
     config: ExperimentConfig, data: sources.TaskData, side: int
-) -> pipelines.ImageFormat:
-    return pipelines.ImageFormat.of(data.task, side, config.noise)
+) -> views.ImageFormat:
+    return views.ImageFormat.of(data.task, side, config.noise)

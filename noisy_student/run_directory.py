@@ -14,7 +14,15 @@ CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
 
 # These change where and how a run goes, not what it computes.
-_FREE = ("model_dir", "run", "predict", "tfds_data_dir", "num_iterations")
+_FREE = (
+    "model_dir",
+    "run",
+    "predict",
+    "tfds_data_dir",
+    "num_iterations",
+    "num_parallel_calls",
+    "cache_mib",
+)
 
 
 def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:

@@ -12,6 +12,10 @@ from noisy_student import config
         (config.ModelConfig, {"dropout_rate": 1.0}, r"dropout_rate.*\[0, 1\)"),
         (config.ModelConfig, {"width_coefficient": 0}, "above 0; got 0"),
         (config.NoiseConfig, {"augment_name": "v2"}, "one of none, v1"),
+        (config.NoiseConfig, {"unl_aug": "v2"}, "unl_aug must be one of none"),
+        (config.InputConfig, {"shuffle_buffer_size": 0}, "above 0; got 0"),
+        (config.InputConfig, {"num_parallel_calls": 0}, "num_parallel_calls"),
+        (config.InputConfig, {"cache_mib": -1}, "cache_mib must be at least"),
         (config.NoiseConfig, {"randaug_mag": 31}, r"in \[0, 30\]; got 31"),
         (config.NoiseConfig, {"randaug_layer": -1}, "at least 0; got -1"),
         (config.TrainConfig, {"method": "pi"}, "method must be one of"),
@@ -39,6 +43,13 @@ def test_impossible_values_are_refused(group, values, message):
     }
     with pytest.raises(ValueError, match=message):
         group(**required.get(group, {}), **values)
+
+
+def test_unlabelled_images_have_noise_of_their_own():
+    noise = config.NoiseConfig("none", unl_aug="v1", remove_aug=True)
+    assert noise.of_unlabeled().augment_name == "v1"
+    assert not noise.of_unlabeled().remove_aug
+    assert config.NoiseConfig("v1").of_unlabeled().augment_name == "v1"
 
 
 def test_configs_are_frozen():

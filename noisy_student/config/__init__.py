@@ -12,6 +12,7 @@ import pathlib
 from noisy_student.config.images import (
     AUGMENTATIONS,
     DataConfig,
+    InputConfig,
     NoiseConfig,
 )
 from noisy_student.config.model import (
@@ -43,6 +44,7 @@ __all__ = [
     "NOTHING_FROZEN",
     "DataConfig",
     "ExperimentConfig",
+    "InputConfig",
     "ModelConfig",
     "NoiseConfig",
     "PredictConfig",
@@ -70,6 +72,7 @@ class ExperimentConfig:
     data: DataConfig
     model: ModelConfig
     noise: NoiseConfig
+    input_pipeline: InputConfig
     train: TrainConfig
     pseudo_labels: PseudoLabelConfig
     predict: PredictConfig

@@ -4,7 +4,7 @@ import dataclasses
 
 from noisy_student.config.checks import require, require_choice
 
-AUGMENTATIONS = ("none", "v1")
+AUGMENTATIONS = ("none", "v1", "keras_cv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,9 @@ class NoiseConfig:
     """Input noise.
 
     Attributes:
-        augment_name: none, or v1 for RandAugment.
+        augment_name: none, v1 for RandAugment, or keras_cv for keras-cv's.
+        unl_aug: the same for unlabelled images; None is `augment_name`.
+        remove_aug: whether labelled images are seen as in evaluation.
         randaug_mag: RandAugment's magnitude, in [0, 30]; 10 is "full".
         randaug_layer: operations on each image.
         cutout_op: whether Cutout is among RandAugment's operations.
@@ -54,6 +56,8 @@ class NoiseConfig:
     """
 
     augment_name: str = "none"
+    unl_aug: str | None = None
+    remove_aug: bool = False
     randaug_mag: float = 27
     randaug_layer: int = 2
     cutout_op: bool = True
@@ -61,6 +65,35 @@ class NoiseConfig:
 
     def __post_init__(self) -> None:
         require_choice("augment_name", self.augment_name, AUGMENTATIONS)
+        if self.unl_aug is not None:
+            require_choice("unl_aug", self.unl_aug, AUGMENTATIONS)
         magnitude, layers = self.randaug_mag, self.randaug_layer
         require(0 <= magnitude <= 30, "randaug_mag", "in [0, 30]", magnitude)
         require(layers >= 0, "randaug_layer", "at least 0", layers)
+
+    def of_unlabeled(self) -> "NoiseConfig":
+        """The noise of unlabelled images, as their `augment_name`."""
+        name = self.augment_name if self.unl_aug is None else self.unl_aug
+        return dataclasses.replace(self, augment_name=name, remove_aug=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputConfig:
+    """How the input pipelines use memory and threads.
+
+    Attributes:
+        shuffle_buffer_size: encoded images among which the next is drawn.
+        num_parallel_calls: threads that decode and noise; None is one a core.
+        cache_mib: decoded small images (up to 64 pixels) are kept in memory
+            where a source's take no more than this, in MiB.
+    """
+
+    shuffle_buffer_size: int = 10_000
+    num_parallel_calls: int | None = None
+    cache_mib: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("shuffle_buffer_size", "num_parallel_calls"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "above 0", value)
+        require(self.cache_mib >= 0, "cache_mib", "at least 0", self.cache_mib)

@@ -10,45 +10,24 @@ decoded where they are cropped.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from noisy_student import noise, tasks
-from noisy_student.config import NoiseConfig
-from noisy_student.data import records, shuffling, sources
-
-Example = dict[str, tf.Tensor]
+from noisy_student.config import InputConfig, NoiseConfig
+from noisy_student.data import (
+    batching,
+    decoding,
+    records,
+    shuffling,
+    sources,
+    views,
+)
+from noisy_student.data.decoding import Example
 
 _MAX_CACHED_SIDE = 64  # 12 KiB an image
 # Each kind of images has an order and noise of its own.
 _LABELED, _UNLABELED = 0, 1
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageFormat:
-    """How a task's images reach the model.
-
-    Attributes:
-        side: in pixels.
-        small: the treatment of small images, see above.
-        horizontal_flip: whether training images are mirrored at random.
-    """
-
-    side: int
-    small: bool
-    horizontal_flip: bool
-
-    @classmethod
-    def of(
-        cls, task: tasks.Task, side: int, noise_config: NoiseConfig
-    ) -> "ImageFormat":
-        """The format of a task at a resolution."""
-        flip = noise_config.horizontal_flip
-        return cls(
-            side=side,
-            small=task.small_images,
-            horizontal_flip=task.horizontal_flip if flip is None else flip,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +40,18 @@ class NoisedBatches:
         batch_size: images of this kind a step, over all replicas.
         seed: of order and noise.
         start_step: number of steps already taken.
+        with_teacher: whether unlabelled batches have `teacher_image` too,
+            the same images as evaluation sees them.
+        input: how memory and threads are used.
     """
 
-    image_format: ImageFormat
+    image_format: views.ImageFormat
     noise: NoiseConfig
     batch_size: int
     seed: int
     start_step: int = 0
+    with_teacher: bool = False
+    input: InputConfig = dataclasses.field(default_factory=InputConfig)
 
 
 def labeled_images(
@@ -75,14 +59,21 @@ def labeled_images(
 ) -> tf.data.Dataset:
     """Endless batches of noised labelled images.
 
+    An image that cannot be decoded ends the iteration with an error; see
+    `decoding.input_errors`.
+
     Returns:
         A dataset of dicts: `image`, uint8 (batch_size, side, side, 3), and
         `label`, int64 (batch_size,).
     """
-    dataset = source.read().map(
-        lambda x: {"encoded": x["encoded"], "label": x["label"]}
-    )
-    return _noised(dataset, source.num_images, batches, _LABELED)
+    dataset = _examples(source)
+    batches = dataclasses.replace(batches, with_teacher=False)
+
+    def check(batch: Example, decodable: tf.Tensor) -> Example:
+        decoding.refuse_undecodable(batch["record"], decodable)
+        return batch
+
+    return _noised(dataset, source.num_images, batches, _LABELED, check)
 
 
 def pseudo_labeled_images(
@@ -93,6 +84,9 @@ def pseudo_labeled_images(
 ) -> tf.data.Dataset:
     """Endless batches of noised images with their teacher's probabilities.
 
+    An image that cannot be decoded is passed over with a warning; another of
+    its batch stands in its place.
+
     Args:
         paths: files of pseudo-labelled records.
         num_records: how many records they hold.
@@ -100,47 +94,85 @@ def pseudo_labeled_images(
         batches: what they are like.
 
     Returns:
-        A dataset of dicts: `unlabeled_image`, uint8 (batch_size, side, side,
-        3), `unlabeled_label`, int64 (batch_size,), and
+        A dataset of dicts: `unlabeled_image` and, if asked for,
+        `teacher_image`, uint8 (batch_size, side, side, 3),
+        `unlabeled_label`, int64 (batch_size,), and
         `unlabeled_probabilities`, float32 (batch_size, num_classes).
     """
-    dataset = tf.data.TFRecordDataset(sorted(paths)).map(
-        lambda record: records.parse_pseudo_labeled(record, num_classes)
-    )
-    return _noised(dataset, num_records, batches, _UNLABELED).map(
-        lambda batch: {f"unlabeled_{key}": batch[key] for key in batch}
-    )
+    dataset = records.read_pseudo_labeled(sorted(paths), num_classes)
+    warnings = decoding.SkipWarnings()
+    batches = dataclasses.replace(batches, noise=batches.noise.of_unlabeled())
+
+    def check(batch: Example, decodable: tf.Tensor) -> Example:
+        warnings.watch(batch["record"], decodable)
+        return decoding.replace_undecodable(batch, decodable)
+
+    def named(batch: Example) -> Example:
+        teacher = {k: batch.pop(k) for k in ["teacher_image"] if k in batch}
+        return {f"unlabeled_{k}": x for k, x in batch.items()} | teacher
+
+    noised = _noised(dataset, num_records, batches, _UNLABELED, check)
+    return noised.map(named)
 
 
 def plain_images(
-    source: sources.ImageSource, image_format: ImageFormat, batch_size: int
+    source: sources.ImageSource,
+    image_format: views.ImageFormat,
+    batch_size: int,
+    skip_undecodable: bool = False,
+    input_config: InputConfig | None = None,
 ) -> tf.data.Dataset:
     """One pass over a source without noise, in its order.
+
+    Args:
+        source: the images.
+        image_format: how they reach the model.
+        batch_size: images of a batch.
+        skip_undecodable: what to do with an image that cannot be decoded:
+            give it the weight 0 and warn, or end with an error.
+        input_config: how threads are used.
 
     Returns:
         A dataset of dicts of full batches: `image`, uint8 (batch_size, side,
         side, 3), `label`, int64 (batch_size,), and `weight`, float32
         (batch_size,): 1, and 0 for what pads the last batch.
     """
+    view, spec = views.plain_view(image_format), image_format.spec("image")
+    warnings = decoding.SkipWarnings()
 
-    def view(example: Example) -> Example:
-        encoded = example["encoded"]
-        return {
-            "image": _resized(encoded, image_format.side)
-            if image_format.small
-            else noise.central_crop(encoded, image_format.side),
-            "label": example["label"],
-            "weight": tf.constant(1.0),
-        }
+    def decode(batch: Example) -> Example:
+        encoded, names = batch["encoded"], batch["record"]
+        no_seeds = tf.zeros([tf.size(encoded), 2], tf.int64)
+        images, decodable = decoding.decode_batch(encoded, no_seeds, view, spec)
+        if skip_undecodable:
+            warnings.watch(names, decodable)
+        else:
+            decoding.refuse_undecodable(names, decodable)
+        weight = tf.cast(decodable, tf.float32)
+        return images | {"label": batch["label"], "weight": weight}
 
     return (
-        source.read()
-        .map(view, num_parallel_calls=tf.data.AUTOTUNE)
+        _examples(source)
         .batch(batch_size)
-        .map(lambda batch: _pad_batch(batch, batch_size))
-        .prefetch(tf.data.AUTOTUNE)
+        .map(decode, num_parallel_calls=_threads(input_config or InputConfig()))
+        .map(lambda batch: batching.pad(batch, batch_size))
+        .prefetch(2)
         .with_options(_options())
     )
+
+
+def _examples(source: sources.ImageSource) -> tf.data.Dataset:
+    """`encoded`, `label` and `record`, the image's name in messages."""
+
+    def named(example: Example) -> Example:
+        number = tf.strings.as_string(example["index"])
+        return {
+            "encoded": example["encoded"],
+            "label": example["label"],
+            "record": tf.strings.join(["image ", number, " of " + source.name]),
+        }
+
+    return source.read().map(named)
 
 
 def _noised(
@@ -148,36 +180,96 @@ def _noised(
     num_images: int,
     batches: NoisedBatches,
     stream: int,
+    check: Callable[[Example, tf.Tensor], Example],
 ) -> tf.data.Dataset:
-    """Shuffles, repeats, batches and noises `encoded` images."""
-    image_format, size = batches.image_format, batches.batch_size
-    seed, first = (batches.seed, stream), batches.start_step * size
-    view, augment = _noise(image_format, batches.noise)
+    """Shuffles, repeats, decodes, noises and batches `encoded` images.
 
-    def viewed(images: tf.data.Dataset, start: int) -> tf.data.Dataset:
-        return images.enumerate(start).map(
-            lambda i, x: _apply(view, x, "encoded", seed, i),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    `check` says what to do where images could not be decoded.
+    """
+    size, seed = batches.batch_size, (batches.seed, stream)
+    chunk, first = batching.chunk_size(size), batches.start_step * size
+    decode, augment = _stages(batches, seed, check)
+    threads = _threads(batches.input)
 
-    # Decoded images are small enough to keep, and always the same.
-    cached = image_format.small and image_format.side <= _MAX_CACHED_SIDE
-    if cached:
-        dataset = viewed(dataset, 0).cache()
-    dataset = shuffling.shuffled_epochs(dataset, num_images, seed, first)
-    if not cached:
-        dataset = viewed(dataset, first)
+    cached = _fits_in_cache(batches, num_images)
+    if cached:  # always the same, whatever the noise
+        dataset = dataset.batch(batching.CHUNK).enumerate()
+        dataset = dataset.map(decode, num_parallel_calls=threads)
+        dataset = dataset.unbatch().cache()
     return (
-        dataset.batch(size, drop_remainder=True)
-        .enumerate(batches.start_step)
-        .map(
-            # Negative: other seeds than the views', which count images.
-            lambda i, x: _apply(augment, x, "image", seed, -1 - i),
-            num_parallel_calls=tf.data.AUTOTUNE,
+        shuffling.shuffled_epochs(
+            dataset, num_images, seed, first, batches.input.shuffle_buffer_size
         )
-        .prefetch(tf.data.AUTOTUNE)
+        .batch(chunk, drop_remainder=True)
+        .enumerate(first // chunk)
+        .map(
+            lambda i, x: augment(i, x if cached else decode(i, x)),
+            num_parallel_calls=threads,
+        )
+        .batch(size // chunk, drop_remainder=True)
+        .map(batching.merge_chunks)
+        .prefetch(2)
         .with_options(_options())
     )
+
+
+def _stages(
+    batches: NoisedBatches,
+    seed: tuple[int, int],
+    check: Callable[[Example, tf.Tensor], Example],
+):
+    """Two functions of a chunk's number and the chunk: decode and augment."""
+    image_format, clean = batches.image_format, batches.noise.remove_aug
+    keys = ["image"]
+    if image_format.small or clean:
+        view = views.plain_view(image_format)
+    else:
+        view = views.random_view(image_format, batches.with_teacher)
+        keys += ["teacher_image"] * batches.with_teacher
+    spec = image_format.spec(*keys)
+    noise = views.batch_noise(image_format, batches.noise)
+
+    def decode(number: tf.Tensor, chunk: Example) -> Example:
+        count = tf.size(chunk["encoded"], out_type=tf.int64)
+        seeds = tf.random.stateless_uniform(
+            tf.stack([count, 2]),
+            shuffling.seed_at(seed, number),
+            None,
+            None,
+            tf.int64,
+        )
+        images, decodable = decoding.decode_batch(
+            chunk["encoded"], seeds, view, spec
+        )
+        rest = {k: x for k, x in chunk.items() if k != "encoded"}
+        checked = check(images | rest, decodable)
+        return {k: x for k, x in checked.items() if k != "record"}
+
+    def augment(number: tf.Tensor, chunk: Example) -> Example:
+        if batches.with_teacher and image_format.small:
+            chunk = chunk | {"teacher_image": chunk["image"]}
+        if clean:
+            return chunk
+        # Negative: other seeds than the views'.
+        image = noise(chunk["image"], shuffling.seed_at(seed, -1 - number))
+        return chunk | {"image": image}
+
+    return decode, augment
+
+
+def _fits_in_cache(batches: NoisedBatches, num_images: int) -> bool:
+    """Whether a source's decoded images are few and small enough to keep."""
+    image_format = batches.image_format
+    size = num_images * image_format.side**2 * 3
+    return (
+        image_format.small
+        and image_format.side <= _MAX_CACHED_SIDE
+        and size <= batches.input.cache_mib * 2**20
+    )
+
+
+def _threads(config: InputConfig) -> int:
+    return config.num_parallel_calls or tf.data.AUTOTUNE
 
 
 def _options() -> tf.data.Options:
@@ -189,68 +281,3 @@ def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.autotune.enabled = False
     return options
-
-
-def _noise(image_format: ImageFormat, config: NoiseConfig):
-    """The view of one encoded image, and the noise of a batch of views."""
-    side = image_format.side
-
-    def view(encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        if image_format.small:
-            return _resized(encoded, side)
-        return noise.random_area_crop(encoded, side, seed)
-
-    rand_augment = noise.RandAugment(
-        num_layers=config.randaug_layer,
-        magnitude=config.randaug_mag,
-        use_cutout=config.cutout_op,
-        **(
-            {"translate_limit": side / 8, "cutout_limit": side / 8}
-            if image_format.small
-            else {}
-        ),
-    )
-
-    def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        seeds = tf.random.experimental.stateless_split(seed, 4)
-        if config.augment_name == "v1":
-            images = rand_augment(images, seeds[0])
-            if image_format.small:
-                images = noise.random_cutout(images, seeds[1], side // 2)
-        if image_format.small:
-            images = noise.random_pad_crop(images, seeds[2], side // 8)
-        if image_format.horizontal_flip:
-            images = noise.random_flip(images, seeds[3])
-        return images
-
-    return view, augment
-
-
-def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:
-    """Decodes and, where the size differs, resizes; uint8 (side, side, 3)."""
-    image = noise.decode(encoded)
-    image = tf.image.resize(image, [side, side], "bicubic")
-    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
-    return tf.ensure_shape(image, [side, side, 3])
-
-
-def _apply(
-    function, example: Example, key: str, seed: tuple[int, int], number
-) -> Example:
-    """Replaces `key` by `image`: what `function` makes of it and a seed."""
-    rest = {name: example[name] for name in example if name != key}
-    image = function(example[key], shuffling.seed_at(seed, number))
-    return {"image": image} | rest
-
-
-def _pad_batch(batch: Example, batch_size: int) -> Example:
-    """Fills a batch up with zeros, whose `weight` is 0 too."""
-
-    def pad(tensor: tf.Tensor) -> tf.Tensor:
-        missing = batch_size - tf.shape(tensor)[0]
-        paddings = [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)
-        return tf.ensure_shape(
-            tf.pad(tensor, paddings), [batch_size, *tensor.shape[1:]]
-        )
-
-    return {key: pad(tensor) for key, tensor in batch.items()}

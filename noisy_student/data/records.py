@@ -45,15 +45,30 @@ def encode_pseudo_labeled(
     )
 
 
-def parse_pseudo_labeled(
-    serialized: tf.Tensor, num_classes: int
-) -> dict[str, tf.Tensor]:
-    """Parses one pseudo-labelled record.
+def read_pseudo_labeled(paths: list[str], num_classes: int) -> tf.data.Dataset:
+    """Reads files of pseudo-labelled records, one after the other.
 
     Returns:
-        `encoded` (string), `label` (int64) and `probabilities` (float32,
-        (classes,)).
+        A dataset of dicts: `encoded` (string), `label` (int64),
+        `probabilities` (float32, (classes,)) and `record` (string), which
+        names the record in messages.
     """
+
+    def read_file(path: tf.Tensor) -> tf.data.Dataset:
+        def parse(number: tf.Tensor, serialized: tf.Tensor):
+            name = ["record ", tf.strings.as_string(number), " of ", path]
+            example = _parse_pseudo_labeled(serialized, num_classes)
+            return example | {"record": tf.strings.join(name)}
+
+        return tf.data.TFRecordDataset(path).enumerate().map(parse)
+
+    return tf.data.Dataset.from_tensor_slices(paths).flat_map(read_file)
+
+
+def _parse_pseudo_labeled(
+    serialized: tf.Tensor, num_classes: int
+) -> dict[str, tf.Tensor]:
+    """Parses one pseudo-labelled record."""
     features = tf.io.parse_single_example(
         serialized,
         {

@@ -2,20 +2,23 @@
 
 import tensorflow as tf
 
-_SHUFFLE_BUFFER = 10_000
-
 
 def shuffled_epochs(
-    dataset: tf.data.Dataset, size: int, seed: tuple[int, int], first: int
+    dataset: tf.data.Dataset,
+    size: int,
+    seed: tuple[int, int],
+    first: int,
+    buffer_size: int,
 ) -> tf.data.Dataset:
     """Repeats `dataset` for ever, each epoch in an order of its own.
 
     An epoch's order depends on its number only, so that a start at the
-    `first`-th image passes over less than one epoch.
+    `first`-th image passes over less than one epoch. The next image is drawn
+    from `buffer_size`.
     """
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        return _shuffled(dataset, size, seed_at(seed, number))
+        return _shuffled(dataset, min(size, buffer_size), seed_at(seed, number))
 
     first_epoch, skipped = divmod(first, size)
     epochs = tf.data.Dataset.counter(first_epoch)
@@ -23,7 +26,7 @@ def shuffled_epochs(
 
 
 def _shuffled(
-    dataset: tf.data.Dataset, size: int, seed: tf.Tensor
+    dataset: tf.data.Dataset, buffer_size: int, seed: tf.Tensor
 ) -> tf.data.Dataset:
     """`dataset.shuffle` with a seed that is a tensor, int64 (2,).
 
@@ -32,7 +35,7 @@ def _shuffled(
     spec = dataset.element_spec
     shuffled = tf.raw_ops.ShuffleDataset(
         input_dataset=tf.data.experimental.to_variant(dataset),
-        buffer_size=min(size, _SHUFFLE_BUFFER),
+        buffer_size=buffer_size,
         seed=seed[0],
         seed2=seed[1],
         output_types=[part.dtype for part in tf.nest.flatten(spec)],

@@ -27,16 +27,19 @@ class ImageSource:
         read: returns a dataset of dicts with `encoded` (string: JPEG, PNG,
             BMP or GIF), `label` (int64, 0-based, negative where unknown) and
             `index` (int64, stable), always in the same order.
+        name: where the indices count from, for messages.
     """
 
     num_images: int
     read: Callable[[], tf.data.Dataset]
+    name: str
 
     def shard(self, index: int, count: int) -> "ImageSource":
         """Every `count`-th image, from the `index`-th on."""
         return ImageSource(
             len(range(index, self.num_images, count)),
             lambda: self.read().shard(count, index),
+            self.name,
         )
 
 
@@ -108,7 +111,7 @@ def make_identity(
 
 
 def split_labeled(
-    read: Callable[[], tf.data.Dataset],
+    source: ImageSource,
     labels: np.ndarray,
     num_labeled: int,
     num_classes: int,
@@ -117,8 +120,8 @@ def split_labeled(
     """Lets a class-balanced subset keep its labels.
 
     Args:
-        read: of the whole source, as `ImageSource.read`.
-        labels: int (images,), in the order of `read`.
+        source: the whole.
+        labels: int (images,), in its order.
         num_labeled: images of the subset.
         num_classes: number of labels.
         seed: of the choice.
@@ -127,11 +130,8 @@ def split_labeled(
         The subset, and the other images or None where none is left.
     """
     mask = balanced_mask(labels, num_labeled, num_classes, seed)
-    rest = ImageSource(int((~mask).sum()), _reader_of(read, ~mask))
-    return (
-        ImageSource(num_labeled, _reader_of(read, mask)),
-        rest if rest.num_images else None,
-    )
+    rest = _subset(source, ~mask)
+    return _subset(source, mask), rest if rest.num_images else None
 
 
 def balanced_mask(
@@ -166,16 +166,14 @@ def balanced_mask(
     return mask
 
 
-def _reader_of(
-    read: Callable[[], tf.data.Dataset], mask: np.ndarray
-) -> Callable[[], tf.data.Dataset]:
-    """`read`, of the images where `mask` holds."""
+def _subset(source: ImageSource, mask: np.ndarray) -> ImageSource:
+    """The images where `mask` holds."""
 
-    def read_subset() -> tf.data.Dataset:
+    def read() -> tf.data.Dataset:
         chosen = tf.constant(mask)
-        return read().filter(lambda example: chosen[example["index"]])
+        return source.read().filter(lambda example: chosen[example["index"]])
 
-    return read_subset
+    return ImageSource(int(mask.sum()), read, source.name)
 
 
 def _open_digits(config: DataConfig, seed: int) -> TaskData:
@@ -198,22 +196,19 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
 
     num_labeled = config.num_labeled or task.num_labeled
     assert num_labeled is not None  # the table has it
-    train = slice(NUM_TEST_DIGITS, None)
+    test, train = slice(None, NUM_TEST_DIGITS), slice(NUM_TEST_DIGITS, None)
     labeled, unlabeled = split_labeled(
-        _array_reader(encoded[train], labels[train]),
+        _array_source(encoded[train], labels[train], "the digits to train on"),
         labels[train],
         num_labeled,
         task.num_classes,
         seed,
     )
-    test = slice(None, NUM_TEST_DIGITS)
     return TaskData(
         task,
         labeled,
         unlabeled,
-        ImageSource(
-            NUM_TEST_DIGITS, _array_reader(encoded[test], labels[test])
-        ),
+        _array_source(encoded[test], labels[test], "the digits to test on"),
         make_identity(config, num_labeled, seed),
     )
 
@@ -222,13 +217,13 @@ def _encode_png(image: np.ndarray) -> bytes:
     return tf.io.encode_png(image[..., np.newaxis]).numpy()
 
 
-def _array_reader(
-    encoded: np.ndarray, labels: np.ndarray
-) -> Callable[[], tf.data.Dataset]:
-    return lambda: tf.data.Dataset.from_tensor_slices(
-        {
-            "encoded": encoded,
-            "label": labels,
-            "index": np.arange(len(labels)),
-        }
-    )
+def _array_source(
+    encoded: np.ndarray, labels: np.ndarray, name: str
+) -> ImageSource:
+    def read() -> tf.data.Dataset:
+        index = np.arange(len(labels))
+        return tf.data.Dataset.from_tensor_slices(
+            {"encoded": encoded, "label": labels, "index": index}
+        )
+
+    return ImageSource(len(labels), read, name)

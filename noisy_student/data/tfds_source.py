@@ -103,7 +103,7 @@ def _label(builder, split, num_labeled, task, seed):
         return source, None
     labels = _read_labels(source)
     return sources.split_labeled(
-        source.read, labels, num_labeled, task.num_classes, seed
+        source, labels, num_labeled, task.num_classes, seed
     )
 
 
@@ -117,7 +117,9 @@ def _source(builder, split: str, flag: str) -> sources.ImageSource:
         ) from error
     if num_images == 0:
         raise ValueError(f"{flag}={split!r} of {builder.name} is empty.")
-    return sources.ImageSource(num_images, _reader(builder, split))
+    return sources.ImageSource(
+        num_images, _reader(builder, split), f"{builder.name} {split}"
+    )
 
 
 def _reader(builder, split: str) -> Callable[[], tf.data.Dataset]:

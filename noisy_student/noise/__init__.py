@@ -3,11 +3,13 @@
 from noisy_student.noise.crops import (
     central_crop,
     decode,
+    random_and_central_crop,
     random_area_crop,
     random_cutout,
     random_flip,
     random_pad_crop,
 )
+from noisy_student.noise.keras_cv import keras_cv_rand_augment
 from noisy_student.noise.policy import OP_NAMES, apply_op
 from noisy_student.noise.rand_augment import RandAugment
 
@@ -17,6 +19,8 @@ __all__ = [
     "apply_op",
     "central_crop",
     "decode",
+    "keras_cv_rand_augment",
+    "random_and_central_crop",
     "random_area_crop",
     "random_cutout",
     "random_flip",

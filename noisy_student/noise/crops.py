@@ -91,6 +91,30 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
     return _resize(_decode_window(encoded, window), size)
 
 
+def random_and_central_crop(
+    encoded: tf.Tensor, size: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The student's and the teacher's view of an image, decoded once.
+
+    Args:
+      encoded: string (), a file's content, see `decode`.
+      size: side of the results in pixels.
+      seed: int32 or int64 (2,).
+
+    Returns:
+      What `random_area_crop` and `central_crop` return.
+
+    Raises:
+      ValueError: size is not positive.
+    """
+    _check_positive("size", size)
+    image = decode(encoded)
+    shape = tf.shape(image)
+    random = _cut(image, _random_window(shape, size, seed))
+    central = _cut(image, _central_window(shape, size))
+    return _resize(random, size), _resize(central, size)
+
+
 def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors each image left to right with probability 1/2.
 
@@ -232,10 +256,15 @@ def _decode_window(
 
     def from_others() -> tf.Tensor:
         image = _decode_others(encoded)
-        top, left, height, width = tf.unstack(choose(tf.shape(image)))
-        return image[top : top + height, left : left + width]
+        return _cut(image, choose(tf.shape(image)))
 
     return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_others)
+
+
+def _cut(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """The part of an image in a window, int32 (top, left, height, width)."""
+    top, left, height, width = tf.unstack(window)
+    return image[top : top + height, left : left + width]
 
 
 def _decode_others(encoded: tf.Tensor) -> tf.Tensor:

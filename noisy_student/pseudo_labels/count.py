@@ -14,12 +14,14 @@ def count(probabilities: np.ndarray) -> np.ndarray:
     """Counts predictions by class and bin.
 
     Args:
-        probabilities: float (images, classes).
+        probabilities: float (images, classes); images whose are all 0 could
+            not be decoded, and do not count.
 
     Returns:
         int64 (classes, 101).
     """
     num_classes = probabilities.shape[1]
+    probabilities = probabilities[probabilities.any(axis=1)]
     labels = np.argmax(probabilities, axis=1)
     top = np.max(probabilities, axis=1, initial=0.0)
     bins = np.searchsorted(BIN_EDGES, top.astype(np.float64), "right") - 1

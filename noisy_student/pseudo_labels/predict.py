@@ -1,5 +1,7 @@
 """The teacher's probabilities on disk: one record an image, in order.
 
+The probabilities of an image that could not be decoded are all 0.
+
 A shard is the file `train-info-SSSSS-of-NNNNN-WWWWW` in the predictions'
 directory and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON with `image_num`,
 `seconds` and `made_from`) in the info directory. The second is written last,
@@ -10,7 +12,7 @@ import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -18,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import progress, run_directory
-from noisy_student.data import pipelines, records, sources
+from noisy_student.data import records, sources
 from noisy_student.errors import InputError
 
 
@@ -140,10 +142,9 @@ class PredictionFiles:
 def predict(
     model: keras.Model,
     source: sources.ImageSource,
-    image_format: pipelines.ImageFormat,
+    batches: Callable[[sources.ImageSource], tf.data.Dataset],
     files: PredictionFiles,
     shards: Iterable[int],
-    batch_size: int,
     made_from: dict[str, Any],
 ) -> None:
     """Labels shards of a source with a teacher that runs without noise.
@@ -151,10 +152,10 @@ def predict(
     Args:
         model: the teacher: images to logits.
         source: the unlabelled images.
-        image_format: how they reach the model.
+        batches: the pipeline of a source, as `pipelines.plain_images` gives
+            it. Images with weight 0 get probabilities of 0.
         files: where the predictions go.
         shards: those to do.
-        batch_size: images a step, over all replicas.
         made_from: `images` (`TaskData.identity`) and `teacher`, to be
             remembered beside the count.
     """
@@ -162,14 +163,13 @@ def predict(
     for shard in shards:
         start = time.monotonic()
         part = source.shard(shard, files.num_shards)
-        dataset = pipelines.plain_images(part, image_format, batch_size)
         description = f"predict shard {shard + 1}/{files.num_shards}"
         remaining = part.num_images
         with (
             records.shard_writer(files.predictions(shard)) as writer,
             progress.bar(part.num_images, description, "image") as bar,
         ):
-            for batch in predict_all(dataset):
+            for batch in predict_all(batches(part)):
                 batch = batch[:remaining]  # the last one is padded
                 for probabilities in batch:
                     writer.write(records.encode_prediction(probabilities))
@@ -188,7 +188,8 @@ def _batch_predictor(model: keras.Model):
     strategy = tf.distribute.get_strategy()
 
     def probabilities(batch: dict) -> tf.Tensor:
-        return tf.nn.softmax(model(batch["image"], training=False))
+        logits = model(batch["image"], training=False)
+        return tf.nn.softmax(logits) * batch["weight"][:, tf.newaxis]
 
     @tf.function
     def predict_batch(batch):

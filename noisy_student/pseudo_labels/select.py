@@ -40,7 +40,8 @@ def draw_copies(
     """Draws the number of copies of each image of a shard.
 
     The whole part of the class's `copies` always, one more with the
-    probability of the fraction; none below the class's threshold.
+    probability of the fraction; none below the class's threshold, and none
+    of images whose probabilities are all 0: they could not be decoded.
 
     Args:
         probabilities: float (images, classes).
@@ -58,7 +59,7 @@ def draw_copies(
     whole = np.floor(copies)
     uniform = _uniform(len(labels), seed, shard)
     drawn = whole[labels] + (uniform < (copies - whole)[labels])
-    kept = (top >= thresholds[labels]) & (top <= max_prob)
+    kept = (top > 0) & (top >= thresholds[labels]) & (top <= max_prob)
     return np.where(kept, drawn, 0).astype(np.int64)
 
 

@@ -3,12 +3,12 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import NoiseConfig
-from noisy_student.data import pipelines, records, sources
+from noisy_student.data import pipelines, records, sources, views
 
 PLAIN = NoiseConfig("none")
 NOISED = NoiseConfig("v1", randaug_mag=5)
-SMALL = pipelines.ImageFormat(side=16, small=True, horizontal_flip=True)
-LARGE = pipelines.ImageFormat(side=24, small=False, horizontal_flip=True)
+SMALL = views.ImageFormat(side=16, small=True, horizontal_flip=True)
+LARGE = views.ImageFormat(side=24, small=False, horizontal_flip=True)
 
 
 def make_source(count=10, side=16):
@@ -24,6 +24,7 @@ def make_source(count=10, side=16):
                 "index": np.arange(count, dtype=np.int64),
             }
         ),
+        "a test",
     )
 
 
@@ -109,6 +110,7 @@ def make_photo_source():
                 "index": np.arange(8),
             }
         ),
+        "a test",
     )
 
 
@@ -120,9 +122,10 @@ def test_flips_only_where_the_task_allows():
         lambda: tf.data.Dataset.from_tensor_slices(
             {"encoded": [encoded], "label": [0], "index": [0]}
         ),
+        "a test",
     )
     for flip in (False, True):
-        form = pipelines.ImageFormat(16, True, flip)
+        form = views.ImageFormat(16, True, flip)
         batches = pipelines.NoisedBatches(form, PLAIN, 64, 0)
         batch = take(pipelines.labeled_images(source, batches), 1)
         middle = batch[0]["image"][:, 8, 4:12, 0].astype(int)

@@ -70,7 +70,8 @@ def test_shards_divide_a_source(digits, count):
 def test_all_labels_leave_nothing_unlabelled():
     labels = np.array([0, 1] * 4)
     read = tf.data.Dataset.range(8).map(lambda i: {"index": i})
-    labeled, rest = sources.split_labeled(lambda: read, labels, 8, 2, seed=0)
+    source = sources.ImageSource(8, lambda: read, "a test")
+    labeled, rest = sources.split_labeled(source, labels, 8, 2, seed=0)
     assert rest is None and len(read_all(labeled)) == 8
 
 

@@ -34,6 +34,11 @@ def test_thresholds_equal_the_original(original):
         assert totals[int(label)] == total
 
 
+def test_images_that_could_not_be_decoded_do_not_count():
+    counts = count.count(np.array([[0.0, 0.0], [0.2, 0.8]], np.float32))
+    assert counts.sum() == 1 and counts[1, 80] == 1
+
+
 def test_a_probability_on_an_edge_belongs_to_the_bin_above():
     probabilities = np.array([[0.29, 0.71], [1.0, 0.0], [0.5, 0.5]])
     counts = count.count(probabilities)

@@ -25,6 +25,7 @@ def make_source(count=300, truth=TRUTH):
                 "index": np.arange(count),
             }
         ),
+        "a test",
     )
 
 

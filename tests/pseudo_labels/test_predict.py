@@ -5,17 +5,23 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import pipelines, sources
+from noisy_student.data import pipelines, sources, views
 from noisy_student.errors import InputError
 
 SIDE = 4
-FORMAT = pipelines.ImageFormat(SIDE, small=True, horizontal_flip=True)
+FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)
 
 
-def make_source(count):
+def batches(source):
+    return pipelines.plain_images(source, FORMAT, 4, skip_undecodable=True)
+
+
+def make_source(count, broken=()):
     """Flat images whose brightness is their number."""
     images = [np.full((SIDE, SIDE, 3), i, np.uint8) for i in range(count)]
     encoded = [tf.io.encode_png(image).numpy() for image in images]
+    for number in broken:
+        encoded[number] = b"not an image"
     return sources.ImageSource(
         count,
         lambda: tf.data.Dataset.from_tensor_slices(
@@ -25,6 +31,7 @@ def make_source(count):
                 "index": np.arange(count),
             }
         ),
+        "a test",
     )
 
 
@@ -64,10 +71,9 @@ def test_predictions_keep_the_order_of_the_images(
         pseudo_labels.predict(
             Teacher(),
             make_source(11),
-            FORMAT,
+            batches,
             files,
             range(num_shards),
-            4,
             MADE_FROM,
         )
     for shard in range(num_shards):
@@ -82,9 +88,20 @@ def predict(directory, num_shards=1):
     files = files_in(directory, num_shards)
     shards = range(num_shards)
     pseudo_labels.predict(
-        Teacher(), make_source(5), FORMAT, files, shards, 4, MADE_FROM
+        Teacher(), make_source(5), batches, files, shards, MADE_FROM
     )
     return files
+
+
+def test_images_that_cannot_be_decoded_get_no_probability(tmp_path):
+    files = files_in(tmp_path, 1)
+    source = make_source(7, broken=[2, 4, 5, 6])
+    pseudo_labels.predict(Teacher(), source, batches, files, [0], MADE_FROM)
+    probabilities = files.read(0, 3)
+    assert probabilities.sum(axis=1).round(5).tolist() == [1, 1, 0, 1, 0, 0, 0]
+    np.testing.assert_allclose(
+        probabilities[[0, 1, 3]], expected([0, 1, 3]), rtol=1e-5
+    )
 
 
 def test_progress_bars_may_be_switched_off(tmp_path, monkeypatch):

@@ -48,6 +48,13 @@ def test_nothing_below_its_class_threshold_is_kept():
     assert drawn.tolist() == [0, 2, 1]
 
 
+def test_images_that_could_not_be_decoded_are_never_kept():
+    copies = select.draw_copies(
+        np.array([[0.0, 0.0], [0.6, 0.4]]), np.zeros(2), np.ones(2), 2.0, 0, 0
+    )
+    assert copies.tolist() == [0, 1]
+
+
 def test_max_prob_leaves_out_the_surest():
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
     drawn = select.draw_copies(

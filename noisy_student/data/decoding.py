@@ -1,0 +1,164 @@
+"""Decodes batches of encoded images, and copes with those that are broken.
+
+A broken image ends a run where its label counts, with an error that names
+it, and is passed over with a warning where it has none.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from noisy_student.errors import InputError
+
+Example = dict[str, tf.Tensor]
+# From an encoded image, string (), and a seed, int64 (2,).
+View = Callable[[tf.Tensor, tf.Tensor], Example]
+
+_COMPLAINT = "cannot be decoded"
+
+
+def decode_batch(
+    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Example
+) -> tuple[Example, tf.Tensor]:
+    """Applies a view to each image of a batch.
+
+    Args:
+        encoded: string (batch,).
+        seeds: int64 (batch, 2).
+        view: decodes an image, and may cut and resize it.
+        spec: `tf.TensorSpec` of what the view returns.
+
+    Returns:
+        What the views return, stacked, and bool (batch,): whether an image
+        could be decoded. What could not be is 0.
+    """
+    # Only inside of a dataset can TensorFlow survive an operation's error.
+    batch = tf.data.Dataset.from_tensors((encoded, seeds))
+    at_once = batch.map(
+        lambda encoded, seeds: (
+            tf.map_fn(
+                lambda x: view(*x), (encoded, seeds), fn_output_signature=spec
+            ),
+            tf.ones_like(encoded, tf.bool),
+        )
+    )
+    # Slower, but knows which one is broken: done where the other way fails.
+    one_by_one = batch.map(
+        lambda encoded, seeds: _decode_one_by_one(encoded, seeds, view, spec)
+    )
+    either = at_once.ignore_errors().concatenate(one_by_one).take(1)
+    return either.get_single_element()
+
+
+def _decode_one_by_one(
+    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Example
+) -> tuple[Example, tf.Tensor]:
+    """`decode_batch`, whatever is broken."""
+    count = tf.size(encoded, out_type=tf.int64)
+    decoded = (
+        tf.data.Dataset.from_tensor_slices((encoded, seeds))
+        .enumerate()
+        .map(lambda place, x: (place, view(*x)))
+        .ignore_errors()
+    )
+    # One more, lest there be none.
+    blank = {k: tf.zeros(s.shape, s.dtype) for k, s in spec.items()}
+    first = tf.data.Dataset.from_tensors((tf.constant(-1, tf.int64), blank))
+    places, images = (
+        first.concatenate(decoded).batch(count + 1).get_single_element()
+    )
+    places = places[1:, tf.newaxis]
+    found = tf.scatter_nd(places, tf.ones_like(places[:, 0]), count[tf.newaxis])
+    whole = {
+        key: tf.scatter_nd(places, x[1:], tf.stack([count, *x.shape[1:]]))
+        for key, x in images.items()
+    }
+    return whole, found > 0
+
+
+def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
+    """Makes a graph fail at a broken image, with its name.
+
+    Args:
+        records: string (batch,), names of the images.
+        decodable: bool (batch,).
+    """
+    broken = tf.boolean_mask(records, ~decodable)
+    message = tf.strings.join(
+        [tf.strings.reduce_join(broken, separator=", "), " " + _COMPLAINT]
+    )
+    tf.debugging.Assert(tf.reduce_all(decodable), [message])
+
+
+def replace_undecodable(batch: Example, decodable: tf.Tensor) -> Example:
+    """Puts other images of the batch in the place of broken ones.
+
+    So batches keep their size and every image its place in the order, which
+    a run that resumes relies on.
+
+    Args:
+        batch: tensors of (batch, ...).
+        decodable: bool (batch,).
+    """
+    sound = tf.where(decodable)[:, 0]
+    tf.debugging.Assert(
+        tf.size(sound) > 0, [f"all images of a batch {_COMPLAINT}"]
+    )
+
+    def replaced() -> Example:
+        number = tf.range(tf.size(decodable, out_type=tf.int64))
+        others = tf.gather(sound, number % tf.size(sound, out_type=tf.int64))
+        index = tf.where(decodable, number, others)
+        return {key: tf.gather(tensor, index) for key, tensor in batch.items()}
+
+    return tf.cond(tf.reduce_all(decodable), lambda: batch, replaced)
+
+
+class SkipWarnings:
+    """Warns of each broken image once, and counts them."""
+
+    def __init__(self) -> None:
+        self.records: set[bytes] = set()
+
+    def watch(self, records: tf.Tensor, decodable: tf.Tensor) -> None:
+        """Adds the warning to a graph; arguments of `refuse_undecodable`."""
+        broken = tf.boolean_mask(records, ~decodable)
+        tf.cond(
+            tf.reduce_all(decodable),
+            lambda: tf.constant(0, tf.int64),
+            lambda: tf.numpy_function(self._warn, [broken], tf.int64),
+        )
+
+    def _warn(self, records: np.ndarray) -> np.int64:
+        for record in records:
+            if record not in self.records:
+                self.records.add(record)
+                logging.warning(
+                    "%s %s and is skipped (%d so far).",
+                    record.decode(),
+                    _COMPLAINT,
+                    len(self.records),
+                )
+        return np.int64(len(self.records))
+
+
+@contextlib.contextmanager
+def input_errors() -> Iterator[None]:
+    """Turns TensorFlow's error at a broken image into one for people.
+
+    Raises:
+        InputError: naming the image.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(rf"\[([^\[]*{_COMPLAINT})", error.message)
+        if found is None:
+            raise
+        raise InputError(
+            f"{found[1]}. Replace it or take it out of the data set."
+        ) from error

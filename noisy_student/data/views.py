@@ -1,0 +1,130 @@
+"""How a task's images reach the model: decoded, cut to size and noised."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from noisy_student import noise, tasks
+from noisy_student.config import NoiseConfig
+from noisy_student.data.decoding import Example, View
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFormat:
+    """The form of a task's images.
+
+    Attributes:
+        side: in pixels.
+        small: the treatment of small images, see `pipelines`.
+        horizontal_flip: whether training images are mirrored at random.
+    """
+
+    side: int
+    small: bool
+    horizontal_flip: bool
+
+    @classmethod
+    def of(
+        cls, task: tasks.Task, side: int, noise_config: NoiseConfig
+    ) -> "ImageFormat":
+        """The format of a task at a resolution."""
+        flip = noise_config.horizontal_flip
+        return cls(
+            side=side,
+            small=task.small_images,
+            horizontal_flip=task.horizontal_flip if flip is None else flip,
+        )
+
+    def spec(self, *keys: str) -> Example:
+        """The `tf.TensorSpec` of one image under each key."""
+        return {
+            key: tf.TensorSpec([self.side, self.side, 3], tf.uint8)
+            for key in keys
+        }
+
+
+def plain_view(image_format: ImageFormat) -> View:
+    """What evaluation, prediction and the teacher see, as `image`."""
+    side = image_format.side
+
+    def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
+        if image_format.small:
+            return {"image": _resized(encoded, side)}
+        return {"image": noise.central_crop(encoded, side)}
+
+    return view
+
+
+def random_view(image_format: ImageFormat, with_teacher: bool) -> View:
+    """A large image's random crop, as `image`.
+
+    With a teacher also what that sees, as `teacher_image`, from one decoding.
+    """
+    side = image_format.side
+
+    def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
+        if not with_teacher:
+            return {"image": noise.random_area_crop(encoded, side, seed)}
+        image, teacher_image = noise.random_and_central_crop(
+            encoded, side, seed
+        )
+        return {"image": image, "teacher_image": teacher_image}
+
+    return view
+
+
+def batch_noise(
+    image_format: ImageFormat, config: NoiseConfig
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The noise of a batch of views.
+
+    Returns:
+        A function of images, uint8 (batch, side, side, 3), and a seed, int64
+        (2,), that returns images.
+    """
+    side, small = image_format.side, image_format.small
+    augment = _augmentation(image_format, config)
+
+    def apply(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seeds = tf.random.experimental.stateless_split(seed, 4)
+        if augment is not None:
+            images = augment(images, seeds[0])
+            if small:
+                images = noise.random_cutout(images, seeds[1], side // 2)
+        if small:
+            images = noise.random_pad_crop(images, seeds[2], side // 8)
+        if image_format.horizontal_flip:
+            images = noise.random_flip(images, seeds[3])
+        return images
+
+    return apply
+
+
+def _augmentation(image_format: ImageFormat, config: NoiseConfig):
+    """The function of images and seed that `augment_name` names, or None."""
+    if config.augment_name == "none":
+        return None
+    if config.augment_name == "keras_cv":
+        return noise.keras_cv_rand_augment(
+            config.randaug_layer, config.randaug_mag
+        )
+    full, half = 100.0, 40.0
+    if image_format.small:
+        full = half = image_format.side / 8
+    layer = noise.RandAugment(
+        num_layers=config.randaug_layer,
+        magnitude=config.randaug_mag,
+        translate_limit=full,
+        cutout_limit=half,
+        use_cutout=config.cutout_op,
+    )
+    return lambda images, seed: layer(images, seed=seed)
+
+
+def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:
+    """Decodes and, where the size differs, resizes; uint8 (side, side, 3)."""
+    image = noise.decode(encoded)
+    image = tf.image.resize(image, [side, side], "bicubic")
+    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+    return tf.ensure_shape(image, [side, side, 3])

@@ -3,6 +3,7 @@
 from noisy_student.noise.crops import (
     central_crop,
     decode,
+    decode_random_area,
     random_and_central_crop,
     random_area_crop,
     random_cutout,
@@ -19,6 +20,7 @@ __all__ = [
     "apply_op",
     "central_crop",
     "decode",
+    "decode_random_area",
     "keras_cv_rand_augment",
     "random_and_central_crop",
     "random_area_crop",

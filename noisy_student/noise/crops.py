@@ -4,7 +4,7 @@
 never decode more of a JPEG than they need. The batch functions take and
 return uint8 (batch, height, width, 3) and draw for each image on its own.
 All are without state: the same seed, int32 or int64 (2,), gives the same
-result.
+result, on every device. XLA compiles the batch functions once per shape.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,8 @@ from noisy_student.noise.image_ops import FILL
 CROP_PADDING = 32  # evaluation sees size / (size + 32) of the short side
 # TensorFlow's default is no faster (measured) and up to 30 levels off.
 JPEG_METHOD = "INTEGER_ACCURATE"
+# Measured: operation by operation, these take 4 to 100 times as long.
+_compiled = tf.function(jit_compile=True, autograph=False)
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -63,11 +65,18 @@ def random_area_crop(
       ValueError: size is not positive.
     """
     _check_positive("size", size)
+    return _resize(decode_random_area(encoded, size, seed), size)
+
+
+def decode_random_area(
+    encoded: tf.Tensor, size: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """`random_area_crop` before it is resized: uint8 (height, width, 3)."""
 
     def window(shape: tf.Tensor) -> tf.Tensor:
         return _random_window(shape, size, seed)
 
-    return _resize(_decode_window(encoded, window), size)
+    return _decode_window(encoded, window)
 
 
 def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -115,6 +124,7 @@ def random_and_central_crop(
     return _resize(random, size), _resize(central, size)
 
 
+@_compiled
 def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors each image left to right with probability 1/2.
 
@@ -129,11 +139,14 @@ def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       ValueError: the images are not uint8 or not of rank 4.
     """
     images = _checked(images)
-    draws = tf.random.stateless_uniform(tf.shape(images)[:1], seed)
+    draws = tf.random.stateless_uniform(
+        tf.shape(images)[:1], seed, alg="philox"
+    )
     chosen = (draws < 0.5)[:, None, None, None]
     return tf.where(chosen, images[:, :, ::-1], images)
 
 
+@_compiled
 def random_pad_crop(
     images: tf.Tensor, seed: tf.Tensor, padding: int = 4
 ) -> tf.Tensor:
@@ -165,7 +178,7 @@ def random_pad_crop(
     padded = tf.pad(images, margins, mode="REFLECT")
     count, height, width, _ = tf.unstack(tf.shape(images))
     starts = tf.random.stateless_uniform(
-        [2, count, 1], seed, 0, 2 * padding + 1, tf.int32
+        [2, count, 1], seed, 0, 2 * padding + 1, tf.int32, alg="philox"
     )
     rows, columns = starts[0] + tf.range(height), starts[1] + tf.range(width)
     padded = tf.gather(padded, rows, axis=1, batch_dims=1)
@@ -173,6 +186,7 @@ def random_pad_crop(
     return tf.ensure_shape(cropped, images.shape)
 
 
+@_compiled
 def random_cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
     """Fills a square of each image with grey 128.
 
@@ -196,7 +210,7 @@ def random_cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
     count, height, width, _ = tf.unstack(tf.shape(images))
     # Splitting keeps the type, and other types give other numbers.
     seed = tf.cast(seed, tf.int64)
-    seeds = tf.random.experimental.stateless_split(seed, 2)
+    seeds = tf.random.experimental.stateless_split(seed, 2, alg="philox")
     rows = _stripes(count, height, size, seeds[0])
     columns = _stripes(count, width, size, seeds[1])
     holes = rows[:, :, None, None] & columns[:, None, :, None]
@@ -207,7 +221,9 @@ def _stripes(
     count: tf.Tensor, length: tf.Tensor, size: int, seed: tf.Tensor
 ) -> tf.Tensor:
     """Marks `size` places around a random one: bool (count, length)."""
-    centres = tf.random.stateless_uniform([count, 1], seed, 0, length, tf.int32)
+    centres = tf.random.stateless_uniform(
+        [count, 1], seed, 0, length, tf.int32, alg="philox"
+    )
     offsets = tf.range(length) - centres + size // 2
     return (offsets >= 0) & (offsets < size)
 

@@ -6,7 +6,6 @@ functions that train or predict. `train_step.py` prints the table.
 
 import dataclasses
 import statistics
-import time
 from collections.abc import Callable
 
 import keras
@@ -17,6 +16,7 @@ from noisy_student import models
 from noisy_student.config import ModelConfig
 from noisy_student.methods import supervised
 from noisy_student.training import averaging, optimizers, step
+from tools.benchmarks import turns
 
 _MODELS = [f"efficientnet-b{number}" for number in range(5)]
 _BATCH_SIZE = 8
@@ -68,13 +68,6 @@ def call_run(
     return lambda: [call(images).numpy() for _ in range(steps)]
 
 
-def images_per_second(run: Run, num_images: int) -> float:
-    """Times one call."""
-    begin = time.perf_counter()
-    run()
-    return num_images / (time.perf_counter() - begin)
-
-
 def multiply_adds(model: keras.Model) -> int:
     """Multiply-adds of a model's convolutions and products, for one image."""
     call = tf.function(lambda x: model(x, training=False))
@@ -112,7 +105,7 @@ def measure(model_name: str) -> Cost:
         run()
         num_images = _STEPS * _BATCH_SIZE
         return statistics.median(
-            images_per_second(run, num_images) for _ in range(_ROUNDS)
+            turns.images_per_second(run, num_images) for _ in range(_ROUNDS)
         )
 
     return Cost(

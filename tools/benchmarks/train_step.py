@@ -13,10 +13,8 @@ Our side does more work a step: weight decay and the averaged weights.
 
 import copy
 import dataclasses
+import functools
 import json
-import multiprocessing
-import statistics
-from multiprocessing.connection import Connection
 
 import keras
 import tensorflow as tf
@@ -25,7 +23,7 @@ from keras.src.applications import efficientnet
 
 from noisy_student import models
 from noisy_student.training import optimizers
-from tools.benchmarks import growth
+from tools.benchmarks import growth, turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +77,7 @@ def keras_applications(case: Case, jit: bool) -> growth.Run:
     model = stock_model(case.side, case.small)
     images, labels = growth.images_and_labels(case.side, case.batch_size)
     if case.kind == "predict":
-        call = tf.function(lambda x: model(x, training=False), jit_compile=jit)
-        return lambda: [call(images).numpy() for _ in range(case.steps)]
+        return growth.call_run(model, images, case.steps, jit)
     model.compile(
         optimizer=optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -111,40 +108,13 @@ def stock_model(side: int, small: bool) -> keras.Model:
     )
 
 
-def serve(side: str, case: Case, jit: bool, connection: Connection) -> None:
-    """Measures whenever asked; sends images/s."""
-    make = {"ours": ours, "keras": keras_applications}[side]
-    run = make(case, jit)
+def make_side(name: str, case: Case, jit: bool) -> turns.Turn:
+    """One side, ready to be timed: images/s a turn."""
+    run = {"ours": ours, "keras": keras_applications}[name](case, jit)
     run()
     run()
-    connection.send("ready")
-    while connection.recv():
-        images = case.steps * case.batch_size
-        connection.send(growth.images_per_second(run, images))
-
-
-def compare(case: Case, rounds: int, jit: bool) -> dict[str, list[float]]:
-    """Images/s of both sides, one figure a round."""
-    context = multiprocessing.get_context("spawn")
-    workers = {}
-    for side in _SIDES:
-        connection, theirs = context.Pipe()
-        process = context.Process(
-            target=serve, args=(side, case, jit, theirs), daemon=True
-        )
-        process.start()
-        theirs.close()
-        connection.recv()
-        workers[side] = (process, connection)
-    speeds: dict[str, list[float]] = {side: [] for side in _SIDES}
-    for _ in range(rounds):
-        for side, (_, connection) in workers.items():
-            connection.send(True)
-            speeds[side].append(connection.recv())
-    for process, connection in workers.values():
-        connection.send(False)
-        process.join()
-    return speeds
+    images = case.steps * case.batch_size
+    return lambda: turns.images_per_second(run, images)
 
 
 def main(_: list[str]) -> None:
@@ -152,8 +122,13 @@ def main(_: list[str]) -> None:
     ratios = {}
     print(f"{'images/s':>12}{'ours':>10}{'keras':>10}{'ratio':>8}", flush=True)
     for name in _CASES.value:
-        speeds = compare(CASES[name], _ROUNDS.value, _KERAS_JIT.value)
-        mine, theirs = (statistics.median(speeds[side]) for side in _SIDES)
+        makers = {
+            side: functools.partial(
+                make_side, side, CASES[name], _KERAS_JIT.value
+            )
+            for side in _SIDES
+        }
+        mine, theirs = turns.compare(makers, _ROUNDS.value).values()
         ratios[name] = round(mine / theirs, 2)
         print(
             f"{name:>12}{mine:>10.1f}{theirs:>10.1f}{ratios[name]:>8.2f}",

@@ -1,0 +1,137 @@
+"""How fast is RandAugment, against keras-cv, Keras and PIL?
+
+Batches of photographs in memory go through two operations an image at one
+magnitude. Every side gets the same number of threads (PIL: processes), has a
+process of its own, and they take turns; figures are medians over the rounds.
+
+  python -m tools.benchmarks.augment
+  python -m tools.benchmarks.augment --sides=224 --peers=pil --rounds=9
+
+keras-cv's and Keras' policies have fewer operations and draw one strength
+differently; both are given the strength magnitude / 30 of their own scales.
+"""
+
+import functools
+import itertools
+import json
+import os
+
+import tensorflow as tf
+from absl import app, flags
+
+from noisy_student import noise
+from tools.benchmarks import photographs, pil_rand_augment, turns
+
+_BATCH_SIZES = {32: 256, 224: 64}
+# Batches of a turn: some seconds of each.
+_TURNS = {
+    "ours": {32: 1000, 224: 200},
+    "keras_cv": {32: 40, 224: 16},
+    "keras": {32: 40, 224: 4},
+    "pil": {32: 100, 224: 100},
+}
+_WARM_UP = 4
+
+_SIDES = flags.DEFINE_multi_enum(
+    "sides", ["32", "224"], ["32", "224"], "Sides of the images in pixels."
+)
+_PEERS = flags.DEFINE_multi_enum(
+    "peers",
+    ["keras_cv", "keras", "pil"],
+    ["keras_cv", "keras", "pil"],
+    "Against whom.",
+)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 5, "Turns of each side.", lower_bound=1
+)
+_THREADS = flags.DEFINE_integer(
+    "threads",
+    os.cpu_count() or 1,
+    "Threads or processes of each.",
+    lower_bound=1,
+)
+_MAGNITUDE = flags.DEFINE_float(
+    "magnitude", 15.0, "Of the operations.", lower_bound=0, upper_bound=30
+)
+
+
+def make_side(
+    name: str, side: int, magnitude: float, threads: int
+) -> turns.Turn:
+    """One side, ready to be timed: images/s a turn."""
+    batch_size, count = _BATCH_SIZES[side], _TURNS[name][side]
+    images = photographs.windows(side, batch_size)
+    limits = (100.0, 40.0) if side > 64 else (side / 8, side / 8)
+    if name == "pil":
+        pool = pil_rand_augment.Pool(threads, images, 2, magnitude, *limits)
+        pool.run(threads)
+        run = functools.partial(pool.run, count)
+        return lambda: turns.images_per_second(run, count * batch_size)
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    augment = _augmentation(name, magnitude, limits)
+    batch = tf.constant(images)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = (
+        tf.data.Dataset.counter()
+        .map(lambda i: augment(batch, i), num_parallel_calls=threads)
+        .prefetch(2)
+        .with_options(options)
+    )
+
+    def turn() -> float:
+        batches = iter(dataset)
+
+        def take(number: int) -> None:
+            for _ in itertools.islice(batches, number):
+                pass
+
+        take(_WARM_UP)
+        run = functools.partial(take, count)
+        return turns.images_per_second(run, count * batch_size)
+
+    turn()
+    return turn
+
+
+def _augmentation(name: str, magnitude: float, limits: tuple[float, float]):
+    """A function of a batch and its number."""
+    if name == "ours":
+        layer = noise.RandAugment(2, magnitude, *limits)
+        return lambda images, i: layer(images, seed=tf.stack([i, 0]))
+    if name == "keras_cv":
+        peer = noise.keras_cv_rand_augment(2, magnitude)
+        return lambda images, i: peer(images, tf.stack([i, 0]))
+    import keras
+
+    layer = keras.layers.RandAugment((0, 255), 2, factor=magnitude / 30)
+    return lambda images, i: layer(images)
+
+
+def main(_: list[str]) -> None:
+    """Prints the table and the ratios."""
+    ratios = {}
+    print(f"{'images/s':>10}{'ours':>10}{'theirs':>10}{'ratio':>8}")
+    for side in map(int, _SIDES.value):
+        makers = {
+            name: functools.partial(
+                make_side, name, side, _MAGNITUDE.value, _THREADS.value
+            )
+            for name in ["ours", *_PEERS.value]
+        }
+        speeds = turns.compare(makers, _ROUNDS.value)
+        for peer in _PEERS.value:
+            mine, theirs = speeds["ours"], speeds[peer]
+            ratios[f"{peer}_{side}"] = round(mine / theirs, 2)
+            print(
+                f"{peer:>6}{side:>4}{mine:>10.0f}{theirs:>10.0f}"
+                f"{mine / theirs:>8.2f}",
+                flush=True,
+            )
+    print(json.dumps(ratios))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,185 @@
+"""How fast is the whole input pipeline, and where does its time go?
+
+In: JPEGs of 500 x 375 pixels, cut from photographs, in memory. Out: augmented
+batches of 224 px. Ours is `pipelines.labeled_images` as training uses it; the
+plain one decodes, crops and resizes with TensorFlow's operations one image at
+a time, and augments batches with keras-cv's RandAugment. Same threads, turns,
+medians:
+
+  python -m tools.benchmarks.input_pipeline
+
+The table's other lines are our pipeline without its last parts; what each of
+them adds to the time of an image is its share.
+"""
+
+import functools
+import itertools
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from noisy_student import noise
+from noisy_student.config import InputConfig, NoiseConfig
+from noisy_student.data import pipelines, sources, views
+from tools.benchmarks import photographs, turns
+
+_WIDTH, _HEIGHT, _SIDE = 500, 375, 224
+_BATCH_SIZE = 64
+_BATCHES = 40  # of a turn: some seconds
+_WARM_UP = 4
+_SIDES = ("ours", "plain", "unaugmented", "decoded")
+
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 5, "Turns of each side.", lower_bound=1
+)
+_THREADS = flags.DEFINE_integer(
+    "threads", os.cpu_count() or 1, "Threads of each side.", lower_bound=1
+)
+
+
+def make_side(name: str, threads: int) -> turns.Turn:
+    """One side, ready to be timed: images/s a turn."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    encoded = photographs.jpegs(_WIDTH, _HEIGHT, 64)
+    if name in ("ours", "unaugmented"):
+        augment_name = "v1" if name == "ours" else "none"
+        dataset = our_pipeline(encoded, augment_name, threads)
+    elif name == "plain":
+        dataset = plain_pipeline(encoded, threads)
+    else:
+        dataset = decoding_alone(encoded, threads)
+
+    def turn() -> float:
+        batches = iter(dataset)
+
+        def take(number: int) -> None:
+            for _ in itertools.islice(batches, number):
+                pass
+
+        take(_WARM_UP)
+        run = functools.partial(take, _BATCHES)
+        return turns.images_per_second(run, _BATCHES * _BATCH_SIZE)
+
+    turn()
+    return turn
+
+
+def our_pipeline(
+    encoded: list[bytes], augment_name: str, threads: int
+) -> tf.data.Dataset:
+    """What training reads."""
+    source = sources.ImageSource(
+        len(encoded), functools.partial(_examples, encoded), "photographs"
+    )
+    batches = pipelines.NoisedBatches(
+        views.ImageFormat(_SIDE, small=False, horizontal_flip=True),
+        NoiseConfig(augment_name, randaug_mag=15),
+        _BATCH_SIZE,
+        seed=0,
+        input=InputConfig(num_parallel_calls=threads),
+    )
+    return pipelines.labeled_images(source, batches)
+
+
+def plain_pipeline(encoded: list[bytes], threads: int) -> tf.data.Dataset:
+    """What people write: every image whole, TensorFlow's and keras-cv's ops."""
+    augment = noise.keras_cv_rand_augment(2, 15)
+
+    def view(example: dict) -> tuple[tf.Tensor, tf.Tensor]:
+        image = tf.io.decode_jpeg(example["encoded"], channels=3)
+        begin, size, _ = tf.image.sample_distorted_bounding_box(
+            tf.shape(image),
+            tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+            min_object_covered=0.0,
+            aspect_ratio_range=(3 / 4, 4 / 3),
+            area_range=(0.08, 1.0),
+            max_attempts=10,
+        )
+        image = tf.image.resize(
+            tf.slice(image, begin, size), [_SIDE, _SIDE], "bicubic"
+        )
+        image = tf.image.random_flip_left_right(image)
+        image = tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
+        return tf.ensure_shape(image, [_SIDE, _SIDE, 3]), example["label"]
+
+    no_seed = tf.zeros([2], tf.int64)
+    dataset = (
+        _examples(encoded)
+        .repeat()
+        .shuffle(len(encoded))
+        .map(view, num_parallel_calls=threads)
+        .batch(_BATCH_SIZE, drop_remainder=True)
+        .map(
+            lambda images, labels: (augment(images, no_seed), labels),
+            num_parallel_calls=threads,
+        )
+    )
+    return dataset.prefetch(2).with_options(_options())
+
+
+def decoding_alone(encoded: list[bytes], threads: int) -> tf.data.Dataset:
+    """The random windows of our pipeline, decoded and thrown away."""
+
+    def mean(number: tf.Tensor, example: dict) -> tf.Tensor:
+        seed = tf.stack([number, 0])
+        window = noise.decode_random_area(example["encoded"], _SIDE, seed)
+        return window[0, 0, 0]
+
+    dataset = (
+        _examples(encoded)
+        .repeat()
+        .enumerate()
+        .map(mean, num_parallel_calls=threads)
+        .batch(_BATCH_SIZE)
+    )
+    return dataset.prefetch(2).with_options(_options())
+
+
+def _examples(encoded: list[bytes]) -> tf.data.Dataset:
+    number = np.arange(len(encoded), dtype=np.int64)
+    return tf.data.Dataset.from_tensor_slices(
+        {"encoded": encoded, "label": number, "index": number}
+    )
+
+
+def _options() -> tf.data.Options:
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def main(_: list[str]) -> None:
+    """Prints the table and the ratios."""
+    makers = {
+        name: functools.partial(make_side, name, _THREADS.value)
+        for name in _SIDES
+    }
+    speeds = turns.compare(makers, _ROUNDS.value)
+    print(f"{'':>12}{'images/s':>10}{'us an image':>13}")
+    for name, speed in speeds.items():
+        print(f"{name:>12}{speed:>10.0f}{1e6 / speed:>13.0f}")
+    whole = 1 / speeds["ours"]
+    decoding = 1 / speeds["decoded"] / whole
+    augmenting = 1 - 1 / speeds["unaugmented"] / whole
+    print(
+        f"decoding {decoding:.0%}, RandAugment {augmenting:.0%}, the rest "
+        f"(resizing, flips, batches) {1 - decoding - augmenting:.0%}"
+    )
+    ratio = speeds["ours"] / speeds["plain"]
+    print(
+        json.dumps(
+            {
+                "plain": round(ratio, 2),
+                "decoding_share": round(decoding, 2),
+                "rand_augment_share": round(augmenting, 2),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,55 @@
+"""Comparisons: the sides take turns, each in a process of its own."""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+
+# One turn: returns a figure, such as images/s.
+Turn = Callable[[], float]
+
+
+def images_per_second(run: Callable[[], object], num_images: int) -> float:
+    """Times one call."""
+    begin = time.perf_counter()
+    run()
+    return num_images / (time.perf_counter() - begin)
+
+
+def compare(
+    sides: Mapping[str, Callable[[], Turn]], rounds: int
+) -> dict[str, float]:
+    """The median of each side's turns.
+
+    Args:
+        sides: by name, functions that can be pickled: called in the side's
+            own process, they prepare and warm up what is measured.
+        rounds: turns of each side.
+    """
+    context = multiprocessing.get_context("spawn")
+    workers = {}
+    for name, make in sides.items():
+        connection, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(make, theirs))
+        process.start()
+        theirs.close()
+        connection.recv()
+        workers[name] = (process, connection)
+    figures: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, (_, connection) in workers.items():
+            connection.send(True)
+            figures[name].append(connection.recv())
+    for process, connection in workers.values():
+        connection.send(False)
+        process.join()
+    return {name: statistics.median(turns) for name, turns in figures.items()}
+
+
+def _serve(make: Callable[[], Turn], connection: Connection) -> None:
+    """Takes a turn whenever asked."""
+    turn = make()
+    connection.send("ready")
+    while connection.recv():
+        connection.send(turn())

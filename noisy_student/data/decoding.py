@@ -19,6 +19,7 @@ Example = dict[str, tf.Tensor]
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
 _COMPLAINT = "cannot be decoded"
+_MAX_NAMES = 3  # of broken images in an error
 
 
 def decode_batch(
@@ -88,8 +89,11 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
         decodable: bool (batch,).
     """
     broken = tf.boolean_mask(records, ~decodable)
+    names = tf.strings.reduce_join(broken[:_MAX_NAMES], separator=", ")
+    others = tf.maximum(tf.size(broken) - _MAX_NAMES, 0)
+    count = tf.strings.join([" and ", tf.strings.as_string(others), " others"])
     message = tf.strings.join(
-        [tf.strings.reduce_join(broken, separator=", "), " " + _COMPLAINT]
+        [names, tf.where(others > 0, count, ""), " " + _COMPLAINT]
     )
     tf.debugging.Assert(tf.reduce_all(decodable), [message])
 

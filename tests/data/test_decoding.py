@@ -78,6 +78,17 @@ def test_refusal_names_the_images():
         refuse(tf.constant([True, False, False]))
 
 
+def test_a_refusal_of_many_names_some():
+    @tf.function
+    def refuse():
+        records = tf.constant([f"image {i}" for i in range(6)])
+        decoding.refuse_undecodable(records, tf.range(6) < 1)
+
+    message = "^image 1, image 2, image 3 and 2 others cannot be decoded"
+    with pytest.raises(InputError, match=message), decoding.input_errors():
+        refuse()
+
+
 def test_other_errors_stay_what_they_are():
     with pytest.raises(tf.errors.InvalidArgumentError), decoding.input_errors():
         tf.reshape([1, 2], [3])

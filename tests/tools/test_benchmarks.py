@@ -1,13 +1,27 @@
+import functools
+import io
 import json
 import math
 import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from noisy_student import models
-from tools.benchmarks import digits_seeds, growth, kills, train_step
+from tools.benchmarks import (
+    digits_seeds,
+    growth,
+    input_pipeline,
+    kills,
+    photographs,
+    pil_rand_augment,
+    train_step,
+    turns,
+)
 
 
 def results(seed, *accuracies):
@@ -99,3 +113,35 @@ def test_the_stock_model_is_the_same_network(side, small):
     assert sizes[0] == sizes[1]
     last = stock.get_layer("top_conv").output.shape
     assert tuple(ours.get_layer("head").output.shape) == tuple(last)
+
+
+def test_sides_take_as_many_turns_and_the_median_counts():
+    # A side whose turns give 1, 2, 3, ..., of functions that can be pickled.
+    rising = functools.partial(functools.partial, next, iter([1.0, 2.0, 9.0]))
+    medians = turns.compare({"a": rising, "b": rising}, rounds=3)
+    assert medians == {"a": 2.0, "b": 2.0}
+
+
+@pytest.mark.parametrize("side", [32, 224])
+def test_windows_of_photographs_are_different(side):
+    images = photographs.windows(side, 6)
+    assert images.shape == (6, side, side, 3) and images.dtype == np.uint8
+    assert len(np.unique(images.reshape(6, -1), axis=0)) == 6
+    assert (images.std(axis=(1, 2, 3)) > 5).all()
+
+
+def test_pils_policy_draws_all_operations():
+    images = np.repeat(photographs.windows(32, 1), 64, axis=0)
+    noised = pil_rand_augment.rand_augment(0, images, 1, 15, 4.0, 4.0)
+    assert noised.shape == images.shape and noised.dtype == np.uint8
+    assert len(np.unique(noised.reshape(64, -1), axis=0)) > 12
+
+
+def test_the_compared_pipelines_yield_batches_of_one_form():
+    encoded = photographs.jpegs(500, 375, 4)
+    assert Image.open(io.BytesIO(encoded[0])).size == (500, 375)
+    ours = input_pipeline.our_pipeline(encoded, "none", 1)
+    images = next(iter(ours))["image"]
+    assert images.shape == (64, 224, 224, 3) and images.dtype == tf.uint8
+    plain = input_pipeline.plain_pipeline(encoded, 1)
+    assert plain.element_spec[0].shape == (64, 224, 224, 3)

@@ -14,6 +14,7 @@ def experiment(directory, **train):
         data=config.DataConfig("digits"),
         model=config.ModelConfig("efficientnet-b0"),
         noise=config.NoiseConfig(),
+        input_pipeline=config.InputConfig(),
         train=config.TrainConfig(**train),
         pseudo_labels=config.PseudoLabelConfig(),
         predict=config.PredictConfig(),
@@ -73,6 +74,7 @@ def test_what_does_not_change_the_result_may_differ(tmp_path):
         model_dir="elsewhere",
         run=config.RunConfig(eval_batch_size=1),
         data=config.DataConfig("digits", tfds_data_dir="moved"),
+        input_pipeline=config.InputConfig(num_parallel_calls=3, cache_mib=0),
     )
     run_directory.check(tmp_path, changed)
 

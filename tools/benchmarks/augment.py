@@ -14,7 +14,6 @@ differently; both are given the strength magnitude / 30 of their own scales.
 import functools
 import itertools
 import json
-import os
 
 import tensorflow as tf
 from absl import app, flags
@@ -40,15 +39,6 @@ _PEERS = flags.DEFINE_multi_enum(
     ["keras_cv", "keras", "pil"],
     ["keras_cv", "keras", "pil"],
     "Against whom.",
-)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 5, "Turns of each side.", lower_bound=1
-)
-_THREADS = flags.DEFINE_integer(
-    "threads",
-    os.cpu_count() or 1,
-    "Threads or processes of each.",
-    lower_bound=1,
 )
 _MAGNITUDE = flags.DEFINE_float(
     "magnitude", 15.0, "Of the operations.", lower_bound=0, upper_bound=30
@@ -117,11 +107,11 @@ def main(_: list[str]) -> None:
     for side in map(int, _SIDES.value):
         makers = {
             name: functools.partial(
-                make_side, name, side, _MAGNITUDE.value, _THREADS.value
+                make_side, name, side, _MAGNITUDE.value, turns.THREADS.value
             )
             for name in ["ours", *_PEERS.value]
         }
-        speeds = turns.compare(makers, _ROUNDS.value)
+        speeds = turns.compare(makers, turns.ROUNDS.value)
         for peer in _PEERS.value:
             mine, theirs = speeds["ours"], speeds[peer]
             ratios[f"{peer}_{side}"] = round(mine / theirs, 2)

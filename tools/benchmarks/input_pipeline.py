@@ -15,11 +15,10 @@ them adds to the time of an image is its share.
 import functools
 import itertools
 import json
-import os
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import app
 
 from noisy_student import noise
 from noisy_student.config import InputConfig, NoiseConfig
@@ -31,13 +30,6 @@ _BATCH_SIZE = 64
 _BATCHES = 40  # of a turn: some seconds
 _WARM_UP = 4
 _SIDES = ("ours", "plain", "unaugmented", "decoded")
-
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 5, "Turns of each side.", lower_bound=1
-)
-_THREADS = flags.DEFINE_integer(
-    "threads", os.cpu_count() or 1, "Threads of each side.", lower_bound=1
-)
 
 
 def make_side(name: str, threads: int) -> turns.Turn:
@@ -155,10 +147,10 @@ def _options() -> tf.data.Options:
 def main(_: list[str]) -> None:
     """Prints the table and the ratios."""
     makers = {
-        name: functools.partial(make_side, name, _THREADS.value)
+        name: functools.partial(make_side, name, turns.THREADS.value)
         for name in _SIDES
     }
-    speeds = turns.compare(makers, _ROUNDS.value)
+    speeds = turns.compare(makers, turns.ROUNDS.value)
     print(f"{'':>12}{'images/s':>10}{'us an image':>13}")
     for name, speed in speeds.items():
         print(f"{name:>12}{speed:>10.0f}{1e6 / speed:>13.0f}")

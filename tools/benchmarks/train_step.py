@@ -49,9 +49,6 @@ _SIDES = ("ours", "keras")
 _CASES = flags.DEFINE_multi_enum(
     "cases", list(CASES), list(CASES), "What to compare."
 )
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 7, "Turns of each side.", lower_bound=1
-)
 _KERAS_JIT = flags.DEFINE_bool(
     "keras_jit",
     False,
@@ -128,7 +125,7 @@ def main(_: list[str]) -> None:
             )
             for side in _SIDES
         }
-        mine, theirs = turns.compare(makers, _ROUNDS.value).values()
+        mine, theirs = turns.compare(makers, turns.ROUNDS.value).values()
         ratios[name] = round(mine / theirs, 2)
         print(
             f"{name:>12}{mine:>10.1f}{theirs:>10.1f}{ratios[name]:>8.2f}",

@@ -1,10 +1,21 @@
 """Comparisons: the sides take turns, each in a process of its own."""
 
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+
+from absl import flags
+
+ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each side.", lower_bound=1)
+THREADS = flags.DEFINE_integer(
+    "threads",
+    os.cpu_count() or 1,
+    "Threads (or processes) of each side's input pipeline.",
+    lower_bound=1,
+)
 
 # One turn: returns a figure, such as images/s.
 Turn = Callable[[], float]

@@ -129,8 +129,8 @@ def assign(
             "\n  ".join(
                 [
                     f"{source} does not fit {model.name}; nothing was changed:",
-                    *complaints,
-                    _hint(variables, weights),
+                    *complaints.values(),
+                    _hint(complaints, weights),
                 ]
             )
         )
@@ -139,32 +139,28 @@ def assign(
     return fresh_head
 
 
-def _complaints(variables, weights: Weights, ignored) -> list[str]:
-    missing = [f"missing: {name}" for name in variables if name not in weights]
-    left_over = [
-        f"left over: {name}"
+def _complaints(variables, weights: Weights, ignored) -> dict[str, str]:
+    """What does not fit, by name."""
+    missing = {
+        name: f"missing: {name}" for name in variables if name not in weights
+    }
+    left_over = {
+        name: f"left over: {name}"
         for name in sorted(weights)
         if name not in variables and name not in ignored
-    ]
-    other_shapes = [
-        f"of another shape: {name} is {weights[name].shape}, not "
+    }
+    other_shapes = {
+        name: f"of another shape: {name} is {weights[name].shape}, not "
         f"{tuple(variable.shape)}"
         for name, variable in variables.items()
         if name in weights and weights[name].shape != tuple(variable.shape)
-    ]
-    return missing + left_over + other_shapes
-
-
-def _hint(variables, weights: Weights) -> str:
-    """What to do about it."""
-    wrong = {
-        name
-        for name in [*variables, *weights]
-        if name not in variables
-        or name not in weights
-        or weights[name].shape != tuple(variables[name].shape)
     }
-    if wrong <= set(original_names.HEAD):
+    return missing | left_over | other_shapes
+
+
+def _hint(wrong: dict[str, str], weights: Weights) -> str:
+    """What to do about it."""
+    if wrong.keys() <= set(original_names.HEAD):
         return (
             "Only the classifier differs: set num_label_classes, or "
             "allow_new_head for a fresh one."

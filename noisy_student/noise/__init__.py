@@ -1,14 +1,16 @@
 """Input noise: RandAugment, and the crops and flips that go with it."""
 
+from noisy_student.noise.batches import (
+    random_cutout,
+    random_flip,
+    random_pad_crop,
+)
 from noisy_student.noise.crops import (
     central_crop,
     decode,
     decode_random_area,
     random_and_central_crop,
     random_area_crop,
-    random_cutout,
-    random_flip,
-    random_pad_crop,
 )
 from noisy_student.noise.keras_cv import keras_cv_rand_augment
 from noisy_student.noise.policy import OP_NAMES, apply_op

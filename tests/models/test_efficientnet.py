@@ -7,20 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import tasks
 from noisy_student.config import ModelConfig
 from noisy_student.models import efficientnet, original_names, weights
-
-SMALL = ModelConfig(
-    "efficientnet-b0",
-    num_classes=10,
-    input_image_size=32,
-    width_coefficient=0.25,
-    depth_coefficient=0.34,
-    small_image_model=True,
-    mean=tasks.KNOWN["svhn_cropped"].mean,
-    std=tasks.KNOWN["svhn_cropped"].std,
-)
+from tests.models.small import SMALL, gradients_of
 
 
 @pytest.mark.parametrize(
@@ -176,19 +165,6 @@ def test_saved_model_gives_the_same_logits_in_a_new_process(tmp_path):
     )
 
 
-def gradients_of(model, images, compiled=False):
-    """Loss and gradients of one training pass, noise included."""
-
-    def run():
-        with tf.GradientTape() as tape:
-            logits = model(images, training=True)
-            loss = tf.reduce_sum(tf.nn.log_softmax(logits)[:, 0])
-        variables = [v.value for v in model.trainable_variables]
-        return loss, tape.gradient(loss, variables)
-
-    return tf.function(run, jit_compile=compiled)()
-
-
 def test_xla_compiles_the_forward_and_backward_pass():
     config = dataclasses.replace(
         SMALL, stochastic_depth_rate=0.0, dropout_rate=0.0
@@ -223,46 +199,6 @@ def test_bfloat16_features_and_float32_results():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_the_stem_and_first_blocks_are_frozen():
-    config = dataclasses.replace(SMALL, fix_layer_num=3)
-    model = efficientnet.build_model(config)
-    frozen = ["stem", "blocks_0", "blocks_1", "blocks_2"]
-    trainable = {id(variable) for variable in model.trainable_variables}
-    before = {
-        layer.name: [weight.numpy() for weight in layer.weights]
-        for layer in model.layers
-    }
-    images = tf.random.uniform([4, 32, 32, 3], 0, 255)
-    _, gradients = gradients_of(model, images)
-    assert all(gradient is not None for gradient in gradients)
-    for layer in model.layers:
-        if not layer.weights or layer.name == "logits":
-            continue
-        assert (layer.name in frozen) == (not layer.trainable)
-        moved = any(
-            np.any(old != new)
-            for old, new in zip(before[layer.name], layer.weights, strict=True)
-        )
-        assert moved == (layer.name not in frozen), layer.name
-        own = {id(variable) for variable in layer.weights}
-        assert bool(own & trainable) == (layer.name not in frozen)
-
-
-def test_a_frozen_block_drops_nothing():
-    model = efficientnet.build_model(
-        dataclasses.replace(SMALL, depth_coefficient=1.0, fix_layer_num=3)
-    )
-    block = model.get_layer("blocks_2")
-    block.drop.rate = 0.5
-    x = tf.random.normal([64, 4, 4, block.settings["input_filters"]])
-    np.testing.assert_array_equal(block(x, training=True), block(x))
-
-
-def test_more_frozen_blocks_than_blocks_are_refused():
-    with pytest.raises(ValueError, match="has 10 blocks; got fix_layer_num=11"):
-        efficientnet.build_model(dataclasses.replace(SMALL, fix_layer_num=11))
-
-
 @pytest.mark.parametrize(("small", "side"), [(True, 8), (False, 32)])
 def test_images_smaller_than_the_strides_are_refused(small, side):
     config = dataclasses.replace(
@@ -286,21 +222,6 @@ def test_images_of_the_wrong_shape_are_refused(shape, message):
     model = efficientnet.build_model(SMALL)
     with pytest.raises(ValueError, match=f"(?s){message}"):
         model(np.zeros(shape, np.uint8))
-
-
-def test_frozen_layers_stay_frozen_on_disk(tmp_path):
-    model = efficientnet.build_model(
-        dataclasses.replace(SMALL, fix_layer_num=1)
-    )
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    shapes = [weight.shape for weight in model.trainable_variables]
-    assert [w.shape for w in loaded.trainable_variables] == shapes
-    before = loaded.get_layer("stem").norm.moving_mean.numpy()
-    loaded(np.full((2, 32, 32, 3), 50, np.uint8), training=True)
-    np.testing.assert_array_equal(
-        loaded.get_layer("stem").norm.moving_mean, before
-    )
 
 
 def test_replicas_must_fit_the_groups_of_norms():

@@ -5,18 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
 from noisy_student.models import efficientnet, original_names, weights
-
-SMALL = ModelConfig(
-    "efficientnet-b0",
-    num_classes=10,
-    input_image_size=32,
-    width_coefficient=0.25,
-    depth_coefficient=0.34,
-    small_image_model=True,
-)
+from tests.models.small import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ differently; both are given the strength magnitude / 30 of their own scales.
 """
 
 import functools
-import itertools
 import json
 
 import tensorflow as tf
@@ -29,7 +28,6 @@ _TURNS = {
     "keras": {32: 40, 224: 4},
     "pil": {32: 100, 224: 100},
 }
-_WARM_UP = 4
 
 _SIDES = flags.DEFINE_multi_enum(
     "sides", ["32", "224"], ["32", "224"], "Sides of the images in pixels."
@@ -70,20 +68,7 @@ def make_side(
         .prefetch(2)
         .with_options(options)
     )
-
-    def turn() -> float:
-        batches = iter(dataset)
-
-        def take(number: int) -> None:
-            for _ in itertools.islice(batches, number):
-                pass
-
-        take(_WARM_UP)
-        run = functools.partial(take, count)
-        return turns.images_per_second(run, count * batch_size)
-
-    turn()
-    return turn
+    return turns.over_batches(dataset, count, batch_size)
 
 
 def _augmentation(name: str, magnitude: float, limits: tuple[float, float]):

@@ -13,7 +13,6 @@ them adds to the time of an image is its share.
 """
 
 import functools
-import itertools
 import json
 
 import numpy as np
@@ -28,7 +27,6 @@ from tools.benchmarks import photographs, turns
 _WIDTH, _HEIGHT, _SIDE = 500, 375, 224
 _BATCH_SIZE = 64
 _BATCHES = 40  # of a turn: some seconds
-_WARM_UP = 4
 _SIDES = ("ours", "plain", "unaugmented", "decoded")
 
 
@@ -44,20 +42,7 @@ def make_side(name: str, threads: int) -> turns.Turn:
         dataset = plain_pipeline(encoded, threads)
     else:
         dataset = decoding_alone(encoded, threads)
-
-    def turn() -> float:
-        batches = iter(dataset)
-
-        def take(number: int) -> None:
-            for _ in itertools.islice(batches, number):
-                pass
-
-        take(_WARM_UP)
-        run = functools.partial(take, _BATCHES)
-        return turns.images_per_second(run, _BATCHES * _BATCH_SIZE)
-
-    turn()
-    return turn
+    return turns.over_batches(dataset, _BATCHES, _BATCH_SIZE)
 
 
 def our_pipeline(

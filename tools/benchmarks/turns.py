@@ -1,10 +1,12 @@
 """Comparisons: the sides take turns, each in a process of its own."""
 
+import functools
+import itertools
 import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
 
 from absl import flags
@@ -26,6 +28,26 @@ def images_per_second(run: Callable[[], object], num_images: int) -> float:
     begin = time.perf_counter()
     run()
     return num_images / (time.perf_counter() - begin)
+
+
+def over_batches(
+    dataset: Iterable, batches: int, batch_size: int, warm_up: int = 4
+) -> Turn:
+    """Turns that read so many batches of a pipeline, warmed up."""
+
+    def turn() -> float:
+        iterator = iter(dataset)
+
+        def take(number: int) -> None:
+            for _ in itertools.islice(iterator, number):
+                pass
+
+        take(warm_up)
+        run = functools.partial(take, batches)
+        return images_per_second(run, batches * batch_size)
+
+    turn()
+    return turn
 
 
 def compare(

@@ -9,8 +9,8 @@ _AUGMENT_NAME = flags.DEFINE_enum(
     "none",
     config.AUGMENTATIONS,
     "none: crops and flips only; v1: RandAugment too, and for small images "
-    "a cut-out square of half the side; keras_cv: keras-cv's RandAugment "
-    "instead (slower; its runs cannot be repeated exactly).",
+    "a cut-out square of half the side; keras_cv: keras-cv's in its place "
+    "(slower; its runs cannot be repeated exactly).",
 )
 _UNL_AUG = flags.DEFINE_enum(
     "unl_aug",

@@ -100,8 +100,17 @@ def train_model(
     method = methods.make_method(train)
 
     def batches(start_step: int) -> tf.data.Dataset:
+        noised = pipelines.NoisedBatches(
+            _format(config, data, models.input_side(model)),
+            config.noise,
+            train.train_batch_size,
+            seed,
+            start_step,
+            with_teacher="teacher_image" in method.batch_keys,
+            input=config.input_pipeline,
+        )
         dataset = _training_batches(
-            config, data, model, train, pseudo_label_dir, seed, start_step
+            noised, data, model, train, pseudo_label_dir
         )
         # Besides choosing keys, a map between batching and distribution
         # makes the strategy divide every tensor of the batch by itself; it
@@ -150,13 +159,14 @@ def label_images(
         return
     model = models.load_model(teacher)
     image_format = _format(config, data, model.input_shape[1])
+    warnings = decoding.SkipWarnings()
 
     def batches(source: sources.ImageSource) -> tf.data.Dataset:
         return pipelines.plain_images(
             source,
             image_format,
             config.run.eval_batch_size,
-            skip_undecodable=True,
+            warnings=warnings,
             input_config=config.input_pipeline,
         )
 
@@ -181,23 +191,13 @@ def evaluate_model(
 
 
 def _training_batches(
-    config: ExperimentConfig,
+    batches: pipelines.NoisedBatches,
     data: sources.TaskData,
     model: ModelConfig,
     train: TrainConfig,
     pseudo_label_dir: pathlib.Path | None,
-    seed: int,
-    start_step: int,
 ) -> tf.data.Dataset:
     """Labelled and, where there are pseudo labels, unlabelled batches."""
-    batches = pipelines.NoisedBatches(
-        _format(config, data, models.input_side(model)),
-        config.noise,
-        train.train_batch_size,
-        seed,
-        start_step,
-        input=config.input_pipeline,
-    )
     labeled = pipelines.labeled_images(data.labeled, batches)
     if pseudo_label_dir is None:
         return labeled

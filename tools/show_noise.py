@@ -6,9 +6,11 @@ below it rows of random draws of the whole policy.
   python tools/show_noise.py --output=noise.png
   python tools/show_noise.py --image=cat.jpg --side=224 --magnitudes=5,27
 
---randaug_layer and --seed are those of the draws.
+--randaug_layer, --cutout_op and --seed are those of the draws. Sides of 64
+pixels or less are noised as small images are, larger ones as ImageNet's.
 """
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable
@@ -16,13 +18,15 @@ from collections.abc import Callable
 import numpy as np
 from absl import app
 from absl import flags as absl_flags
-from PIL import Image, ImageDraw
 
 # Run by its path, so that the tree above must be put on Python's.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
+from flags import noise as noise_flags
+from flags import run as run_flags
 from flags.entry import run_planned
+from noisy_student.config import NoiseConfig
 
 _OUTPUT = absl_flags.DEFINE_string("output", "noise.png", "The PNG to write.")
 _IMAGE = absl_flags.DEFINE_string(
@@ -42,81 +46,7 @@ _RANDOM_ROWS = absl_flags.DEFINE_integer(
     "random_rows", 4, "Rows of the policy's random draws.", lower_bound=0
 )
 
-_LABEL_WIDTH, _LINE, _GAP = 96, 16, 2  # pixels
-
-
-def grid(
-    image: np.ndarray,
-    magnitudes: list[float],
-    random_rows: int,
-    num_layers: int,
-    seed: int,
-) -> Image.Image:
-    """Draws all operations and some random draws of the policy.
-
-    Args:
-        image: uint8 (side, side, 3).
-        magnitudes: of the columns.
-        random_rows: rows of random draws.
-        num_layers: operations of each draw.
-        seed: of the draws.
-    """
-    from noisy_student import noise
-
-    limits = _limits(len(image))
-    rows = [
-        (
-            name,
-            [
-                noise.apply_op(name, image, magnitude, 1, None, *limits).numpy()
-                for magnitude in magnitudes
-            ],
-        )
-        for name in noise.OP_NAMES
-    ]
-    drawn = [
-        noise.RandAugment(num_layers, magnitude, *limits)(
-            np.stack([image] * random_rows), seed=[seed, column]
-        ).numpy()
-        for column, magnitude in enumerate(magnitudes)
-        if random_rows
-    ]
-    rows += [
-        (f"random {row + 1}", [images[row] for images in drawn])
-        for row in range(random_rows)
-    ]
-    return _paint(rows, [f"{magnitude:g}" for magnitude in magnitudes])
-
-
-def _limits(side: int) -> tuple[float, float]:
-    """Shift and half cut-out at magnitude 10 that fit the image.
-
-    The paper's 100 and 40 pixels at 224, an eighth of the side of small ones.
-    """
-    if side <= 64:
-        return side / 8, side / 8
-    return 100 * side / 224, 40 * side / 224
-
-
-def _paint(
-    rows: list[tuple[str, list[np.ndarray]]], titles: list[str]
-) -> Image.Image:
-    """Images in rows and columns with their names."""
-    side = len(rows[0][1][0])
-    cell = side + _GAP
-    size = (_LABEL_WIDTH + cell * len(titles), _LINE + cell * len(rows))
-    picture = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(picture)
-    for column, title in enumerate(titles):
-        place = (_LABEL_WIDTH + column * cell + side // 2, _LINE // 2)
-        draw.text(place, title, fill="black", anchor="mm")
-    for row, (name, images) in enumerate(rows):
-        top = _LINE + row * cell
-        draw.text((4, top + side // 2), name, fill="black", anchor="lm")
-        for column, image in enumerate(images):
-            left = _LABEL_WIDTH + column * cell
-            picture.paste(Image.fromarray(image), (left, top))
-    return picture
+_LARGEST_SMALL = 64  # side in pixels
 
 
 def plan() -> Callable[[], None]:
@@ -128,22 +58,36 @@ def plan() -> Callable[[], None]:
     output = pathlib.Path(_OUTPUT.value)
     if not output.parent.is_dir():
         raise ValueError(f"output: the directory {output.parent} is missing.")
+    if output.is_dir():
+        raise ValueError(f"output must be a file; {output} is a directory.")
     image = _read_image(_IMAGE.value, _SIDE.value)
 
+    # Costs seconds to import, which bad flags need not wait for.
+    from noisy_student.noise import grid
+
     def work() -> None:
-        picture = grid(
-            image,
-            magnitudes,
-            _RANDOM_ROWS.value,
-            config.noise.randaug_layer,
-            config.seed,
-        )
+        layers = _layers(config.noise, magnitudes)
+        picture = grid.draw(image, layers, _RANDOM_ROWS.value, config.seed)
         temporary = output.with_name(f"tmp.{output.name}")
         picture.save(temporary, "PNG")
         temporary.replace(output)
         print(output)
 
     return work
+
+
+def _layers(config: NoiseConfig, magnitudes: list[float]) -> list:
+    """RandAugment as training has it, at each magnitude."""
+    from noisy_student.data import views
+
+    small = _SIDE.value <= _LARGEST_SMALL
+    image_format = views.ImageFormat(_SIDE.value, small, horizontal_flip=False)
+    return [
+        views.rand_augment(
+            image_format, dataclasses.replace(config, randaug_mag=magnitude)
+        )
+        for magnitude in magnitudes
+    ]
 
 
 def _magnitude(text: str) -> float:
@@ -181,4 +125,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    flags.show_in_help(noise_flags, run_flags)
     app.run(main)

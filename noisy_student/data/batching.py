@@ -17,10 +17,7 @@ def chunk_size(batch_size: int) -> int:
 
 def merge_chunks(chunks: Example) -> Example:
     """(chunks, size, ...) to (chunks * size, ...)."""
-    return {
-        key: tf.reshape(x, [x.shape[0] * x.shape[1], *x.shape[2:]])
-        for key, x in chunks.items()
-    }
+    return {key: tf.reshape(x, [-1, *x.shape[2:]]) for key, x in chunks.items()}
 
 
 def pad(batch: Example, batch_size: int) -> Example:

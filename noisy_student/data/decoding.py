@@ -1,12 +1,12 @@
 """Decodes batches of encoded images, and copes with those that are broken.
 
 A broken image ends a run where its label counts, with an error that names
-it, and is passed over with a warning where it has none.
+it; where it has none it weighs nothing, and a warning names it.
 """
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,7 @@ from absl import logging
 from noisy_student.errors import InputError
 
 Example = dict[str, tf.Tensor]
+Spec = Mapping[str, tf.TensorSpec]
 # From an encoded image, string (), and a seed, int64 (2,).
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
@@ -23,7 +24,7 @@ _MAX_NAMES = 3  # of broken images in an error
 
 
 def decode_batch(
-    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Example
+    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Spec
 ) -> tuple[Example, tf.Tensor]:
     """Applies a view to each image of a batch.
 
@@ -56,7 +57,7 @@ def decode_batch(
 
 
 def _decode_one_by_one(
-    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Example
+    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Spec
 ) -> tuple[Example, tf.Tensor]:
     """`decode_batch`, whatever is broken."""
     count = tf.size(encoded, out_type=tf.int64)
@@ -91,35 +92,11 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
     broken = tf.boolean_mask(records, ~decodable)
     names = tf.strings.reduce_join(broken[:_MAX_NAMES], separator=", ")
     others = tf.maximum(tf.size(broken) - _MAX_NAMES, 0)
-    count = tf.strings.join([" and ", tf.strings.as_string(others), " others"])
+    count = tf.strings.join([" and ", tf.strings.as_string(others), " more"])
     message = tf.strings.join(
         [names, tf.where(others > 0, count, ""), " " + _COMPLAINT]
     )
     tf.debugging.Assert(tf.reduce_all(decodable), [message])
-
-
-def replace_undecodable(batch: Example, decodable: tf.Tensor) -> Example:
-    """Puts other images of the batch in the place of broken ones.
-
-    So batches keep their size and every image its place in the order, which
-    a run that resumes relies on.
-
-    Args:
-        batch: tensors of (batch, ...).
-        decodable: bool (batch,).
-    """
-    sound = tf.where(decodable)[:, 0]
-    tf.debugging.Assert(
-        tf.size(sound) > 0, [f"all images of a batch {_COMPLAINT}"]
-    )
-
-    def replaced() -> Example:
-        number = tf.range(tf.size(decodable, out_type=tf.int64))
-        others = tf.gather(sound, number % tf.size(sound, out_type=tf.int64))
-        index = tf.where(decodable, number, others)
-        return {key: tf.gather(tensor, index) for key, tensor in batch.items()}
-
-    return tf.cond(tf.reduce_all(decodable), lambda: batch, replaced)
 
 
 class SkipWarnings:
@@ -160,9 +137,10 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        found = re.search(rf"\[([^\[]*{_COMPLAINT})", error.message)
+        asserted = rf"assertion failed: \[(.*?{_COMPLAINT})"
+        found = re.search(asserted, error.message, re.DOTALL)
         if found is None:
             raise
         raise InputError(
-            f"{found[1]}. Replace it or take it out of the data set."
+            f"{found[1]}. Replace what is broken, or take it out of the data."
         ) from error

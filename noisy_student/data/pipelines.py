@@ -25,6 +25,9 @@ from noisy_student.data import (
 )
 from noisy_student.data.decoding import Example
 
+# From a chunk's number, int64 (), and the chunk.
+Stage = Callable[[tf.Tensor, Example], Example]
+
 _MAX_CACHED_SIDE = 64  # 12 KiB an image
 # Each kind of images has an order and noise of its own.
 _LABELED, _UNLABELED = 0, 1
@@ -84,8 +87,9 @@ def pseudo_labeled_images(
 ) -> tf.data.Dataset:
     """Endless batches of noised images with their teacher's probabilities.
 
-    An image that cannot be decoded is passed over with a warning; another of
-    its batch stands in its place.
+    An image that cannot be decoded is black, has the weight 0 and is warned
+    of. So every other image keeps its place in the order, which a run that
+    resumes relies on.
 
     Args:
         paths: files of pseudo-labelled records.
@@ -96,8 +100,9 @@ def pseudo_labeled_images(
     Returns:
         A dataset of dicts: `unlabeled_image` and, if asked for,
         `teacher_image`, uint8 (batch_size, side, side, 3),
-        `unlabeled_label`, int64 (batch_size,), and
-        `unlabeled_probabilities`, float32 (batch_size, num_classes).
+        `unlabeled_label`, int64 (batch_size,), `unlabeled_probabilities`,
+        float32 (batch_size, num_classes), and `unlabeled_weight`, float32
+        (batch_size,), 0 or 1.
     """
     dataset = records.read_pseudo_labeled(sorted(paths), num_classes)
     warnings = decoding.SkipWarnings()
@@ -105,7 +110,7 @@ def pseudo_labeled_images(
 
     def check(batch: Example, decodable: tf.Tensor) -> Example:
         warnings.watch(batch["record"], decodable)
-        return decoding.replace_undecodable(batch, decodable)
+        return batch | {"weight": tf.cast(decodable, tf.float32)}
 
     def named(batch: Example) -> Example:
         teacher = {k: batch.pop(k) for k in ["teacher_image"] if k in batch}
@@ -119,7 +124,7 @@ def plain_images(
     source: sources.ImageSource,
     image_format: views.ImageFormat,
     batch_size: int,
-    skip_undecodable: bool = False,
+    warnings: decoding.SkipWarnings | None = None,
     input_config: InputConfig | None = None,
 ) -> tf.data.Dataset:
     """One pass over a source without noise, in its order.
@@ -128,8 +133,8 @@ def plain_images(
         source: the images.
         image_format: how they reach the model.
         batch_size: images of a batch.
-        skip_undecodable: what to do with an image that cannot be decoded:
-            give it the weight 0 and warn, or end with an error.
+        warnings: of images that cannot be decoded, whose weight is 0; None
+            ends with an error at the first (see `decoding.input_errors`).
         input_config: how threads are used.
 
     Returns:
@@ -138,23 +143,27 @@ def plain_images(
         (batch_size,): 1, and 0 for what pads the last batch.
     """
     view, spec = views.plain_view(image_format), image_format.spec("image")
-    warnings = decoding.SkipWarnings()
+    threads = _threads(input_config or InputConfig())
+    chunk = batching.chunk_size(batch_size)
 
     def decode(batch: Example) -> Example:
         encoded, names = batch["encoded"], batch["record"]
         no_seeds = tf.zeros([tf.size(encoded), 2], tf.int64)
         images, decodable = decoding.decode_batch(encoded, no_seeds, view, spec)
-        if skip_undecodable:
-            warnings.watch(names, decodable)
-        else:
+        if warnings is None:
             decoding.refuse_undecodable(names, decodable)
+        else:
+            warnings.watch(names, decodable)
         weight = tf.cast(decodable, tf.float32)
         return images | {"label": batch["label"], "weight": weight}
 
     return (
         _examples(source)
-        .batch(batch_size)
-        .map(decode, num_parallel_calls=_threads(input_config or InputConfig()))
+        .batch(chunk)
+        .map(decode, num_parallel_calls=threads)
+        .map(lambda batch: batching.pad(batch, chunk))
+        .batch(batch_size // chunk)
+        .map(batching.merge_chunks)
         .map(lambda batch: batching.pad(batch, batch_size))
         .prefetch(2)
         .with_options(_options())
@@ -191,11 +200,11 @@ def _noised(
     decode, augment = _stages(batches, seed, check)
     threads = _threads(batches.input)
 
-    cached = _fits_in_cache(batches, num_images)
+    decoded = dataset.batch(batching.CHUNK).enumerate()
+    decoded = decoded.map(decode, num_parallel_calls=threads).unbatch()
+    cached = _fits_in_cache(decoded, num_images, batches)
     if cached:  # always the same, whatever the noise
-        dataset = dataset.batch(batching.CHUNK).enumerate()
-        dataset = dataset.map(decode, num_parallel_calls=threads)
-        dataset = dataset.unbatch().cache()
+        dataset = decoded.cache()
     return (
         shuffling.shuffled_epochs(
             dataset, num_images, seed, first, batches.input.shuffle_buffer_size
@@ -217,7 +226,7 @@ def _stages(
     batches: NoisedBatches,
     seed: tuple[int, int],
     check: Callable[[Example, tf.Tensor], Example],
-):
+) -> tuple[Stage, Stage]:
     """Two functions of a chunk's number and the chunk: decode and augment."""
     image_format, clean = batches.image_format, batches.noise.remove_aug
     keys = ["image"]
@@ -257,15 +266,18 @@ def _stages(
     return decode, augment
 
 
-def _fits_in_cache(batches: NoisedBatches, num_images: int) -> bool:
-    """Whether a source's decoded images are few and small enough to keep."""
+def _fits_in_cache(
+    decoded: tf.data.Dataset, num_images: int, batches: NoisedBatches
+) -> bool:
+    """Whether a source's decoded examples are few and small enough to keep."""
     image_format = batches.image_format
-    size = num_images * image_format.side**2 * 3
-    return (
-        image_format.small
-        and image_format.side <= _MAX_CACHED_SIDE
-        and size <= batches.input.cache_mib * 2**20
+    if not image_format.small or image_format.side > _MAX_CACHED_SIDE:
+        return False
+    example = sum(
+        spec.shape.num_elements() * spec.dtype.size
+        for spec in decoded.element_spec.values()
     )
+    return num_images * example <= batches.input.cache_mib * 2**20
 
 
 def _threads(config: InputConfig) -> int:

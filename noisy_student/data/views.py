@@ -1,13 +1,14 @@
 """How a task's images reach the model: decoded, cut to size and noised."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from noisy_student import noise, tasks
 from noisy_student.config import NoiseConfig
-from noisy_student.data.decoding import Example, View
+from noisy_student.data.decoding import Example, Spec, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ImageFormat:
             horizontal_flip=task.horizontal_flip if flip is None else flip,
         )
 
-    def spec(self, *keys: str) -> Example:
+    def spec(self, *keys: str) -> Spec:
         """The `tf.TensorSpec` of one image under each key."""
         return {
             key: tf.TensorSpec([self.side, self.side, 3], tf.uint8)
@@ -50,7 +51,7 @@ def plain_view(image_format: ImageFormat) -> View:
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
         if image_format.small:
-            return {"image": _resized(encoded, side)}
+            return {"image": noise.resize(noise.decode(encoded), side)}
         return {"image": noise.central_crop(encoded, side)}
 
     return view
@@ -88,20 +89,25 @@ def batch_noise(
 
     def apply(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.random.experimental.stateless_split(seed, 4)
+        flip = image_format.horizontal_flip
+        if flip and not small:
+            images = noise.random_flip(images, seeds[3])
         if augment is not None:
             images = augment(images, seeds[0])
             if small:
                 images = noise.random_cutout(images, seeds[1], side // 2)
         if small:
             images = noise.random_pad_crop(images, seeds[2], side // 8)
-        if image_format.horizontal_flip:
+        if flip and small:
             images = noise.random_flip(images, seeds[3])
         return images
 
     return apply
 
 
-def _augmentation(image_format: ImageFormat, config: NoiseConfig):
+def _augmentation(
+    image_format: ImageFormat, config: NoiseConfig
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
     """The function of images and seed that `augment_name` names, or None."""
     if config.augment_name == "none":
         return None
@@ -109,22 +115,25 @@ def _augmentation(image_format: ImageFormat, config: NoiseConfig):
         return noise.keras_cv_rand_augment(
             config.randaug_layer, config.randaug_mag
         )
-    full, half = 100.0, 40.0
-    if image_format.small:
-        full = half = image_format.side / 8
-    layer = noise.RandAugment(
-        num_layers=config.randaug_layer,
-        magnitude=config.randaug_mag,
-        translate_limit=full,
-        cutout_limit=half,
-        use_cutout=config.cutout_op,
-    )
+    layer = rand_augment(image_format, config)
     return lambda images, seed: layer(images, seed=seed)
 
 
-def _resized(encoded: tf.Tensor, side: int) -> tf.Tensor:
-    """Decodes and, where the size differs, resizes; uint8 (side, side, 3)."""
-    image = noise.decode(encoded)
-    image = tf.image.resize(image, [side, side], "bicubic")
-    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
-    return tf.ensure_shape(image, [side, side, 3])
+def rand_augment(
+    image_format: ImageFormat, config: NoiseConfig
+) -> noise.RandAugment:
+    """The layer of `augment_name=v1`.
+
+    Small images are shifted by up to an eighth of their side at magnitude 10,
+    and Cutout's square has a quarter of it.
+    """
+    build = functools.partial(
+        noise.RandAugment,
+        num_layers=config.randaug_layer,
+        magnitude=config.randaug_mag,
+        use_cutout=config.cutout_op,
+    )
+    if not image_format.small:
+        return build()
+    eighth = image_format.side / 8
+    return build(translate_limit=eighth, cutout_limit=eighth)

@@ -25,6 +25,7 @@ class NoisyStudent(base.Method):
         "unlabeled_image",
         "unlabeled_label",
         "unlabeled_probabilities",
+        "unlabeled_weight",
     )
 
     def __init__(
@@ -66,7 +67,7 @@ class NoisyStudent(base.Method):
             )
         per_example = losses.cross_entropy(targets, logits)
         term = base.LossTerm(
-            per_example, tf.ones_like(per_example), self.unlabel_ratio
+            per_example, batch["unlabeled_weight"], self.unlabel_ratio
         )
         return base.Losses(
             {"ext/loss": term},

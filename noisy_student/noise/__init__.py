@@ -11,6 +11,7 @@ from noisy_student.noise.crops import (
     decode_random_area,
     random_and_central_crop,
     random_area_crop,
+    resize,
 )
 from noisy_student.noise.keras_cv import keras_cv_rand_augment
 from noisy_student.noise.policy import OP_NAMES, apply_op
@@ -29,4 +30,5 @@ __all__ = [
     "random_cutout",
     "random_flip",
     "random_pad_crop",
+    "resize",
 ]

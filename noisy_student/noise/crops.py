@@ -21,7 +21,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 
     Returns:
       uint8 (height, width, 3), RGB, 0 to 255. Grey becomes RGB, transparency
-      is dropped.
+      is dropped. The palette of an 8-bit BMP is taken for grey.
 
     Raises:
       tf.errors.InvalidArgumentError: the content is no such image.
@@ -43,8 +43,9 @@ def random_area_crop(
 
     The window's width is 3/4 to 4/3 of its height. Where 10 tries find none
     in the image, and where the window is the whole image, the window of
-    `central_crop` is taken. Source: Szegedy et al., arXiv 1409.4842, as the
-    EfficientNets of arXiv 1911.04252 use it.
+    `central_crop` is taken. What of a JPEG is below the window is not read,
+    and so not noticed where it is missing. Source: Szegedy et al., arXiv
+    1409.4842, as the EfficientNets of arXiv 1911.04252 use it.
 
     Args:
       encoded: string (), a file's content, see `decode`.
@@ -58,7 +59,7 @@ def random_area_crop(
       ValueError: size is not positive.
     """
     _check_positive("size", size)
-    return _resize(decode_random_area(encoded, size, seed), size)
+    return resize(decode_random_area(encoded, size, seed), size)
 
 
 def decode_random_area(
@@ -90,7 +91,7 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
     def window(shape: tf.Tensor) -> tf.Tensor:
         return _central_window(shape, size)
 
-    return _resize(_decode_window(encoded, window), size)
+    return resize(_decode_window(encoded, window), size)
 
 
 def random_and_central_crop(
@@ -114,7 +115,7 @@ def random_and_central_crop(
     shape = tf.shape(image)
     random = _cut(image, _random_window(shape, size, seed))
     central = _cut(image, _central_window(shape, size))
-    return _resize(random, size), _resize(central, size)
+    return resize(random, size), resize(central, size)
 
 
 def _random_window(shape: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
@@ -176,8 +177,16 @@ def _decode_others(encoded: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
-def _resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes bicubically to (size, size, 3), rounded to uint8."""
+def resize(image: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes an image bicubically.
+
+    Args:
+      image: uint8 (height, width, 3).
+      size: side of the result in pixels.
+
+    Returns:
+      uint8 (size, size, 3), rounded.
+    """
     resized = tf.image.resize(image, [size, size], method="bicubic")
     rounded = tf.clip_by_value(tf.round(resized), 0.0, 255.0)
     return tf.ensure_shape(tf.cast(rounded, tf.uint8), [size, size, 3])

@@ -7,6 +7,7 @@ does is in `image_ops` and `geometry`; `apply_op` applies one by its name.
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -44,17 +45,17 @@ class Policy:
     use_cutout: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.num_layers, int) or self.num_layers < 0:
+        layers = self.num_layers
+        whole = isinstance(layers, numbers.Integral)
+        if not whole or isinstance(layers, bool) or layers < 0:
             raise ValueError(
-                "num_layers must be an integer of at least 0, "
-                f"got {self.num_layers!r}"
+                f"num_layers must be an integer of at least 0, got {layers!r}"
             )
         _check_magnitude(self.magnitude)
         for name in ("translate_limit", "cutout_limit"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"{name} must be at least 0, got {getattr(self, name)!r}"
-                )
+            limit = getattr(self, name)
+            if not isinstance(limit, int | float) or not limit >= 0:
+                raise ValueError(f"{name} must be at least 0, got {limit!r}")
 
     @property
     def op_names(self) -> tuple[str, ...]:
@@ -117,18 +118,27 @@ def apply_op(
       name: one of `OP_NAMES`.
       image: uint8 (height, width, 3), RGB.
       magnitude: strength from 0 to 30, see `RandAugment`.
-      sign: 1 or -1, for Rotate, ShearX, ShearY, TranslateX and TranslateY.
+      sign: 1 or -1, for Rotate, ShearX, ShearY, TranslateX and TranslateY;
+        may be an int32 tensor ().
       centre: int32 (2,), row and column, for Cutout; None: the middle.
       translate_limit: shift in pixels at magnitude 10.
       cutout_limit: half the side of the square in pixels at magnitude 10.
 
     Raises:
-      ValueError: the name is unknown or the magnitude out of range.
+      ValueError: the name is unknown, the magnitude or sign out of range, or
+        the image of another form.
     """
     if name not in OP_NAMES:
         raise ValueError(f"name must be one of {OP_NAMES}, got {name!r}")
     _check_magnitude(magnitude)
+    if isinstance(sign, int) and abs(sign) != 1:
+        raise ValueError(f"sign must be 1 or -1, got {sign}")
     image = tf.convert_to_tensor(image)
+    if image.dtype != tf.uint8 or image.shape.rank != 3 or image.shape[2] != 3:
+        raise ValueError(
+            "image must be uint8 of shape (height, width, 3), got "
+            f"{image.dtype.name} {image.shape}"
+        )
     if centre is None:
         centre = tf.shape(image)[:2] // 2
     operation = _operations(magnitude, translate_limit, cutout_limit)[name]
@@ -136,7 +146,7 @@ def apply_op(
 
 
 def _check_magnitude(magnitude: float) -> None:
-    if not 0 <= magnitude <= 30:
+    if not isinstance(magnitude, int | float) or not 0 <= magnitude <= 30:
         raise ValueError(
             f"magnitude must be between 0 and 30, got {magnitude!r}"
         )

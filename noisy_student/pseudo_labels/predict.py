@@ -4,8 +4,8 @@ The probabilities of an image that could not be decoded are all 0.
 
 A shard is the file `train-info-SSSSS-of-NNNNN-WWWWW` in the predictions'
 directory and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON with `image_num`,
-`seconds` and `made_from`) in the info directory. The second is written last,
-so that a shard that has it is whole and is not predicted again.
+`undecodable`, `seconds` and `made_from`) in the info directory. The second is
+written last, so that a shard that has it is whole and is not predicted again.
 """
 
 import dataclasses
@@ -164,7 +164,7 @@ def predict(
         start = time.monotonic()
         part = source.shard(shard, files.num_shards)
         description = f"predict shard {shard + 1}/{files.num_shards}"
-        remaining = part.num_images
+        remaining, undecodable = part.num_images, 0
         with (
             records.shard_writer(files.predictions(shard)) as writer,
             progress.bar(part.num_images, description, "image") as bar,
@@ -174,9 +174,11 @@ def predict(
                 for probabilities in batch:
                     writer.write(records.encode_prediction(probabilities))
                 remaining -= len(batch)
+                undecodable += int((batch == 0).all(axis=1).sum())
                 bar.update(len(batch))
         info = {
             "image_num": part.num_images,
+            "undecodable": undecodable,
             "seconds": round(time.monotonic() - start, 1),
             "made_from": made_from,
         }

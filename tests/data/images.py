@@ -14,7 +14,9 @@ LARGE = views.ImageFormat(side=24, small=False, horizontal_flip=True)
 
 def make_source(count=10, side=16, broken=()):
     """Images whose pixels are all ten times their number."""
-    images = [np.full((side, side, 3), 10 * i, np.uint8) for i in range(count)]
+    images = [
+        np.full((side, side, 3), 10 * i % 256, np.uint8) for i in range(count)
+    ]
     encoded = [tf.io.encode_png(image).numpy() for image in images]
     for number in broken:
         encoded[number] = encoded[number][:60]

@@ -84,6 +84,7 @@ def test_pseudo_labelled_records_come_back(tmp_path):
             "unlabeled_image",
             "unlabeled_label",
             "unlabeled_probabilities",
+            "unlabeled_weight",
         ]
         numbers = batch["unlabeled_image"][:, 0, 0, 0] // 10
         seen.extend(numbers)

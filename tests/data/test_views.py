@@ -1,10 +1,13 @@
 """What of an image training, the teacher and evaluation see."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student.config import NoiseConfig
+from noisy_student.config import InputConfig, NoiseConfig
 from noisy_student.data import pipelines, sources, views
 from tests.data.images import (
     LARGE,
@@ -55,7 +58,7 @@ def test_flips_only_where_the_task_allows():
 
 @pytest.mark.parametrize("image_format", [SMALL, LARGE])
 def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
-    write_records(tmp_path / "train-0", make_source(side=40))
+    probabilities = write_records(tmp_path / "train-0", make_source(side=40))
     noise = NoiseConfig("v1", randaug_mag=10)
     batches = pipelines.NoisedBatches(
         image_format, noise, 10, seed=0, with_teacher=True
@@ -64,10 +67,14 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     side = image_format.side
     assert dataset.element_spec["teacher_image"].shape == (10, side, side, 3)
     batch = take(dataset, 1)[0]
-    # Images are flat, so the teacher's are too, and all are there.
+    # Images are flat, so the teacher's are too, and each is the student's.
     teacher = batch["teacher_image"]
     assert (teacher == teacher[:, :1, :1, :1]).all()
-    assert sorted(teacher[:, 0, 0, 0] // 10) == list(range(10))
+    numbers = teacher[:, 0, 0, 0] // 10
+    assert sorted(numbers) == list(range(10))
+    np.testing.assert_allclose(
+        batch["unlabeled_probabilities"], probabilities[numbers], rtol=1e-6
+    )
     assert (teacher != batch["unlabeled_image"]).any(axis=(1, 2, 3)).sum() > 2
 
 
@@ -131,3 +138,95 @@ def test_images_of_another_size_are_resized():
     batch = take(pipelines.plain_images(make_source(2, 20), SMALL, 2), 1)[0]
     assert batch["image"].shape == (2, 16, 16, 3)
     assert (batch["image"][1] == 10).all()
+
+
+def test_the_seed_decides_the_noise():
+    source = make_photo_source()
+
+    def images(seed):
+        batches = pipelines.NoisedBatches(SMALL, NOISED, 8, seed)
+        dataset = pipelines.labeled_images(source, batches)
+        return take(dataset, 1)[0]["image"]
+
+    np.testing.assert_array_equal(images(0), images(0))
+    assert (images(0) != images(1)).any(axis=(1, 2, 3)).sum() > 4
+
+
+def test_labelled_and_unlabelled_images_have_noise_of_their_own(tmp_path):
+    source = make_photo_source()
+    write_records(tmp_path / "train-0", source)
+    batches = pipelines.NoisedBatches(SMALL, NOISED, 8, seed=0)
+    [one] = take(pipelines.labeled_images(source, batches), 1)
+    [other] = take(unlabeled(tmp_path / "train-0", batches), 1)
+    differ = one["image"] != other["unlabeled_image"]
+    assert differ.any(axis=(1, 2, 3)).sum() > 4
+
+
+def test_the_limits_of_small_and_large_images():
+    config = NoiseConfig("v1", randaug_mag=7, cutout_op=False)
+    small = views.rand_augment(SMALL, config).policy
+    assert (small.translate_limit, small.cutout_limit) == (2, 2)
+    large = views.rand_augment(LARGE, config).policy
+    assert (large.translate_limit, large.cutout_limit) == (100, 40)
+    assert small.magnitude == large.magnitude == 7
+    assert not small.use_cutout and not large.use_cutout
+
+
+def test_small_images_lose_a_square_and_large_ones_none():
+    flat = tf.fill([64, 16, 16, 3], tf.constant(9, tf.uint8))
+    none = NoiseConfig("v1", randaug_layer=0)
+    small = views.batch_noise(SMALL, none)(flat, tf.constant([1, 2], tf.int64))
+    share = (small.numpy() == 128).mean(axis=(1, 2, 3))
+    # Half the side, some of it outside, some reflected back in.
+    assert 0.05 < share.mean() < 0.4 and share.max() <= 0.5
+    large = views.batch_noise(LARGE, none)(flat, tf.constant([1, 2], tf.int64))
+    np.testing.assert_array_equal(large, flat)
+
+
+def test_large_images_are_flipped_before_the_augmentation():
+    config = NoiseConfig("v1", randaug_layer=1)
+    seen = []
+
+    def remember(image_format, config):
+        return lambda images, seed: seen.append(images) or images
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "_augmentation", remember)
+        noise = views.batch_noise(LARGE, config)
+    ramp = np.broadcast_to(np.arange(24)[:, None], (64, 24, 24, 3))
+    noise(tf.constant(ramp, tf.uint8), tf.constant([1, 2], tf.int64))
+    mirrored = seen[0].numpy()[:, 0, 0, 0] == 23
+    assert 12 < mirrored.sum() < 52
+
+
+@pytest.mark.parametrize(("cache_mib", "most"), [(1, 16), (0, 1000)])
+def test_a_source_that_fits_is_read_once(cache_mib, most):
+    reads = []
+    source = make_photo_source()
+
+    def read():
+        def count(index):
+            reads.append(index)
+            return index
+
+        return source.read().map(
+            lambda x: (
+                x | {"index": tf.numpy_function(count, [x["index"]], tf.int64)}
+            )
+        )
+
+    counted = sources.ImageSource(8, read, "counted")
+    batches = pipelines.NoisedBatches(
+        SMALL, PLAIN, 8, seed=0, input=InputConfig(cache_mib=cache_mib)
+    )
+    take(pipelines.labeled_images(counted, batches), 6)
+    assert (len(reads) == 8) == (cache_mib > 0)
+    assert len(reads) <= most
+
+
+def test_keras_cv_is_imported_only_where_it_is_asked_for():
+    code = (
+        "import sys, noisy_student.modes, noisy_student.data.pipelines; "
+        "sys.exit('keras_cv' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -17,6 +17,7 @@ BATCH = {
     "unlabeled_image": UNLABELED,
     "unlabeled_label": PROBABILITIES.argmax(axis=1),
     "unlabeled_probabilities": PROBABILITIES,
+    "unlabeled_weight": np.ones(6, np.float32),
 }
 
 

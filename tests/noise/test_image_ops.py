@@ -27,6 +27,9 @@ IMAGES = {
     "narrow": np.clip(_photograph(64, 48) // 4 + 90, 0, 255).astype("uint8"),
     "flat": np.full((20, 24, 3), (70, 128, 255), np.uint8),
     "tiny": _photograph(2, 3),
+    "strip": _photograph(7, 1),
+    "point": _photograph(1, 1),
+    "large": _photograph(224, 224),
 }
 
 
@@ -34,10 +37,11 @@ IMAGES = {
 @pytest.mark.parametrize("name", OP_NAMES)
 def test_equals_pil(name, kind):
     image = IMAGES[kind]
-    centre = (1, image.shape[1] // 3)
+    centre = (image.shape[0] // 2, image.shape[1] // 3)
+    limits = (100.0, 40.0) if kind == "large" else (LIMIT, LIMIT)
     for magnitude in MAGNITUDES:
         for sign in (1, -1) if name in SIGNED else (1,):
-            levels = (magnitude, sign, centre, LIMIT, LIMIT)
+            levels = (magnitude, sign, centre, *limits)
             ours = apply_op(name, image, *levels).numpy()
             pil = np.array(
                 pil_rand_augment.apply_op(name, Image.fromarray(image), *levels)
@@ -175,3 +179,8 @@ def test_unknown_operation_and_magnitude_are_refused():
         apply_op("Blur", image, 10)
     with pytest.raises(ValueError, match=r"magnitude must be .* got 31"):
         apply_op("Invert", image, 31)
+    with pytest.raises(ValueError, match="sign must be 1 or -1, got 0"):
+        apply_op("Rotate", image, 10, 0)
+    for other in (image.astype(np.float32), image[None], image[..., :1]):
+        with pytest.raises(ValueError, match=r"image must be uint8 of shape"):
+            apply_op("ShearX", other, 10)

@@ -176,6 +176,59 @@ def test_bad_seeds_are_refused(images, seed):
         SMALL(images, seed=seed)
 
 
+def test_the_number_of_seeds_must_be_that_of_the_images():
+    with pytest.raises(ValueError, match="as there are images, 8; got 4"):
+        SMALL(_batch(), seed=_seeds()[:4])
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 16, 16, 3], tf.uint8),
+            tf.TensorSpec([None, 2], tf.int64),
+        ]
+    )
+    def call(images, seeds):
+        return SMALL(images, seed=seeds)
+
+    for seeds in (_seeds()[:4], np.tile(_seeds(), (2, 1))):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="as many rows"
+        ):
+            call(_batch(), seeds)
+
+
+def test_seeds_that_are_no_integers_are_refused():
+    with pytest.raises(ValueError, match="seed must be of integers"):
+        SMALL(_batch(), seed=[1.5, 2.5])
+
+
+def test_a_model_of_wrong_images_is_not_even_built():
+    for shape, dtype in (([16, 16, 1], "uint8"), ([16, 16, 3], "int32")):
+        with pytest.raises(ValueError, match="images must be uint8"):
+            keras.Sequential([keras.Input(shape, dtype=dtype), SMALL])
+
+
+def test_a_dict_without_images_is_refused():
+    with pytest.raises(ValueError, match="must have images, got labels"):
+        SMALL({"labels": np.zeros(3)})
+
+
+def test_an_empty_batch_stays_empty():
+    assert SMALL(_batch()[:0], seed=[0, 0]).shape == (0, 16, 16, 3)
+
+
+def test_replicas_draw_their_own_where_no_seed_is_given(two_replicas):
+    with two_replicas.scope():
+        layer = RandAugment(magnitude=15, seed=5)
+    images = tf.constant(np.repeat(_batch()[:1], 24, axis=0))
+
+    @tf.function
+    def step():
+        return two_replicas.run(lambda: layer(images))
+
+    first, second = two_replicas.experimental_local_results(step())
+    assert (first.numpy() != second.numpy()).any(axis=(1, 2, 3)).sum() > 12
+
+
 def test_labels_with_places_are_refused():
     with pytest.raises(ValueError, match="cannot move bounding_boxes"):
         SMALL({"images": _batch(), "bounding_boxes": {}}, seed=[0, 0])

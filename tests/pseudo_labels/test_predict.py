@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import pipelines, sources, views
+from noisy_student.data import decoding, pipelines, sources, views
 from noisy_student.errors import InputError
 
 SIDE = 4
@@ -13,7 +13,8 @@ FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)
 
 
 def batches(source):
-    return pipelines.plain_images(source, FORMAT, 4, skip_undecodable=True)
+    warnings = decoding.SkipWarnings()
+    return pipelines.plain_images(source, FORMAT, 4, warnings)
 
 
 def make_source(count, broken=()):

@@ -105,6 +105,7 @@ def train_student(strategy, num_steps):
             "unlabeled_image": 2 * IMAGES,
             "unlabeled_label": LABELS,
             "unlabeled_probabilities": UNLABELED,
+            "unlabeled_weight": np.ones(len(LABELS), np.float32),
         }
     ).repeat()
     method = methods.NoisyStudent(0.1, 2.0, 1.0)
@@ -170,6 +171,7 @@ def test_pseudo_labels_teach_the_student_and_get_no_gradient():
         "unlabeled_probabilities": GENERATOR.dirichlet(np.ones(3), 4).astype(
             np.float32
         ),
+        "unlabeled_weight": np.ones(4, np.float32),
     }
     teacher, *student = noisy_student_gradients(
         methods.NoisyStudent(0.0, 1.0, 1.0), batch

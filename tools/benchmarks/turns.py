@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 from absl import flags
 
@@ -64,25 +65,37 @@ def compare(
     workers = {}
     for name, make in sides.items():
         connection, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(make, theirs))
+        # Ends with this process, also where that fails.
+        process = context.Process(
+            target=_serve, args=(make, theirs), name=name, daemon=True
+        )
         process.start()
         theirs.close()
-        connection.recv()
+        _receive(process, connection)
         workers[name] = (process, connection)
     figures: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
-        for name, (_, connection) in workers.items():
+        for name, (process, connection) in workers.items():
             connection.send(True)
-            figures[name].append(connection.recv())
+            figures[name].append(_receive(process, connection))
     for process, connection in workers.values():
         connection.send(False)
         process.join()
     return {name: statistics.median(turns) for name, turns in figures.items()}
 
 
+def _receive(process: BaseProcess, connection: Connection) -> float:
+    try:
+        return connection.recv()
+    except EOFError as error:
+        raise RuntimeError(
+            f"The side {process.name} has failed; its trace is above."
+        ) from error
+
+
 def _serve(make: Callable[[], Turn], connection: Connection) -> None:
     """Takes a turn whenever asked."""
     turn = make()
-    connection.send("ready")
+    connection.send(0.0)
     while connection.recv():
         connection.send(turn())

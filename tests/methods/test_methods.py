@@ -17,7 +17,7 @@ BATCH = {
     "unlabeled_image": UNLABELED,
     "unlabeled_label": PROBABILITIES.argmax(axis=1),
     "unlabeled_probabilities": PROBABILITIES,
-    "unlabeled_weight": np.ones(6, np.float32),
+    "unlabeled_weight": np.array([1, 0, 1, 1, 0, 1], np.float32),
 }
 
 
@@ -36,8 +36,9 @@ def smooth(labels, smoothing=0.1):
     return np.eye(4)[labels] * (1 - smoothing) + smoothing / 4
 
 
-def mean_cross_entropy(targets, logits):
-    return -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
+def mean_cross_entropy(targets, logits, weights=1):
+    losses = -(targets * log_softmax(logits, axis=1)).sum(axis=1)
+    return (weights * losses).mean()
 
 
 def total(method, student=None):
@@ -66,7 +67,9 @@ def test_noisy_student_loss_against_numpy(temperature):
         targets = PROBABILITIES ** (1 / temperature)
         targets /= targets.sum(axis=1, keepdims=True)
     labeled = mean_cross_entropy(smooth(BATCH["label"]), IMAGES)
-    unlabeled = mean_cross_entropy(targets, UNLABELED)
+    unlabeled = mean_cross_entropy(
+        targets, UNLABELED, BATCH["unlabeled_weight"]
+    )
     assert float(metrics["lab/loss"]) == pytest.approx(labeled, rel=1e-4)
     assert float(metrics["ext/loss"]) == pytest.approx(unlabeled, rel=1e-4)
     assert float(metrics["train/data_loss"]) == pytest.approx(

@@ -24,8 +24,19 @@ _INFO_DIR = flags.DEFINE_string(
 _SHARD_ID = flags.DEFINE_list(
     "shard_id",
     None,
-    "Shards that --mode=predict labels, e.g. 0,1,2; default: all of "
-    "--num_shards.",
+    "Shards to predict or to filter, e.g. 0,1,2; default: all of --num_shards.",
+)
+_WORKER_ID = flags.DEFINE_integer(
+    "worker_id",
+    None,
+    "Which of --total_replicas workers --mode=predict is, from 0; default: "
+    "all of them, one after the other.",
+)
+_REASSIGN_LABEL = flags.DEFINE_bool(
+    "reassign_label",
+    False,
+    "With --mode=predict: label the filtered images in --unlabel_data_dir "
+    "anew; --output_dir gets records to train on in place of predictions.",
 )
 
 
@@ -42,4 +53,6 @@ def predict_config() -> config.PredictConfig:
         output_dir=_OUTPUT_DIR.value,
         info_dir=_INFO_DIR.value,
         shard_id=tuple(map(int, shards)),
+        worker_id=_WORKER_ID.value,
+        reassign_label=_REASSIGN_LABEL.value,
     )

@@ -26,8 +26,26 @@ _USE_ALL = flags.DEFINE_bool(
     False,
     "Keep one copy of every image; neither filter nor balance.",
 )
+_USE_TOP = flags.DEFINE_bool(
+    "use_top",
+    True,
+    "Whether a class with more than --num_image above --min_threshold is cut "
+    "at a higher probability, that leaves so many or a little more; else it is "
+    "thinned evenly.",
+)
 _NUM_SHARDS = flags.DEFINE_integer(
-    "num_shards", 1, "Files that the unlabelled images are divided into."
+    "num_shards",
+    1,
+    "Shards that the unlabelled images are divided into; with the number of "
+    "their files (or a divisor), a shard reads its own files alone.",
+)
+_TOTAL_REPLICAS = flags.DEFINE_integer(
+    "total_replicas", 1, "Workers that share each shard."
+)
+_SAMPLES_PER_CLASS = flags.DEFINE_integer(
+    "samples_per_class",
+    10,
+    "About so many kept images of each class are saved as files, to look at.",
 )
 
 
@@ -39,5 +57,8 @@ def pseudo_label_config() -> config.PseudoLabelConfig:
         max_prob=_MAX_PROB.value,
         upsample=_UPSAMPLE.value,
         use_all=_USE_ALL.value,
+        use_top=_USE_TOP.value,
         num_shards=_NUM_SHARDS.value,
+        total_replicas=_TOTAL_REPLICAS.value,
+        samples_per_class=_SAMPLES_PER_CLASS.value,
     )

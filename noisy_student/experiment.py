@@ -134,7 +134,7 @@ def label_images(
     data: sources.TaskData,
     teacher: pathlib.Path,
     files: pseudo_labels.PredictionFiles,
-    shards: list[int] | None = None,
+    parts: list[pseudo_labels.Part] | None = None,
 ) -> None:
     """Predicts the unlabelled images with a teacher from a `.keras` file.
 
@@ -143,18 +143,19 @@ def label_images(
         data: its images; `unlabeled` must be there.
         teacher: path of the model.
         files: where the predictions go.
-        shards: those to do, None is all; finished ones are passed over.
+        parts: those to do, None is all; finished ones are passed over.
 
     Raises:
-        ValueError: finished shards are of other images or another teacher.
+        ValueError: finished parts are of other images or another teacher.
     """
     made_from = {
         "images": data.identity,
         "teacher": hashlib.sha256(teacher.read_bytes()).hexdigest(),
     }
     files.check_made_from(made_from)
-    chosen = range(files.num_shards) if shards is None else shards
-    missing = [shard for shard in chosen if shard in files.missing()]
+    missing = [
+        part for part in files.missing() if parts is None or part in parts
+    ]
     if not missing:
         return
     model = models.load_model(teacher)

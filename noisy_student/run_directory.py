@@ -92,11 +92,16 @@ def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     )
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
+def read_json(path: pathlib.Path) -> Any:
+    """Reads what `write_json` wrote."""
+    return json.loads(path.read_text())
+
+
+def write_json(path: pathlib.Path, value: Any, indent: int | None = 2) -> None:
     """Writes JSON under a temporary name and renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"tmp.{path.name}")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.write_text(json.dumps(value, indent=indent) + "\n")
     temporary.replace(path)
 
 

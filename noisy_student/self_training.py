@@ -69,7 +69,7 @@ def make_pseudo_labels(
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",
-        config.pseudo_labels.num_shards,
+        pseudo_labels.Division.of(config.pseudo_labels),
     )
     teacher = generation_dir(config, number - 1) / run_directory.MODEL_FILE
     experiment.label_images(config, data, teacher, files)

@@ -17,7 +17,12 @@ class PseudoLabelConfig:
         max_prob: greatest probability of a kept image.
         upsample: whether scarce classes are repeated up to `num_image`.
         use_all: keep one copy of every image, filter nothing.
-        num_shards: files that the unlabelled images are spread over.
+        use_top: whether a class with more is cut at the probability that
+            leaves `num_image` or a little more, rather than thinned evenly.
+        num_shards: parts that the unlabelled images are divided into.
+        total_replicas: workers that share each shard.
+        samples_per_class: about so many kept images of each class are saved
+            as files, to look at.
     """
 
     num_image: int = 1300
@@ -25,12 +30,17 @@ class PseudoLabelConfig:
     max_prob: float = 2.0
     upsample: bool = True
     use_all: bool = False
+    use_top: bool = True
     num_shards: int = 1
+    total_replicas: int = 1
+    samples_per_class: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("num_image", "num_shards"):
+        for name in ("num_image", "num_shards", "total_replicas"):
             value = getattr(self, name)
             require(value > 0, name, "above 0", value)
+        samples = self.samples_per_class
+        require(samples >= 0, "samples_per_class", "at least 0", samples)
         least = self.min_threshold
         require(0 <= least <= 1, "min_threshold", "in [0, 1]", least)
         require(
@@ -49,13 +59,18 @@ class PredictConfig:
         predict_ckpt_path: a `.keras` file; None is the run directory's.
         output_dir: of the probabilities.
         info_dir: of the counts; None is `output_dir`/info.
-        shard_id: shards to predict; empty is all.
+        shard_id: shards to predict or to filter; empty is all.
+        worker_id: which of `total_replicas` workers predicts; None is all.
+        reassign_label: label the images in `unlabel_data_dir` anew, and write
+            records of them in place of predictions.
     """
 
     predict_ckpt_path: str | None = None
     output_dir: str | None = None
     info_dir: str | None = None
     shard_id: tuple[int, ...] = ()
+    worker_id: int | None = None
+    reassign_label: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

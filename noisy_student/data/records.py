@@ -11,6 +11,7 @@ A shard is written under a temporary name and renamed when it is whole.
 """
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Iterator
 
@@ -18,6 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.errors import InputError
+
+# Records read at a time.
+BATCH = 1024
 
 
 def shard_name(prefix: str, index: int, count: int) -> str:
@@ -33,15 +37,21 @@ def encode_pseudo_labeled(
     Args:
         encoded: JPEG or PNG bytes.
         label: the kept class, 0-based.
-        probabilities: float (classes,), the teacher's.
+        probabilities: float32 (classes,), the teacher's.
     """
-    return _serialize(
-        {
-            "image/encoded": _bytes(encoded),
-            "label": _ints([label]),
-            "prob": _floats(probabilities[label : label + 1]),
-            "probabilities": _floats(probabilities),
-        }
+    # Joined Examples are one with all their features (protobuf merges them),
+    # and most of each is the same for many images.
+    probabilities = np.asarray(probabilities, np.float32)
+    return b"".join(
+        (
+            _image_head(len(encoded)),
+            encoded,
+            _int_example("label", label),
+            _floats_head("prob", 1),
+            probabilities[label].tobytes(),
+            _floats_head("probabilities", len(probabilities)),
+            probabilities.tobytes(),
+        )
     )
 
 
@@ -85,39 +95,71 @@ def _parse_pseudo_labeled(
 
 
 def encode_prediction(probabilities: np.ndarray) -> bytes:
-    """Serialises the teacher's probabilities, float (classes,)."""
-    return _serialize(
-        {
-            "classes": _ints([int(np.argmax(probabilities))]),
-            "probabilities": _floats(probabilities),
-        }
+    """Serialises the teacher's probabilities, float32 (classes,)."""
+    probabilities = np.asarray(probabilities, np.float32)
+    return b"".join(
+        (
+            _int_example("classes", int(np.argmax(probabilities))),
+            _floats_head("probabilities", len(probabilities)),
+            probabilities.tobytes(),
+        )
     )
 
 
-def read_predictions(path: pathlib.Path, num_classes: int) -> np.ndarray:
-    """Reads a shard of predictions.
+def read_predictions(
+    path: pathlib.Path, num_classes: int
+) -> Iterator[np.ndarray]:
+    """Reads a file of predictions in order, some rows at a time.
 
-    Returns:
-        float32 (images, classes), in the order of the images.
+    Yields:
+        float32 (`BATCH` or, at last, fewer, classes).
 
     Raises:
-        InputError: the shard was predicted for another number of classes.
+        InputError: the file is damaged, was predicted for another number of
+            classes, or has probabilities that are none.
     """
     feature = tf.io.FixedLenFeature([num_classes], tf.float32)
-    dataset = tf.data.TFRecordDataset(str(path)).batch(1024)
+
+    dataset = (
+        tf.data.TFRecordDataset(str(path))
+        .batch(BATCH)
+        .map(
+            lambda batch: tf.io.parse_example(
+                batch, {"probabilities": feature}
+            )["probabilities"]
+        )
+        .prefetch(2)
+    )
+    first = 0
     try:
-        batches = [
-            tf.io.parse_example(batch, {"probabilities": feature})
-            for batch in dataset
-        ]
+        for probabilities in dataset.as_numpy_iterator():
+            _check_probabilities(probabilities, path, first)
+            first += len(probabilities)
+            yield probabilities
     except tf.errors.InvalidArgumentError as error:
         raise InputError(
             f"{path} does not hold predictions of {num_classes} classes: "
             f"{error.message}"
         ) from error
-    if not batches:
-        return np.zeros([0, num_classes], np.float32)
-    return np.concatenate([b["probabilities"].numpy() for b in batches])
+    except tf.errors.DataLossError as error:
+        raise InputError(
+            f"{path} is damaged: {error.message}. Delete it and its info "
+            "file, and predict this shard again."
+        ) from error
+
+
+def _check_probabilities(
+    probabilities: np.ndarray, path: pathlib.Path, first: int
+) -> None:
+    # One comparison for all: with NaN it does not hold either.
+    if (probabilities >= 0).all() and (probabilities <= 1 + 1e-3).all():
+        return
+    sound = ((probabilities >= 0) & (probabilities <= 1 + 1e-3)).all(axis=1)
+    raise InputError(
+        f"record {first + int(np.argmin(sound))} of {path} has probabilities "
+        "that are NaN or outside of [0, 1]; predict this shard again with a "
+        "sound teacher."
+    )
 
 
 @contextlib.contextmanager
@@ -128,6 +170,25 @@ def shard_writer(path: pathlib.Path) -> Iterator[tf.io.TFRecordWriter]:
     with tf.io.TFRecordWriter(str(temporary)) as writer:
         yield writer
     temporary.replace(path)
+
+
+@functools.lru_cache(maxsize=4096)
+def _image_head(size: int) -> bytes:
+    """An Example with an image of so many bytes, up to these."""
+    example = _serialize({"image/encoded": _bytes(bytes(size))})
+    return example[: len(example) - size]
+
+
+@functools.cache
+def _int_example(key: str, value: int) -> bytes:
+    """An Example with one integer."""
+    return _serialize({key: _ints([value])})
+
+
+@functools.cache
+def _floats_head(key: str, count: int) -> bytes:
+    """An Example with so many float32, up to these."""
+    return _serialize({key: _floats(np.zeros(count))})[: -4 * count]
 
 
 def _serialize(features: dict[str, tf.train.Feature]) -> bytes:

@@ -1,18 +1,23 @@
 """The teacher's labels on disk: predict, count, select, write."""
 
-from noisy_student.pseudo_labels.filter import (
+from noisy_student.pseudo_labels.filter import filter_and_balance
+from noisy_student.pseudo_labels.predict import predict
+from noisy_student.pseudo_labels.predictions import (
+    Division,
+    Part,
+    PredictionFiles,
+)
+from noisy_student.pseudo_labels.stats import (
     PseudoLabelStats,
-    check,
     check_images,
-    filter_and_balance,
     record_paths,
 )
-from noisy_student.pseudo_labels.predict import PredictionFiles, predict
 
 __all__ = [
+    "Division",
+    "Part",
     "PredictionFiles",
     "PseudoLabelStats",
-    "check",
     "check_images",
     "filter_and_balance",
     "predict",

@@ -10,30 +10,42 @@ import numpy as np
 BIN_EDGES = np.arange(101) / 100
 
 
-def count(probabilities: np.ndarray) -> np.ndarray:
+def top_classes(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The most probable class of each image.
+
+    Args:
+        probabilities: float (images, classes); all 0 for an image that could
+            not be decoded.
+
+    Returns:
+        int64 (images,), the classes, and float (images,), their
+        probabilities; 0 where the image could not be decoded.
+    """
+    labels = np.argmax(probabilities, axis=1)
+    return labels, probabilities[np.arange(len(labels)), labels]
+
+
+def count(labels: np.ndarray, top: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts predictions by class and bin.
 
     Args:
-        probabilities: float (images, classes); images whose are all 0 could
-            not be decoded, and do not count.
+        labels: int (images,), see `top_classes`.
+        top: float (images,), likewise; images with 0 do not count.
+        num_classes: number of classes.
 
     Returns:
-        int64 (classes, 101).
+        int64 (num_classes, 101).
     """
-    num_classes = probabilities.shape[1]
-    probabilities = probabilities[probabilities.any(axis=1)]
-    labels = np.argmax(probabilities, axis=1)
-    top = np.max(probabilities, axis=1, initial=0.0)
     bins = np.searchsorted(BIN_EDGES, top.astype(np.float64), "right") - 1
-    flat = np.bincount(
-        labels * len(BIN_EDGES) + bins, minlength=num_classes * len(BIN_EDGES)
-    )
+    places = (labels * len(BIN_EDGES) + bins)[top > 0]
+    size = num_classes * len(BIN_EDGES)
+    flat = np.bincount(places, minlength=size)
     return flat.reshape(num_classes, len(BIN_EDGES))
 
 
 def choose_thresholds(
     counts: np.ndarray,
-    num_image: int,
+    num_image: float,
     min_threshold: float,
     max_prob: float = 2.0,
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -4,11 +4,87 @@ Pure array functions; what is random depends only on the seed, the shard and
 the image's place in it, so any number of workers chooses the same.
 """
 
+import dataclasses
+
 import numpy as np
+
+from noisy_student.config import PseudoLabelConfig
+from noisy_student.pseudo_labels import count
+
+# What is drawn, each from numbers of its own.
+COPIES: tuple[int, ...] = ()
+SAMPLES = (1,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Balance:
+    """What is kept of each class (Noisy Student, section 2.2).
+
+    Attributes:
+        counts: int (classes, 101), of all images; see `count.count`.
+        thresholds: float64 (classes,), least probability kept.
+        totals: int (classes,), images at or above it.
+        copies: float64 (classes,), of each kept image on average.
+        max_prob: greatest probability kept.
+    """
+
+    counts: np.ndarray
+    thresholds: np.ndarray
+    totals: np.ndarray
+    copies: np.ndarray
+    max_prob: float
+
+    @classmethod
+    def choose(cls, counts: np.ndarray, config: PseudoLabelConfig) -> "Balance":
+        """Chooses thresholds and copies from the counts of all images."""
+        thresholds, totals = count.choose_thresholds(
+            counts,
+            # Nothing reaches it, so that all go down to min_threshold.
+            config.num_image if config.use_top else np.inf,
+            config.min_threshold,
+            config.max_prob,
+        )
+        if config.use_all:
+            ones = np.ones(len(counts))
+            return cls(counts, np.zeros(len(counts)), totals, ones, np.inf)
+        copies = expected_copies(totals, config.num_image, config.upsample)
+        return cls(counts, thresholds, totals, copies, config.max_prob)
+
+    def draw(
+        self, labels: np.ndarray, top: np.ndarray, uniform: np.ndarray
+    ) -> np.ndarray:
+        """Draws the number of copies of each image.
+
+        The whole part of the class's `copies` always, one more with the
+        probability of the fraction; none below the class's threshold, and
+        none of images that could not be decoded.
+
+        Args:
+            labels: int (images,), see `count.top_classes`.
+            top: float (images,), likewise.
+            uniform: float64 (images,), random numbers in [0, 1).
+
+        Returns:
+            int64 (images,).
+        """
+        whole = np.floor(self.copies)
+        drawn = whole[labels] + (uniform < (self.copies - whole)[labels])
+        top = top.astype(np.float64)
+        kept = (top >= self.thresholds[labels]) & (top <= self.max_prob)
+        return np.where(kept & (top > 0), drawn, 0).astype(np.int64)
+
+    def sampling_rates(self, samples: int) -> np.ndarray:
+        """Shares of kept images that give `samples` a class on average.
+
+        Returns:
+            float64 (classes,), in [0, 1].
+        """
+        kept = np.maximum(self.totals * np.minimum(self.copies, 1), 1)
+        return np.minimum(samples / kept, 1.0)
 
 
 def expected_copies(
-    totals: np.ndarray, num_image: int, upsample: bool, use_all: bool
+    totals: np.ndarray, num_image: int, upsample: bool
 ) -> np.ndarray:
     """Copies of each kept image, on average.
 
@@ -18,52 +94,33 @@ def expected_copies(
         totals: int (classes,), images at or above their class's threshold.
         num_image: images wanted of each class.
         upsample: False keeps at most one copy.
-        use_all: one copy, whatever the totals.
 
     Returns:
         float64 (classes,); 0 where a class has no image.
     """
-    if use_all:
-        return np.ones(len(totals))
     copies = np.where(totals > 0, num_image / np.maximum(totals, 1), 0.0)
     return copies if upsample else np.minimum(copies, 1.0)
 
 
-def draw_copies(
-    probabilities: np.ndarray,
-    thresholds: np.ndarray,
-    copies: np.ndarray,
-    max_prob: float,
-    seed: int,
-    shard: int,
+def uniform(
+    purpose: tuple[int, ...], seed: int, shard: int, images: range
 ) -> np.ndarray:
-    """Draws the number of copies of each image of a shard.
+    """Random numbers of some images of a shard.
 
-    The whole part of the class's `copies` always, one more with the
-    probability of the fraction; none below the class's threshold, and none
-    of images whose probabilities are all 0: they could not be decoded.
+    An image's number depends on (purpose, seed, shard, image) alone.
 
     Args:
-        probabilities: float (images, classes).
-        thresholds: float (classes,), least probability kept.
-        copies: float (classes,), copies on average.
-        max_prob: greatest probability kept.
-        seed: of the experiment.
+        purpose: `COPIES` or `SAMPLES`.
+        seed: of the experiment, at least 0.
         shard: number of the shard.
+        images: their places in the shard.
 
     Returns:
-        int64 (images,).
+        float64 (images,), in [0, 1).
     """
-    labels = np.argmax(probabilities, axis=1)
-    top = np.max(probabilities, axis=1, initial=0.0).astype(np.float64)
-    whole = np.floor(copies)
-    uniform = _uniform(len(labels), seed, shard)
-    drawn = whole[labels] + (uniform < (copies - whole)[labels])
-    kept = (top > 0) & (top >= thresholds[labels]) & (top <= max_prob)
-    return np.where(kept, drawn, 0).astype(np.int64)
-
-
-def _uniform(count: int, seed: int, shard: int) -> np.ndarray:
-    """The i-th number depends on (seed, shard, i) alone."""
-    sequence = np.random.SeedSequence([seed, shard])
-    return np.random.Generator(np.random.Philox(sequence)).random(count)
+    block = 4  # numbers that Philox makes at once
+    sequence = np.random.SeedSequence([seed, shard], spawn_key=purpose)
+    philox = np.random.Philox(sequence).advance(images.start // block)
+    first = images.start // block * block
+    numbers = np.random.Generator(philox).random(images.stop - first)
+    return numbers[images.start - first :: images.step]

@@ -4,80 +4,19 @@ import logging
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from noisy_student import pseudo_labels, run_directory, tasks
+from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, sources
-
-GENERATOR = np.random.default_rng(0)
-PROBABILITIES = GENERATOR.dirichlet([0.3, 0.3, 0.1], 300).astype(np.float32)
-TRUTH = GENERATOR.integers(0, 3, 300)
-
-
-def make_source(count=300, truth=TRUTH):
-    return sources.ImageSource(
-        count,
-        lambda: tf.data.Dataset.from_tensor_slices(
-            {
-                "encoded": [b"image %d" % i for i in range(count)],
-                "label": truth[:count],
-                "index": np.arange(count),
-            }
-        ),
-        "a test",
-    )
-
-
-IDENTITY = {"task_name": "made up", "seed": 1}
-
-
-def make_data(source=None):
-    source = source or make_source()
-    task = tasks.generic_task("made up", num_classes=3, side=8)
-    return sources.TaskData(task, source, source, source, dict(IDENTITY))
-
-
-def write_predictions(directory, num_shards, probabilities=PROBABILITIES):
-    files = pseudo_labels.PredictionFiles(directory, directory, num_shards)
-    for shard in range(num_shards):
-        rows = probabilities[shard::num_shards]
-        with records.shard_writer(files.predictions(shard)) as writer:
-            for row in rows:
-                writer.write(records.encode_prediction(row))
-        run_directory.write_json(
-            files.info(shard),
-            {
-                "image_num": len(rows),
-                "seconds": 1.0,
-                "made_from": {"images": IDENTITY, "teacher": "abc"},
-            },
-        )
-    return files
-
-
-def read_records(directory):
-    """(number of the image, label, probabilities) of every record."""
-    paths = pseudo_labels.record_paths(directory)
-    for raw in tf.data.TFRecordDataset(paths).as_numpy_iterator():
-        feature = tf.train.Example.FromString(raw).features.feature
-        yield (
-            int(feature["image/encoded"].bytes_list.value[0].split()[1]),
-            feature["label"].int64_list.value[0],
-            np.array(feature["probabilities"].float_list.value),
-        )
-
-
-def run(tmp_path, num_shards=2, source=None, **config):
-    files = write_predictions(tmp_path / "p", num_shards)
-    settings = {"num_image": 60, "min_threshold": 0.5} | config
-    return pseudo_labels.filter_and_balance(
-        make_data(source),
-        files,
-        tmp_path / "out",
-        PseudoLabelConfig(num_shards=num_shards, **settings),
-        seed=1,
-    )
+from tests.pseudo_labels.made import (
+    IDENTITY,
+    PROBABILITIES,
+    TRUTH,
+    make_data,
+    make_source,
+    read_records,
+    run,
+    write_predictions,
+)
 
 
 def test_records_are_the_sure_images_with_their_probabilities(tmp_path):
@@ -141,6 +80,7 @@ def test_interrupted_filtering_gives_the_same_records(tmp_path):
         path.read_bytes() for path in sorted((tmp_path / "out/data").iterdir())
     ]
     (tmp_path / "out/stats.json").unlink()
+    (tmp_path / "out/tallies/tally-00001-of-00002-00000.json").unlink()
     (tmp_path / "out/data/train-00001-of-00002").write_bytes(b"half")
     with pytest.raises(ValueError, match="does not hold pseudo-labelled"):
         pseudo_labels.record_paths(tmp_path / "out")
@@ -170,7 +110,7 @@ def test_files_of_an_earlier_division_are_not_read(tmp_path):
 
 
 def test_predictions_of_other_images_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="of 300 images, and there are 200"):
+    with pytest.raises(ValueError, match="of 150 images, and there are 100"):
         run(tmp_path, source=make_source(200))
 
 
@@ -184,7 +124,7 @@ def test_a_threshold_that_nothing_reaches_is_refused(tmp_path):
             PseudoLabelConfig(min_threshold=0.9),
             seed=0,
         )
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out/data").exists()
 
 
 def test_an_empty_class_is_a_warning(tmp_path, caplog):

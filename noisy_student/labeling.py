@@ -1,0 +1,180 @@
+"""Plans the two steps between teacher and student: predict and filter.
+
+As in `modes.py`, all that can be wrong is checked before the work.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+
+from absl import logging
+
+from noisy_student import experiment, models, pseudo_labels, run_directory
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import sources
+from noisy_student.pseudo_labels import beam
+from noisy_student.pseudo_labels import filter as filtering
+from noisy_student.training import distribution
+
+Work = Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterSettings:
+    """What only tools/filter_unlabel.py knows.
+
+    Attributes:
+        prediction_dir: the `output_dir` of mode=predict.
+        prelim_stats_dir: of the counts; None is `output_dir`/counts.
+        task: which of `total_replicas` parts of each shard; None is all.
+        only_get_stats: count, and do not write.
+        runner: of Apache Beam; None does without.
+        beam_args: more of Beam's options.
+    """
+
+    prediction_dir: str | None
+    prelim_stats_dir: str | None = None
+    task: int | None = None
+    only_get_stats: bool = False
+    runner: str | None = None
+    beam_args: tuple[str, ...] = ()
+
+
+def plan_predict(config: ExperimentConfig) -> Work:
+    """Labels the unlabelled images, or filtered ones anew.
+
+    Raises:
+        ValueError: what is wrong, where, and what to do about it.
+    """
+    output_dir = required_directory(config.predict.output_dir, "output_dir")
+    teacher = existing_model(config)
+    files = _prediction_files(config, output_dir)
+    parts = files.division.parts(
+        config.predict.shard_id, config.predict.worker_id
+    )
+    data = open_images(config)
+    data.require_unlabeled()
+    strategy = distribution.make_strategy(config.run.distribution)
+
+    def work() -> None:
+        with strategy.scope():
+            experiment.label_images(config, data, teacher, files, parts)
+
+    return work
+
+
+def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
+    """Filters and balances what was predicted.
+
+    Raises:
+        ValueError: what is wrong, where, and what to do about it.
+    """
+    output_dir = required_directory(config.predict.output_dir, "output_dir")
+    files = _prediction_files(
+        config, required_directory(settings.prediction_dir, "prediction_dir")
+    )
+    parts = files.division.parts(config.predict.shard_id, settings.task)
+    if settings.runner is not None:
+        beam.check_installed()
+        if len(parts) < len(files.division.parts()) or settings.only_get_stats:
+            raise ValueError(
+                "runner does all parts and both phases; leave out shard_id, "
+                "task and only_get_stats."
+            )
+    data = open_images(config)
+    counts_dir = settings.prelim_stats_dir
+    job = filtering.plan(
+        data,
+        files,
+        output_dir,
+        config.pseudo_labels,
+        config.seed,
+        pathlib.Path(counts_dir) if counts_dir else None,
+    )
+
+    def work() -> None:
+        if settings.runner is not None:
+            filtering.claim(job)
+            arguments = settings.beam_args
+            beam.run(job, config.data, config.seed, settings.runner, arguments)
+        else:
+            filtering.count_parts(job, parts)
+            if settings.only_get_stats:
+                _print_counts(job)
+                return
+            filtering.write_parts(job, data, parts)
+        _print_stats(job)
+
+    return work
+
+
+def _print_counts(job: filtering.FilterJob) -> None:
+    """The thresholds, once the counts of all parts are there."""
+    missing = filtering.uncounted_parts(job)
+    if missing:
+        _log_missing("counted", missing)
+        return
+    balance = filtering.choose(job)
+    names = ("thresholds", "totals", "copies")
+    values = {name: getattr(balance, name).tolist() for name in names}
+    predicted = balance.counts.sum(axis=1).tolist()
+    print(json.dumps({"predicted": predicted} | values))
+
+
+def _print_stats(job: filtering.FilterJob) -> None:
+    """The statistics, once all parts are written."""
+    missing = filtering.missing_parts(job)
+    if missing:
+        _log_missing("written", missing)
+        return
+    print(json.dumps(dataclasses.asdict(filtering.finish(job))))
+
+
+def _log_missing(verb: str, parts: list[pseudo_labels.Part]) -> None:
+    names = ", ".join(map(str, parts))
+    logging.warning("Not %s yet are the shards %s.", verb, names)
+
+
+def required_directory(directory: str | None, flag: str) -> pathlib.Path:
+    """The path that a flag gives.
+
+    Raises:
+        ValueError: it is not set.
+    """
+    if directory is None:
+        raise ValueError(f"{flag} must be set.")
+    return pathlib.Path(directory)
+
+
+def open_images(config: ExperimentConfig) -> sources.TaskData:
+    """The images of an experiment."""
+    return sources.open_task(config.data, config.seed)
+
+
+def existing_model(config: ExperimentConfig) -> pathlib.Path:
+    """The model that mode=predict and mode=eval use.
+
+    Raises:
+        ValueError: none is named, or there is none.
+    """
+    named = config.predict.predict_ckpt_path
+    if named is not None:
+        path = pathlib.Path(named)
+    elif config.model_dir is not None:
+        path = config.directory / run_directory.MODEL_FILE
+    else:
+        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    models.check_model_file(path)
+    return path
+
+
+def _prediction_files(
+    config: ExperimentConfig, directory: pathlib.Path
+) -> pseudo_labels.PredictionFiles:
+    info_dir = config.predict.info_dir
+    return pseudo_labels.PredictionFiles(
+        directory,
+        pathlib.Path(info_dir) if info_dir else directory / "info",
+        pseudo_labels.Division.of(config.pseudo_labels),
+    )

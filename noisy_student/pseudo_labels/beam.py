@@ -1,0 +1,95 @@
+"""Filtering and balancing as an Apache Beam pipeline.
+
+The same two phases by the same functions, a part at a time, on whatever
+runner there is. Workers need the images and directories under the same paths
+as the machine that starts the pipeline, and this package installed.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from noisy_student.config import DataConfig
+from noisy_student.data import sources
+from noisy_student.pseudo_labels import filter as filtering
+from noisy_student.pseudo_labels import parts
+from noisy_student.pseudo_labels.predictions import Part
+from noisy_student.pseudo_labels.select import Balance
+
+
+def check_installed() -> None:
+    """Refuses to go on without Apache Beam.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        import apache_beam  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "runner needs Apache Beam: pip install -r requirements-beam.txt."
+        ) from error
+
+
+def run(
+    job: parts.FilterJob,
+    data: DataConfig,
+    data_seed: int,
+    runner: str,
+    arguments: Sequence[str] = (),
+) -> None:
+    """Counts and writes all parts; ends when they are written.
+
+    Args:
+        job: what to do; `filter.finish` sums it up afterwards.
+        data: names the images, which every worker opens by itself.
+        data_seed: chooses them, see `sources.open_task`.
+        runner: of Beam, such as DirectRunner or FlinkRunner.
+        arguments: more of Beam's options, such as --flink_master=HOST:PORT.
+
+    Raises:
+        InputError: see `filter.choose_balance` and `parts.write_part`.
+    """
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    options = PipelineOptions([f"--runner={runner}", *arguments])
+    with beam.Pipeline(options=options) as pipeline:
+        all_parts = (
+            pipeline
+            | "Parts" >> beam.Create(job.files.division.parts())
+            | "Spread" >> beam.Reshuffle()
+        )
+        balance = (
+            all_parts
+            | "Count" >> beam.Map(functools.partial(parts.count_part, job))
+            | "Sum" >> beam.CombineGlobally(_sum)
+            | "Choose"
+            >> beam.Map(functools.partial(filtering.choose_balance, job))
+        )
+        _ = all_parts | "Write" >> beam.Map(
+            functools.partial(_write, job, data, data_seed),
+            beam.pvalue.AsSingleton(balance),
+        )
+
+
+def _sum(counts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.sum(list(counts), axis=0)
+
+
+def _write(
+    job: parts.FilterJob,
+    data: DataConfig,
+    data_seed: int,
+    part: Part,
+    balance: Balance,
+) -> None:
+    source = _open(data, data_seed).require_unlabeled()
+    parts.write_part(job, Part(*part), balance, source)
+
+
+@functools.cache
+def _open(data: DataConfig, data_seed: int) -> sources.TaskData:
+    """The images, opened once a worker."""
+    return sources.open_task(data, data_seed)

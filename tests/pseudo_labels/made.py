@@ -1,0 +1,81 @@
+"""Images and predictions that the tests of this folder share."""
+
+import numpy as np
+import tensorflow as tf
+
+from noisy_student import pseudo_labels, run_directory, tasks
+from noisy_student.config import PseudoLabelConfig
+from noisy_student.data import records, sources
+
+GENERATOR = np.random.default_rng(0)
+PROBABILITIES = GENERATOR.dirichlet([0.3, 0.3, 0.1], 300).astype(np.float32)
+TRUTH = GENERATOR.integers(0, 3, 300)
+
+
+def make_source(count=300, truth=TRUTH):
+    return sources.ImageSource(
+        count,
+        lambda: tf.data.Dataset.from_tensor_slices(
+            {
+                "encoded": [b"image %d" % i for i in range(count)],
+                "label": truth[:count],
+                "index": np.arange(count),
+            }
+        ),
+        "a test",
+    )
+
+
+IDENTITY = {"task_name": "made up", "seed": 1}
+
+
+def make_data(source=None):
+    source = source or make_source()
+    task = tasks.generic_task("made up", num_classes=3, side=8)
+    return sources.TaskData(task, source, source, source, dict(IDENTITY))
+
+
+def write_predictions(
+    directory, num_shards, probabilities=PROBABILITIES, workers=1
+):
+    division = pseudo_labels.Division(num_shards, workers)
+    files = pseudo_labels.PredictionFiles(directory, directory, division)
+    for part in division.parts():
+        rows = probabilities[part.shard :: num_shards][part.worker :: workers]
+        with records.shard_writer(files.predictions(part)) as writer:
+            for row in rows:
+                writer.write(records.encode_prediction(row))
+        run_directory.write_json(
+            files.info(part),
+            {
+                "image_num": len(rows),
+                "seconds": 1.0,
+                "made_from": {"images": IDENTITY, "teacher": "abc"},
+            },
+        )
+    return files
+
+
+def read_records(directory):
+    """(number of the image, label, probabilities) of every record."""
+    paths = pseudo_labels.record_paths(directory)
+    for raw in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        feature = tf.train.Example.FromString(raw).features.feature
+        yield (
+            int(feature["image/encoded"].bytes_list.value[0].split()[1]),
+            feature["label"].int64_list.value[0],
+            np.array(feature["probabilities"].float_list.value),
+        )
+
+
+def run(tmp_path, num_shards=2, source=None, workers=1, **config):
+    files = write_predictions(tmp_path / "p", num_shards, workers=workers)
+    config["total_replicas"] = workers
+    settings = {"num_image": 60, "min_threshold": 0.5} | config
+    return pseudo_labels.filter_and_balance(
+        make_data(source),
+        files,
+        tmp_path / "out",
+        PseudoLabelConfig(num_shards=num_shards, **settings),
+        seed=1,
+    )

@@ -53,6 +53,7 @@ def _self_train(config: ExperimentConfig) -> Work:
         train = self_training.generation_train(config, number)
         experiment.check_training(config, model, train, data, strategy)
     run_directory.claim(directory, config)
+    run_directory.write_class_names(directory, data.class_names)
 
     def work() -> None:
         with strategy.scope():
@@ -76,6 +77,7 @@ def _train(config: ExperimentConfig) -> Work:
         config, config.model, config.train, data, strategy
     )
     run_directory.claim(directory, config)
+    run_directory.write_class_names(directory, data.class_names)
 
     def work() -> None:
         with strategy.scope():
@@ -109,6 +111,7 @@ def _predict(config: ExperimentConfig) -> Work:
     strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
+        run_directory.write_class_names(output_dir, data.class_names)
         with strategy.scope():
             experiment.label_images(config, data, teacher, files, shards)
 

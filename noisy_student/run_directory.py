@@ -12,6 +12,7 @@ from noisy_student.config import ExperimentConfig
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
+CLASSES_FILE = "classes.txt"
 
 # These change where and how a run goes, not what it computes.
 _FREE = (
@@ -70,9 +71,15 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
         return
     theirs = json.loads(path.read_text())
     ours = dataclasses.asdict(config)
-    keys = ("task_name", "label_split", "test_split", "num_labeled")
+    keys = (
+        "task_name",
+        "label_data_dir",
+        "label_split",
+        "test_split",
+        "num_labeled",
+    )
     changed = differences(
-        {"seed": theirs["seed"]} | {k: theirs["data"][k] for k in keys},
+        {"seed": theirs["seed"]} | {k: theirs["data"].get(k) for k in keys},
         {"seed": ours["seed"]} | {k: ours["data"][k] for k in keys},
     )
     if changed:
@@ -94,9 +101,22 @@ def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes JSON under a temporary name and renames it."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_class_names(
+    directory: pathlib.Path, names: tuple[str, ...] | None
+) -> None:
+    """Leaves `classes.txt`, a name a line, where the names are known."""
+    if names is not None:
+        write_text(directory / CLASSES_FILE, "".join(f"{n}\n" for n in names))
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file under a temporary name and renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"tmp.{path.name}")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

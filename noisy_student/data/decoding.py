@@ -6,12 +6,13 @@ it, and is passed over with a warning where it has none.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from noisy_student.data import record_files
 from noisy_student.errors import InputError
 
 Example = dict[str, tf.Tensor]
@@ -19,6 +20,7 @@ Example = dict[str, tf.Tensor]
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
 _COMPLAINT = "cannot be decoded"
+_BAD_LABEL = "has no label from 1 to"
 _MAX_NAMES = 3  # of broken images in an error
 
 
@@ -98,6 +100,24 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
     tf.debugging.Assert(tf.reduce_all(decodable), [message])
 
 
+def refuse_labels(
+    records: tf.Tensor, labels: tf.Tensor, num_classes: int
+) -> None:
+    """Makes a graph fail at a label that is none of the classes'.
+
+    Args:
+        records: string (batch,), names of the images.
+        labels: int64 (batch,), 0-based.
+        num_classes: how many there are.
+    """
+    bad = (labels < 0) | (labels >= num_classes)
+    where = tf.boolean_mask(records, bad)[:1]
+    number = tf.strings.as_string(tf.boolean_mask(labels, bad)[:1] + 1)
+    rule = [f" {_BAD_LABEL} {num_classes} but "]
+    message = tf.strings.reduce_join(tf.concat([where, rule, number], 0))
+    tf.debugging.Assert(~tf.reduce_any(bad), [message])
+
+
 def replace_undecodable(batch: Example, decodable: tf.Tensor) -> Example:
     """Puts other images of the batch in the place of broken ones.
 
@@ -151,18 +171,57 @@ class SkipWarnings:
 
 
 @contextlib.contextmanager
-def input_errors() -> Iterator[None]:
-    """Turns TensorFlow's error at a broken image into one for people.
+def input_errors(record_paths: Iterable[str] = ()) -> Iterator[None]:
+    """Turns TensorFlow's errors at broken input into ones for people.
+
+    Args:
+        record_paths: TFRecord files that are read, to look for damage in.
 
     Raises:
-        InputError: naming the image.
+        InputError: naming the image, or the file and byte offset.
     """
     try:
         yield
-    except tf.errors.InvalidArgumentError as error:
-        found = re.search(rf"\[([^\[]*{_COMPLAINT})", error.message)
-        if found is None:
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+    ) as error:
+        complaint = _complaint(error.message)
+        if complaint is None:
+            raise
+        raise InputError(complaint) from error
+    except tf.errors.DataLossError as error:
+        damage = record_files.locate_damage(record_paths)
+        if damage is None:
             raise
         raise InputError(
-            f"{found[1]}. Replace it or take it out of the data set."
+            f"{damage[0]} is damaged in the record that starts at byte "
+            f"{damage[1]}; make the file again."
         ) from error
+
+
+def _complaint(message: str) -> str | None:
+    """What to tell people, of TensorFlow's message; None if it is unknown."""
+    for pattern, advice in (
+        (
+            rf"\[([^\[]*{_COMPLAINT})",
+            ". Replace it or take it out of the data set.",
+        ),
+        (
+            rf"\[([^\[]*{_BAD_LABEL}[^\]]*)\]",
+            " (0: none). Correct the file, classes.txt or num_label_classes.",
+        ),
+        (
+            r"(?:^|.*: )(/[^;\n]*; (?:No such file|Permission denied))",
+            ". Is the directory still as it was?",
+        ),
+        (
+            r"(Could not parse example|Feature: image/encoded)",
+            ": the record files must hold images with image/encoded.",
+        ),
+    ):
+        found = re.search(pattern, message)
+        if found:
+            return found[1].rstrip() + advice
+    return None

@@ -7,7 +7,6 @@ stay encoded: what is decoded, and how much of it, is the pipelines' choice.
 import pathlib
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -33,6 +32,7 @@ def open_task(config: DataConfig, seed: int) -> sources.TaskData:
         rest,
         _source(builder, test_split, "test_split"),
         sources.make_identity(config, num_labeled, seed),
+        tuple(builder.info.features["label"].names),
     )
 
 
@@ -101,9 +101,8 @@ def _label(builder, split, num_labeled, task, seed):
     source = _source(builder, split, "label_split")
     if num_labeled is None:
         return source, None
-    labels = _read_labels(source)
     return sources.split_labeled(
-        source, labels, num_labeled, task.num_classes, seed
+        source, source.labels(), num_labeled, task.num_classes, seed
     )
 
 
@@ -140,8 +139,3 @@ def _to_example(index: tf.Tensor, features: dict) -> dict[str, tf.Tensor]:
         "label": features["label"],
         "index": index,
     }
-
-
-def _read_labels(source: sources.ImageSource) -> np.ndarray:
-    labels = source.read().map(lambda example: example["label"])
-    return np.concatenate([batch.numpy() for batch in labels.batch(4096)])

@@ -15,7 +15,7 @@ from absl import logging
 
 from noisy_student import progress, run_directory
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, sources
+from noisy_student.data import decoding, records, sources
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predict import PredictionFiles
@@ -250,6 +250,7 @@ def _write_shard(
     """
     tally = np.zeros([probabilities.shape[1], 4], np.int64)
     with (
+        decoding.input_errors(source.record_paths),
         records.shard_writer(path) as writer,
         progress.bar(len(copies), f"filter {path.name}", "image") as bar,
     ):

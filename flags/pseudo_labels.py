@@ -27,7 +27,10 @@ _USE_ALL = flags.DEFINE_bool(
     "Keep one copy of every image; neither filter nor balance.",
 )
 _NUM_SHARDS = flags.DEFINE_integer(
-    "num_shards", 1, "Files that the unlabelled images are divided into."
+    "num_shards",
+    1,
+    "Files that the unlabelled images are divided into; of "
+    "tools/make_records.py those of each split, at most one an image.",
 )
 
 

@@ -20,7 +20,10 @@ from noisy_student import progress
 from noisy_student.errors import InputError
 
 COUNTS_FILE = "counts.json"  # {file name: [records, bytes]}
-_NAME = re.compile(r"(?P<prefix>\w[\w-]*)-(?P<index>\d{5})-of-(?P<count>\d{5})")
+_PREFIX = r"\w[\w-]*"
+_NAME = re.compile(
+    rf"(?P<prefix>{_PREFIX})-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
+)
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # of missing files in an error
 
@@ -43,6 +46,19 @@ def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         prefix: _complete(directory, prefix, sets)
         for prefix, sets in sorted(found.items())
     }
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuses a prefix that `find` would not find.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if not re.fullmatch(_PREFIX, prefix):
+        raise ValueError(
+            "The name of a split must be of letters, digits, _ and -; got "
+            f"{prefix!r}."
+        )
 
 
 def _complete(

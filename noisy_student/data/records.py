@@ -227,9 +227,9 @@ def shard_writer(path: pathlib.Path) -> Iterator[ShardWriter]:
 
 
 def _serialize(features: dict[str, tf.train.Feature]) -> bytes:
-    return tf.train.Example(
-        features=tf.train.Features(feature=features)
-    ).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Or else the features' order differs from process to process.
+    return example.SerializeToString(deterministic=True)
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -13,7 +13,7 @@ _PREDICT_CKPT_PATH = flags.DEFINE_string(
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir",
     None,
-    "Where --mode=predict puts the probabilities.",
+    "Where --mode=predict puts the probabilities, and a tool what it makes.",
 )
 _INFO_DIR = flags.DEFINE_string(
     "info_dir",

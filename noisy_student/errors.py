@@ -1,4 +1,6 @@
-"""The error of input that turns out wrong after the work began."""
+"""The errors that people can mend and that show once the work began."""
+
+import pathlib
 
 
 class InputError(ValueError):
@@ -7,3 +9,11 @@ class InputError(ValueError):
     Programs show the message alone. Arguments that are wrong by themselves
     raise a plain `ValueError` when they are made.
     """
+
+
+def disk_error(path: pathlib.Path, error: Exception) -> InputError:
+    """What to say of a file that could not be written."""
+    return InputError(
+        f"{path} cannot be written: {error}. Make room or name another "
+        "directory, and run the same command again."
+    )

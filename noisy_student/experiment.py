@@ -125,7 +125,10 @@ def train_model(
         test=_test_images(config, data, model),
         num_test=data.test.num_images,
     )
-    with decoding.input_errors():
+    record_paths = [*data.labeled.record_paths, *data.test.record_paths]
+    if pseudo_label_dir is not None:
+        record_paths += pseudo_labels.record_paths(pseudo_label_dir)
+    with decoding.input_errors(record_paths):
         return trainer.train(settings, method, images)
 
 
@@ -171,9 +174,11 @@ def label_images(
             input_config=config.input_pipeline,
         )
 
-    pseudo_labels.predict(
-        model, data.require_unlabeled(), batches, files, missing, made_from
-    )
+    unlabeled = data.require_unlabeled()
+    with decoding.input_errors(unlabeled.record_paths):
+        pseudo_labels.predict(
+            model, unlabeled, batches, files, missing, made_from
+        )
 
 
 def evaluate_model(
@@ -187,7 +192,7 @@ def evaluate_model(
         config.run.eval_batch_size,
         input_config=config.input_pipeline,
     )
-    with decoding.input_errors():
+    with decoding.input_errors(data.test.record_paths):
         return evaluation.evaluate(model, dataset, data.test.num_images)
 
 

@@ -58,6 +58,7 @@ def plan_predict(config: ExperimentConfig) -> Work:
     strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
+        run_directory.write_class_names(output_dir, data.class_names)
         with strategy.scope():
             experiment.label_images(config, data, teacher, files, parts)
 

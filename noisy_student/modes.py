@@ -52,6 +52,7 @@ def _self_train(config: ExperimentConfig) -> Work:
         train = self_training.generation_train(config, number)
         experiment.check_training(config, model, train, data, strategy)
     run_directory.claim(directory, config)
+    run_directory.write_class_names(directory, data.class_names)
 
     def work() -> None:
         with strategy.scope():
@@ -75,6 +76,7 @@ def _train(config: ExperimentConfig) -> Work:
         config, config.model, config.train, data, strategy
     )
     run_directory.claim(directory, config)
+    run_directory.write_class_names(directory, data.class_names)
 
     def work() -> None:
         with strategy.scope():

@@ -9,9 +9,11 @@ import pathlib
 from typing import Any
 
 from noisy_student.config import ExperimentConfig
+from noisy_student.errors import disk_error
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
+CLASSES_FILE = "classes.txt"
 
 # These change where and how a run goes, not what it computes.
 _FREE = (
@@ -70,9 +72,15 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
         return
     theirs = json.loads(path.read_text())
     ours = dataclasses.asdict(config)
-    keys = ("task_name", "label_split", "test_split", "num_labeled")
+    keys = (
+        "task_name",
+        "label_data_dir",
+        "label_split",
+        "test_split",
+        "num_labeled",
+    )
     changed = differences(
-        {"seed": theirs["seed"]} | {k: theirs["data"][k] for k in keys},
+        {"seed": theirs["seed"]} | {k: theirs["data"].get(k) for k in keys},
         {"seed": ours["seed"]} | {k: ours["data"][k] for k in keys},
     )
     if changed:
@@ -99,10 +107,30 @@ def read_json(path: pathlib.Path) -> Any:
 
 def write_json(path: pathlib.Path, value: Any, indent: int | None = 2) -> None:
     """Writes JSON under a temporary name and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"tmp.{path.name}")
-    temporary.write_text(json.dumps(value, indent=indent) + "\n")
-    temporary.replace(path)
+    write_text(path, json.dumps(value, indent=indent) + "\n")
+
+
+def write_class_names(
+    directory: pathlib.Path, names: tuple[str, ...] | None
+) -> None:
+    """Leaves `classes.txt`, a name a line, where the names are known."""
+    if names is not None:
+        write_text(directory / CLASSES_FILE, "".join(f"{n}\n" for n in names))
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file under a temporary name and renames it.
+
+    Raises:
+        InputError: the disk has no room, or the like.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"tmp.{path.name}")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 def _is_foreign(path: pathlib.Path) -> bool:

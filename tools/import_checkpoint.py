@@ -40,12 +40,6 @@ _FROM = absl_flags.DEFINE_enum(
 _OUTPUT = absl_flags.DEFINE_string(
     "output", None, "The file to write, ending in .keras."
 )
-_NUM_LABEL_CLASSES = absl_flags.DEFINE_integer(
-    "num_label_classes",
-    None,
-    "Size of the logits; default: the task's.",
-    lower_bound=1,
-)
 _RAW = absl_flags.DEFINE_bool(
     "raw", False, "The raw weights of the original, not the averaged ones."
 )
@@ -73,7 +67,7 @@ def plan() -> Callable[[], None]:
             checkpoint=_CHECKPOINT.value,
             source=_FROM.value,
             output=_OUTPUT.value,
-            num_classes=_NUM_LABEL_CLASSES.value,
+            num_classes=config.data.num_label_classes,
             raw=_RAW.value,
             allow_new_head=_ALLOW_NEW_HEAD.value,
         ),

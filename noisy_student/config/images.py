@@ -13,11 +13,18 @@ class DataConfig:
 
     Attributes:
         task_name: digits, cifar10, ... or any image data set of
-            tensorflow-datasets with `image` and `label`.
+            tensorflow-datasets with `image` and `label`; with
+            `label_data_dir` only a name.
         tfds_data_dir: where tensorflow-datasets keeps its data; None is its
             own default.
-        label_split, unlabel_split, test_split: splits of tensorflow-datasets,
-            slices allowed; None takes the task's.
+        label_data_dir: directories with the task's images, joined with `;`;
+            None is tensorflow-datasets.
+        unlabel_image_dir: directories with the unlabelled images, likewise;
+            None looks where the labelled ones are.
+        label_split, unlabel_split, test_split: splits of tensorflow-datasets
+            or of the directories, slices allowed; None takes the task's.
+        num_label_classes: number of labels, where the images come from
+            directories that do not say it.
         num_labeled: class-balanced number of images that keep their label;
             None is all. The others of the same split are unlabelled.
         input_image_size: side in pixels; None is the task's, or else the
@@ -28,17 +35,34 @@ class DataConfig:
 
     task_name: str
     tfds_data_dir: str | None = None
+    label_data_dir: str | None = None
+    unlabel_image_dir: str | None = None
     label_split: str | None = None
     unlabel_split: str | None = None
     test_split: str | None = None
+    num_label_classes: int | None = None
     num_labeled: int | None = None
     input_image_size: int | None = None
     unlabel_data_dir: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_labeled", "input_image_size"):
+        for name in ("num_label_classes", "num_labeled", "input_image_size"):
             value = getattr(self, name)
             require(value is None or value > 0, name, "above 0", value)
+        if self.label_data_dir is None:
+            return
+        if self.task_name == "digits":
+            raise ValueError(
+                f"label_data_dir={self.label_data_dir} does not go with "
+                "task_name=digits, which has images of its own; give another "
+                "name."
+            )
+        if self.tfds_data_dir is not None:
+            raise ValueError(
+                f"label_data_dir={self.label_data_dir} and tfds_data_dir="
+                f"{self.tfds_data_dir} do not go together: the images come "
+                "from one of them; leave out the other."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

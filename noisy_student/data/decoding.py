@@ -6,12 +6,13 @@ it; where it has none it weighs nothing, and a warning names it.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from noisy_student.data import record_files
 from noisy_student.errors import InputError
 
 Example = dict[str, tf.Tensor]
@@ -20,6 +21,7 @@ Spec = Mapping[str, tf.TensorSpec]
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
 _COMPLAINT = "cannot be decoded"
+_BAD_LABEL = "has no label from 1 to"
 _MAX_NAMES = 3  # of broken images in an error
 
 
@@ -99,6 +101,24 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
     tf.debugging.Assert(tf.reduce_all(decodable), [message])
 
 
+def refuse_labels(
+    records: tf.Tensor, labels: tf.Tensor, num_classes: int
+) -> None:
+    """Makes a graph fail at a label that is none of the classes'.
+
+    Args:
+        records: string (batch,), names of the images.
+        labels: int64 (batch,), 0-based.
+        num_classes: how many there are.
+    """
+    bad = (labels < 0) | (labels >= num_classes)
+    where = tf.boolean_mask(records, bad)[:1]
+    number = tf.strings.as_string(tf.boolean_mask(labels, bad)[:1] + 1)
+    rule = [f" {_BAD_LABEL} {num_classes} but "]
+    message = tf.strings.reduce_join(tf.concat([where, rule, number], 0))
+    tf.debugging.Assert(~tf.reduce_any(bad), [message])
+
+
 class SkipWarnings:
     """Warns of each broken image once, and counts them."""
 
@@ -128,19 +148,57 @@ class SkipWarnings:
 
 
 @contextlib.contextmanager
-def input_errors() -> Iterator[None]:
-    """Turns TensorFlow's error at a broken image into one for people.
+def input_errors(record_paths: Iterable[str] = ()) -> Iterator[None]:
+    """Turns TensorFlow's errors at broken input into ones for people.
+
+    Args:
+        record_paths: TFRecord files that are read, to look for damage in.
 
     Raises:
-        InputError: naming the image.
+        InputError: naming the image, or the file and byte offset.
     """
     try:
         yield
-    except tf.errors.InvalidArgumentError as error:
-        asserted = rf"assertion failed: \[(.*?{_COMPLAINT})"
-        found = re.search(asserted, error.message, re.DOTALL)
-        if found is None:
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+    ) as error:
+        complaint = _complaint(error.message)
+        if complaint is None:
+            raise
+        raise InputError(complaint) from error
+    except tf.errors.DataLossError as error:
+        damage = record_files.locate_damage(record_paths)
+        if damage is None:
             raise
         raise InputError(
-            f"{found[1]}. Replace what is broken, or take it out of the data."
+            f"{damage[0]} is damaged in the record that starts at byte "
+            f"{damage[1]}; make the file again."
         ) from error
+
+
+def _complaint(message: str) -> str | None:
+    """What to tell people, of TensorFlow's message; None if it is unknown."""
+    for pattern, advice in (
+        (
+            rf"assertion failed: \[(.*?{_COMPLAINT})",
+            ". Replace what is broken, or take it out of the data.",
+        ),
+        (
+            rf"assertion failed: \[(.*?{_BAD_LABEL}[^\]]*)\]",
+            " (0: none). Correct the file, classes.txt or num_label_classes.",
+        ),
+        (
+            r"(?:^|.*: )(/[^;\n]*; (?:No such file|Permission denied))",
+            ". Is the directory still as it was?",
+        ),
+        (
+            r"(Could not parse example|Feature: image/encoded)",
+            ": the record files must hold images with image/encoded.",
+        ),
+    ):
+        found = re.search(pattern, message, re.DOTALL)
+        if found:
+            return found[1].rstrip() + advice
+    return None

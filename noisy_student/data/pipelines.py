@@ -174,11 +174,10 @@ def _examples(source: sources.ImageSource) -> tf.data.Dataset:
     """`encoded`, `label` and `record`, the image's name in messages."""
 
     def named(example: Example) -> Example:
-        number = tf.strings.as_string(example["index"])
         return {
             "encoded": example["encoded"],
             "label": example["label"],
-            "record": tf.strings.join(["image ", number, " of " + source.name]),
+            "record": source.describe(example["index"]),
         }
 
     return source.read().map(named)

@@ -2,6 +2,10 @@
 
 Every key of a TF Example is named here and nowhere else:
 
+* images: `image/encoded` (JPEG, PNG, BMP or GIF bytes), `image/class/label`
+  (int64, 1-based; absent, or below 1, where it is unknown) and, for people,
+  `image/filename`. Outside of this module labels are 0-based, and negative
+  where unknown;
 * pseudo-labelled: `image/encoded` (JPEG or PNG bytes), `label` (int64,
   0-based), `prob` (float32), `probabilities` (float32, classes);
 * predictions, in the order of the images: `classes` (int64, the arg max) and
@@ -18,15 +22,57 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.errors import InputError
+from noisy_student.errors import InputError, disk_error
 
 # Records read at a time.
 BATCH = 1024
+
+_DISK_ERRORS = (OSError, tf.errors.OpError)
 
 
 def shard_name(prefix: str, index: int, count: int) -> str:
     """`train-00000-of-00128` for ("train", 0, 128)."""
     return f"{prefix}-{index:05d}-of-{count:05d}"
+
+
+def encode_image(encoded: bytes, label: int, filename: str) -> bytes:
+    """Serialises an image.
+
+    Args:
+        encoded: JPEG, PNG, BMP or GIF bytes.
+        label: 0-based; negative where unknown.
+        filename: where the image came from.
+    """
+    features = {
+        "image/encoded": _bytes(encoded),
+        "image/filename": _bytes(filename.encode()),
+    }
+    if label >= 0:
+        features["image/class/label"] = _ints([label + 1])
+    return _serialize(features)
+
+
+def parse_images(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Parses images.
+
+    Args:
+        serialized: string (batch,).
+
+    Returns:
+        `encoded`, string (batch,), and `label`, int64 (batch,), 0-based and
+        negative where unknown.
+    """
+    features = tf.io.parse_example(
+        serialized,
+        {
+            "image/encoded": tf.io.FixedLenFeature([], tf.string),
+            "image/class/label": tf.io.FixedLenFeature([], tf.int64, 0),
+        },
+    )
+    return {
+        "encoded": features["image/encoded"],
+        "label": features["image/class/label"] - 1,
+    }
 
 
 def encode_pseudo_labeled(
@@ -162,14 +208,59 @@ def _check_probabilities(
     )
 
 
+class ShardWriter:
+    """Writes records to a file that has another name until it is whole."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f"tmp.{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = tf.io.TFRecordWriter(str(self._temporary))
+        except _DISK_ERRORS as error:
+            raise disk_error(path, error) from error
+
+    def write(self, record: bytes) -> None:
+        """Adds a record.
+
+        Raises:
+            InputError: there is no room, or another error of the disk.
+        """
+        try:
+            self._writer.write(record)
+        except _DISK_ERRORS as error:
+            raise disk_error(self._path, error) from error
+
+    def finish(self) -> None:
+        """Gives the file its name; raises as `write`."""
+        try:
+            self._writer.close()
+            self._temporary.replace(self._path)
+        except _DISK_ERRORS as error:
+            raise disk_error(self._path, error) from error
+
+    def discard(self) -> None:
+        """Removes what was written."""
+        with contextlib.suppress(*_DISK_ERRORS):
+            self._writer.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
-def shard_writer(path: pathlib.Path) -> Iterator[tf.io.TFRecordWriter]:
-    """A writer whose file appears at `path` only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"tmp.{path.name}")
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
+def shard_writer(path: pathlib.Path) -> Iterator[ShardWriter]:
+    """A writer whose file appears at `path` only when it is whole.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    writer = ShardWriter(path)
+    try:
         yield writer
-    temporary.replace(path)
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
 
 
 @functools.lru_cache(maxsize=4096)
@@ -192,9 +283,9 @@ def _floats_head(key: str, count: int) -> bytes:
 
 
 def _serialize(features: dict[str, tf.train.Feature]) -> bytes:
-    return tf.train.Example(
-        features=tf.train.Features(feature=features)
-    ).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Or else the features' order differs from process to process.
+    return example.SerializeToString(deterministic=True)
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -6,6 +6,7 @@ pipelines' (`pipelines.py`).
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -28,19 +29,43 @@ class ImageSource:
             BMP or GIF), `label` (int64, 0-based, negative where unknown) and
             `index` (int64, stable), always in the same order.
         name: where the indices count from, for messages.
+        record_paths: the TFRecord files that it reads, where it is known.
     """
 
     num_images: int
     read: Callable[[], tf.data.Dataset]
     name: str
+    record_paths: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     def shard(self, index: int, count: int) -> "ImageSource":
-        """Every `count`-th image, from the `index`-th on."""
+        """One of `count` parts: every `count`-th image, or every such file."""
         return ImageSource(
             len(range(index, self.num_images, count)),
             lambda: self.read().shard(count, index),
             self.name,
+            record_paths=self.record_paths,
         )
+
+    def subset(self, mask: np.ndarray) -> "ImageSource":
+        """The images where `mask`, bool (images,), holds."""
+
+        def read() -> tf.data.Dataset:
+            chosen = tf.constant(mask)
+            return self.read().filter(lambda example: chosen[example["index"]])
+
+        return ImageSource(
+            int(mask.sum()), read, self.name, record_paths=self.record_paths
+        )
+
+    def labels(self) -> np.ndarray:
+        """The labels of all images, int64 (images,)."""
+        labels = self.read().map(lambda example: example["label"])
+        return np.concatenate([batch.numpy() for batch in labels.batch(4096)])
+
+    def describe(self, index: tf.Tensor) -> tf.Tensor:
+        """The name for messages, string (), of the image with an index."""
+        number = tf.strings.as_string(index)
+        return tf.strings.join(["image ", number, f" of {self.name}"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +79,8 @@ class TaskData:
             serve to measure pseudo labels.
         identity: the flags that decide which images these are. What is made
             of the images remembers it, so that it never meets others.
+        class_names: in the order of the labels; None where nothing says
+            them.
     """
 
     task: tasks.Task
@@ -61,6 +88,7 @@ class TaskData:
     unlabeled: ImageSource | None
     test: ImageSource
     identity: dict[str, Any]
+    class_names: tuple[str, ...] | None = None
 
     def require_unlabeled(self) -> ImageSource:
         """The unlabelled images.
@@ -72,7 +100,7 @@ class TaskData:
             raise ValueError(
                 f"Task {self.task.name} has no unlabelled images with these "
                 "flags, and a student needs some: lower num_labeled or set "
-                "unlabel_split."
+                "unlabel_split or unlabel_image_dir."
             )
         return self.unlabeled
 
@@ -88,6 +116,30 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         ValueError: the task is unknown, its data are missing, or
             `num_labeled` does not fit it.
     """
+    # These import this module.
+    from noisy_student.data import directories
+
+    if config.label_data_dir is not None:
+        return directories.open_task(config, seed)
+    if config.num_label_classes is not None:
+        raise ValueError(
+            f"num_label_classes={config.num_label_classes} is for images of "
+            f"label_data_dir; the task {config.task_name} knows its classes."
+        )
+    if config.unlabel_image_dir is None:
+        return _open_named(config, seed)
+    # Its unlabel_split is one of the directory, not of the task.
+    data = _open_named(dataclasses.replace(config, unlabel_split=None), seed)
+    num_labeled = data.identity["num_labeled"]
+    return dataclasses.replace(
+        data,
+        unlabeled=directories.open_unlabeled(config),
+        identity=make_identity(config, num_labeled, seed),
+    )
+
+
+def _open_named(config: DataConfig, seed: int) -> TaskData:
+    """The task that `task_name` names by itself."""
     if config.task_name == "digits":
         return _open_digits(config, seed)
     # Costs seconds to import, and only these tasks need it.
@@ -102,12 +154,20 @@ def make_identity(
     """`TaskData.identity`; the seed counts where it chose images."""
     return {
         "task_name": config.task_name,
+        "label_data_dir": _resolved(config.label_data_dir),
+        "unlabel_image_dir": _resolved(config.unlabel_image_dir),
         "label_split": config.label_split,
         "unlabel_split": config.unlabel_split,
         "test_split": config.test_split,
         "num_labeled": num_labeled,
         "seed": None if num_labeled is None else seed,
     }
+
+
+def _resolved(directories: str | None) -> str | None:
+    if directories is None:
+        return None
+    return ";".join(map(os.path.realpath, directories.split(";")))
 
 
 def split_labeled(
@@ -130,8 +190,8 @@ def split_labeled(
         The subset, and the other images or None where none is left.
     """
     mask = balanced_mask(labels, num_labeled, num_classes, seed)
-    rest = _subset(source, ~mask)
-    return _subset(source, mask), rest if rest.num_images else None
+    rest = source.subset(~mask)
+    return source.subset(mask), rest if rest.num_images else None
 
 
 def balanced_mask(
@@ -164,16 +224,6 @@ def balanced_mask(
             )
         mask[generator.permutation(members)[:per_class]] = True
     return mask
-
-
-def _subset(source: ImageSource, mask: np.ndarray) -> ImageSource:
-    """The images where `mask` holds."""
-
-    def read() -> tf.data.Dataset:
-        chosen = tf.constant(mask)
-        return source.read().filter(lambda example: chosen[example["index"]])
-
-    return ImageSource(int(mask.sum()), read, source.name)
 
 
 def _open_digits(config: DataConfig, seed: int) -> TaskData:

@@ -7,7 +7,6 @@ stay encoded: what is decoded, and how much of it, is the pipelines' choice.
 import pathlib
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -18,7 +17,7 @@ from noisy_student.data import sources
 
 def open_task(config: DataConfig, seed: int) -> sources.TaskData:
     """Opens a data set by name; see `sources.open_task`."""
-    builder = _prepared_builder(config.task_name, config.tfds_data_dir)
+    builder = open_builder(config.task_name, config.tfds_data_dir)
     task = tasks.KNOWN.get(builder.name) or _generic_task(builder)
     label_split = config.label_split or task.label_split
     test_split = config.test_split or task.test_split
@@ -26,20 +25,23 @@ def open_task(config: DataConfig, seed: int) -> sources.TaskData:
     labeled, rest = _label(builder, label_split, num_labeled, task, seed)
     unlabel_split = config.unlabel_split or task.unlabel_split
     if unlabel_split:
-        rest = _source(builder, unlabel_split, "unlabel_split")
+        rest = open_split(builder, unlabel_split, "unlabel_split")
     return sources.TaskData(
         task,
         labeled,
         rest,
-        _source(builder, test_split, "test_split"),
+        open_split(builder, test_split, "test_split"),
         sources.make_identity(config, num_labeled, seed),
+        tuple(builder.info.features["label"].names),
     )
 
 
-def _prepared_builder(
-    name: str, data_dir: str | None
-) -> tfds.core.DatasetBuilder:
-    """The data set's builder, downloaded where that is needed and possible."""
+def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """The data set's builder, downloaded where that is needed and possible.
+
+    Raises:
+        ValueError: it is unknown, cannot be classified or downloaded.
+    """
     if data_dir is not None and not pathlib.Path(data_dir).is_dir():
         raise ValueError(
             f"tfds_data_dir {data_dir} does not exist; create it, or name "
@@ -98,16 +100,27 @@ def _generic_task(builder: tfds.core.DatasetBuilder) -> tasks.Task:
 
 def _label(builder, split, num_labeled, task, seed):
     """The labelled images of a split, and its others."""
-    source = _source(builder, split, "label_split")
+    source = open_split(builder, split, "label_split")
     if num_labeled is None:
         return source, None
-    labels = _read_labels(source)
     return sources.split_labeled(
-        source, labels, num_labeled, task.num_classes, seed
+        source, source.labels(), num_labeled, task.num_classes, seed
     )
 
 
-def _source(builder, split: str, flag: str) -> sources.ImageSource:
+def open_split(
+    builder: tfds.core.DatasetBuilder, split: str, flag: str
+) -> sources.ImageSource:
+    """The images of a split.
+
+    Args:
+        builder: see `open_builder`.
+        split: an expression.
+        flag: that gave it, for messages.
+
+    Raises:
+        ValueError: there is no such split, or it is empty.
+    """
     try:
         num_images = builder.info.splits[split].num_examples
     except (KeyError, ValueError) as error:
@@ -140,8 +153,3 @@ def _to_example(index: tf.Tensor, features: dict) -> dict[str, tf.Tensor]:
         "label": features["label"],
         "index": index,
     }
-
-
-def _read_labels(source: sources.ImageSource) -> np.ndarray:
-    labels = source.read().map(lambda example: example["label"])
-    return np.concatenate([batch.numpy() for batch in labels.batch(4096)])

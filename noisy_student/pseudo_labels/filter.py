@@ -189,9 +189,7 @@ def uncounted_parts(job: FilterJob) -> list[Part]:
 def missing_parts(job: FilterJob) -> list[Part]:
     """Parts that are not written yet."""
     return [
-        part
-        for part in job.files.division.parts()
-        if not job.is_written(part)
+        part for part in job.files.division.parts() if not job.is_written(part)
     ]
 
 

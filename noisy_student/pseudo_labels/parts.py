@@ -17,7 +17,7 @@ import numpy as np
 
 from noisy_student import progress, run_directory
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, sources
+from noisy_student.data import decoding, records, sources
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
@@ -143,6 +143,7 @@ def write_part(
     per_class = np.zeros([job.num_classes, 4], np.int64)
     path, done = job.data_file(part), 0
     with (
+        decoding.input_errors(images.record_paths),
         records.shard_writer(path) as writer,
         progress.bar(images.num_images, f"filter {path.name}", "image") as bar,
     ):

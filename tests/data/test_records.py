@@ -24,17 +24,50 @@ def test_predictions_come_back_in_order(tmp_path):
     with records.shard_writer(path) as writer:
         for row in rows:
             writer.write(records.encode_prediction(row))
-    np.testing.assert_allclose(
-        records.read_predictions(path, 4), rows, rtol=1e-6
-    )
+    batches = list(records.read_predictions(path, 4))
+    assert [len(batch) for batch in batches] == [1024, 1024, 952]
+    np.testing.assert_allclose(np.concatenate(batches), rows, rtol=1e-6)
+    serialized = next(iter(tf.data.TFRecordDataset(str(path)))).numpy()
+    feature = tf.train.Example.FromString(serialized).features.feature
+    assert sorted(feature) == ["classes", "probabilities"]
+    assert feature["classes"].int64_list.value == [rows[0].argmax()]
     with pytest.raises(ValueError, match="predictions of 5 classes"):
-        records.read_predictions(path, 5)
+        next(records.read_predictions(path, 5))
 
 
 def test_an_empty_shard_has_no_predictions(tmp_path):
     with records.shard_writer(tmp_path / "shard"):
         pass
-    assert records.read_predictions(tmp_path / "shard", 7).shape == (0, 7)
+    assert list(records.read_predictions(tmp_path / "shard", 7)) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])
+@pytest.mark.parametrize(("label", "classes"), [(0, 1), (9, 10), (700, 1000)])
+def test_joined_examples_are_what_tensorflow_and_protobuf_read(
+    size, label, classes
+):
+    generator = np.random.default_rng(size)
+    encoded = generator.bytes(size)
+    row = generator.dirichlet(np.ones(classes)).astype(np.float32)
+    serialized = records.encode_pseudo_labeled(encoded, label, row)
+    parsed = tf.io.parse_single_example(
+        serialized,
+        {
+            "image/encoded": tf.io.FixedLenFeature([], tf.string),
+            "label": tf.io.FixedLenFeature([], tf.int64),
+            "prob": tf.io.FixedLenFeature([], tf.float32),
+            "probabilities": tf.io.FixedLenFeature([classes], tf.float32),
+        },
+    )
+    assert parsed["image/encoded"] == encoded and parsed["label"] == label
+    assert parsed["prob"] == row[label]
+    np.testing.assert_array_equal(parsed["probabilities"], row)
+    feature = tf.train.Example.FromString(serialized).features.feature
+    assert feature["image/encoded"].bytes_list.value == [encoded]
+    assert feature["label"].int64_list.value == [label]
+    np.testing.assert_array_equal(
+        feature["probabilities"].float_list.value, row
+    )
 
 
 def test_a_shard_appears_only_when_it_is_whole(tmp_path):

@@ -128,9 +128,6 @@ from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels import test_phases as these
 
 directory, limit, slow = sys.argv[1:]
-if int(limit):
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 if slow == "counts":
     original = records.read_predictions
     def read(*arguments):
@@ -148,6 +145,9 @@ if slow == "writes":
     records.encode_pseudo_labeled = slowly
 job = these.plan(pathlib.Path(directory))
 print("planned", flush=True)
+if int(limit):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 filtering.filter_and_balance(
     these.make_data(), job.files, job.output_dir, these.CONFIG, 1
 )
@@ -165,11 +165,8 @@ def start(directory, limit=0, slow="no"):
 
 
 def read_files(directory):
-    return {
-        path.name: path.read_bytes()
-        for path in (directory / "data").iterdir()
-        if not path.name.startswith("tmp.")
-    }
+    paths = directory.glob("data/train-*")
+    return {path.name: path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize(("slow", "busy"), [("counts", 2), ("writes", 60)])
@@ -191,11 +188,15 @@ def test_killed_in_either_phase_it_ends_with_the_same_bytes(
     assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
 
 
-def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path):
-    plan(tmp_path)
-    process = start(tmp_path, limit=4096)
+@pytest.mark.parametrize(
+    ("limit", "file"), [(300, "counts-00000"), (4096, "train-00000")]
+)
+def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path, limit, file):
+    process = start(tmp_path, limit=limit)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode != 0 and "cannot be written" in errors
+    assert process.returncode != 0
+    [error] = [line for line in errors.split("\n") if "InputError: " in line]
+    assert "cannot be written" in error and f"/{file}" in error
     assert read_files(tmp_path / "out") == {}
     stats = filtering.filter_and_balance(
         make_data(), plan(tmp_path).files, tmp_path / "out", CONFIG, 1

@@ -1,0 +1,125 @@
+"""Makes TFRecords of folders of images, or of a tensorflow-datasets name."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+from absl import logging
+
+from noisy_student import run_directory, tasks
+from noisy_student.config.checks import require
+from noisy_student.data import making, record_files, record_parts
+
+
+@dataclasses.dataclass(frozen=True)
+class MakeSettings:
+    """What is made, of what.
+
+    Attributes:
+        output_dir: gets the files.
+        input_dir: folders of images, or
+        task_name: a name of tensorflow-datasets, with its
+        tfds_data_dir: None is its default.
+        splits: None is all.
+        num_shards: files a split, where it has so many images.
+        num_workers: processes.
+        seed: of the order of labelled folders.
+    """
+
+    output_dir: str | None
+    input_dir: str | None = None
+    task_name: str | None = None
+    tfds_data_dir: str | None = None
+    splits: tuple[str, ...] | None = None
+    num_shards: int = 128
+    num_workers: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.output_dir is None:
+            raise ValueError("output_dir must be set.")
+        if (self.input_dir is None) == (self.task_name is None):
+            raise ValueError(
+                "One of input_dir and task_name must be set; got "
+                f"{self.input_dir!r} and {self.task_name!r}."
+            )
+        for name in ("num_shards", "num_workers"):
+            value = getattr(self, name)
+            require(value > 0, name, "above 0", value)
+
+
+def plan_records(settings: MakeSettings) -> Callable[[], None]:
+    """Checks the settings and returns the work.
+
+    Raises:
+        ValueError: what is wrong, where, and what to do about it.
+    """
+    names: tuple[str, ...] | None
+    if settings.input_dir is not None:
+        parts, names = record_parts.of_folders(
+            pathlib.Path(settings.input_dir), settings.splits, settings.seed
+        )
+    else:
+        parts, names = record_parts.of_named(
+            tasks.full_name(str(settings.task_name)),
+            settings.tfds_data_dir,
+            settings.splits,
+        )
+    assert settings.output_dir is not None  # the settings checked it
+    directory = pathlib.Path(settings.output_dir)
+    num_shards = {part.prefix: settings.num_shards for part in parts}
+    return plan_parts(directory, parts, num_shards, names, settings.num_workers)
+
+
+def plan_parts(
+    directory: pathlib.Path,
+    parts: list[record_parts.Part],
+    num_shards: dict[str, int],
+    names: tuple[str, ...] | None,
+    num_workers: int,
+) -> Callable[[], None]:
+    """Plans the work for some splits.
+
+    Args:
+        directory: gets the files.
+        parts: the splits.
+        num_shards: files, by prefix.
+        names: of the classes, if they are known.
+        num_workers: processes.
+
+    Raises:
+        ValueError: the directory holds something else, or a split's name is
+            none for files.
+    """
+    shards, remembered = [], {}
+    for part in parts:
+        record_files.check_prefix(part.prefix)
+        shards += making.plan_shards(
+            directory,
+            part.prefix,
+            part.images,
+            part.numbers,
+            num_shards[part.prefix],
+        )
+        remembered[f"images of {part.prefix}"] = part.fingerprint
+        remembered[f"num_shards of {part.prefix}"] = str(
+            num_shards[part.prefix]
+        )
+    state = making.State(directory, remembered)
+
+    def work() -> None:
+        state.save()
+        run_directory.write_class_names(directory, names)
+        description = f"make {directory.name}"
+        made, unreadable = making.make(
+            directory, shards, state, num_workers, description
+        )
+        print(f"{directory}: {made:,} images.")
+        if unreadable:
+            logging.warning(
+                "%d images cannot be read and are left out; see %s.",
+                unreadable,
+                directory / making.UNREADABLE_FILE,
+            )
+
+    return work

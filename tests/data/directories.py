@@ -1,0 +1,74 @@
+"""Directories of images that the tests of this folder share."""
+
+import io
+import pathlib
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from noisy_student.data import records
+
+
+def photo(number, size=(50, 40)):
+    """A part of a real photograph, another for each number."""
+    pixels = load_sample_image(("china.jpg", "flower.jpg")[number % 2])
+    top, left = 7 * number % 300, 11 * number % 400
+    return Image.fromarray(
+        pixels[top : top + 3 * size[1], left : left + 3 * size[0]]
+    ).resize(size)
+
+
+def encode(image, file_format="JPEG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def write_folders(root, folders, size=(50, 40)):
+    """Photographs by {folder: number}; returns {path: bytes}, in order."""
+    written = {}
+    for folder, count in folders.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            path = root / folder / f"{i:03d}.jpg"
+            path.write_bytes(encode(photo(len(written), size)))
+            written[str(path)] = path.read_bytes()
+    return written
+
+
+def write_shard(path, examples):
+    """Records of (encoded, 0-based label) pairs."""
+    with records.shard_writer(pathlib.Path(path)) as writer:
+        for number, (encoded, label) in enumerate(examples):
+            writer.write(records.encode_image(encoded, label, str(number)))
+
+
+def write_records(root, split, counts, classes=3, side=20):
+    """Shards of so many PNGs each; returns their bytes, in order."""
+    written = []
+    for shard, count in enumerate(counts):
+        examples = []
+        for _ in range(count):
+            number = len(written)
+            pixels = np.full((side, side, 3), number, np.uint8)
+            encoded = encode(Image.fromarray(pixels), "PNG")
+            examples.append((encoded, number % classes))
+            written.append(encoded)
+        name = records.shard_name(split, shard, len(counts))
+        write_shard(root / name, examples)
+    return written
+
+
+def read_all(source):
+    examples = list(source.read().as_numpy_iterator())
+    assert len(examples) == source.num_images
+    return examples
+
+
+def encoded_of(source):
+    return [example["encoded"] for example in read_all(source)]
+
+
+def labels_of(source):
+    return [int(example["label"]) for example in read_all(source)]

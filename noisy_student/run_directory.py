@@ -9,6 +9,7 @@ import pathlib
 from typing import Any
 
 from noisy_student.config import ExperimentConfig
+from noisy_student.errors import InputError
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -113,11 +114,18 @@ def write_class_names(
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file under a temporary name and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"tmp.{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Writes a file under a temporary name and renames it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"tmp.{path.name}")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}.") from error
 
 
 def _is_foreign(path: pathlib.Path) -> bool:

@@ -1,7 +1,7 @@
-"""Makes TFRecords of SVHN, divided as the original program does.
+r"""Makes TFRecords of SVHN, divided as the original program does.
 
   python tools/prepare_svhn.py --tfds_data_dir=DATA --output_dir=svhn
-  python main.py --task_name=svhn --label_data_dir=svhn \\
+  python main.py --task_name=svhn --label_data_dir=svhn \
     --unlabel_image_dir=svhn/unlabeled ...
 
 train is 73,257 images less the 4,000 of validation, test 26,032, and

@@ -89,6 +89,8 @@ class FileSource(DirectorySource):
         )
 
 
+# AutoGraph would warn that it cannot translate Python's fsencode.
+@tf.autograph.experimental.do_not_convert
 def _tensor(paths: np.ndarray) -> tf.Tensor:
     """Paths as the system has them, whatever their encoding."""
     return tf.constant([os.fsencode(path) for path in paths], tf.string)

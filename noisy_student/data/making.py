@@ -121,7 +121,8 @@ class State:
 
     def save(self) -> None:
         """Writes the file."""
-        state = {"settings": self._settings, "finished": self.finished}
+        finished = dict(sorted(self.finished.items()))
+        state = {"settings": self._settings, "finished": finished}
         run_directory.write_json(self._directory / STATE_FILE, state)
 
     def write_lists(self) -> None:

@@ -53,12 +53,16 @@ class RecordSource(DirectorySource):
         """The source of these files."""
         return cls(
             sum(file.number for file in files),
-            lambda: _read(files, num_classes),
+            lambda: _read(files, num_classes, _BATCH).unbatch(),
             name,
             files,
             num_classes,
             record_paths=tuple(file.path for file in files),
         )
+
+    def read_batches(self, size: int) -> tf.data.Dataset:
+        """See the base class; parses whole batches."""
+        return _read(self.files, self.num_classes, size)
 
     def shard(self, index: int, count: int) -> sources.ImageSource:
         """Whole files where they divide evenly, or else images."""
@@ -90,57 +94,58 @@ class RecordSource(DirectorySource):
 
     def describe(self, index: tf.Tensor) -> tf.Tensor:
         """`record 5 of PATH`."""
-        offsets = tf.constant(_offsets(self.files))
-        position = tf.searchsorted(offsets, [index], "right")[0] - 1
-        firsts = tf.constant([file.first for file in self.files], tf.int64)
-        return _record_name(
-            tf.constant([file.path for file in self.files])[position],
-            firsts[position] + index - offsets[position],
-        )
+        return _describe(self.files, index[tf.newaxis])[0]
 
 
 def _read(
-    files: tuple[FileSpan, ...], num_classes: int | None
+    files: tuple[FileSpan, ...], num_classes: int | None, batch_size: int
 ) -> tf.data.Dataset:
-    """The dataset of `ImageSource.read`."""
+    """The dataset of `ImageSource.read_batches`."""
 
     def read_file(
-        path: tf.Tensor, first: tf.Tensor, count: tf.Tensor, offset: tf.Tensor
+        path: tf.Tensor, first: tf.Tensor, number: tf.Tensor
     ) -> tf.data.Dataset:
-        def parse(batch: tf.Tensor, serialized: tf.Tensor):
-            example = records.parse_images(serialized)
-            size = tf.size(serialized, out_type=tf.int64)
-            number = batch * _BATCH + tf.range(size)
-            if num_classes is not None:
-                decoding.refuse_labels(
-                    _record_name(path, first + number),
-                    example["label"],
-                    num_classes,
-                )
-            return example | {"index": offset + number}
+        return tf.data.TFRecordDataset(path).skip(first).take(number)
 
-        dataset = tf.data.TFRecordDataset(path).skip(first).take(count)
-        return dataset.batch(_BATCH).enumerate().map(parse).unbatch()
+    def parse(batch: tf.Tensor, serialized: tf.Tensor) -> dict:
+        example = records.parse_images(serialized)
+        size = tf.size(serialized, out_type=tf.int64)
+        index = batch * batch_size + tf.range(size)
+        if num_classes is not None:
+            decoding.refuse_labels(
+                _describe(files, index), example["label"], num_classes
+            )
+        return example | {"index": index}
 
-    return tf.data.Dataset.from_tensor_slices(
-        (
-            [file.path for file in files],
-            np.array([file.first for file in files], np.int64),
-            np.array([file.number for file in files], np.int64),
-            _offsets(files),
-        )
-    ).flat_map(read_file)
+    spans = (
+        [file.path for file in files],
+        np.array([file.first for file in files], np.int64),
+        np.array([file.number for file in files], np.int64),
+    )
+    return (
+        tf.data.Dataset.from_tensor_slices(spans)
+        .flat_map(read_file)
+        .batch(batch_size)
+        .enumerate()
+        .map(parse)
+    )
+
+
+def _describe(files: tuple[FileSpan, ...], index: tf.Tensor) -> tf.Tensor:
+    """The names, string (images,), of some images, int64 (images,)."""
+    offsets = tf.constant(_offsets(files))
+    place = tf.searchsorted(offsets, index, "right") - 1
+    paths = tf.constant([file.path for file in files])
+    firsts = tf.constant([file.first for file in files], tf.int64)
+    number = tf.gather(firsts, place) + index - tf.gather(offsets, place)
+    number = tf.strings.as_string(number)
+    return tf.strings.join(["record ", number, " of ", tf.gather(paths, place)])
 
 
 def _offsets(files: tuple[FileSpan, ...]) -> np.ndarray:
     """How many images precede each file's."""
     counts = np.array([file.number for file in files], np.int64)
     return np.cumsum(counts) - counts
-
-
-def _record_name(path: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    parts = ["record ", tf.strings.as_string(number), " of ", path]
-    return tf.strings.join(parts)
 
 
 class RecordDirectories:

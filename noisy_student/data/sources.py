@@ -37,6 +37,10 @@ class ImageSource:
     name: str
     record_paths: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
+    def read_batches(self, size: int) -> tf.data.Dataset:
+        """What `read` returns, in batches of `size`; the last may be less."""
+        return self.read().batch(size)
+
     def shard(self, index: int, count: int) -> "ImageSource":
         """One of `count` parts: every `count`-th image, or every such file."""
         return ImageSource(

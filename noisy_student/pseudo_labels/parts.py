@@ -179,7 +179,7 @@ def _joined(
     job: FilterJob, part: Part, images: sources.ImageSource
 ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     """Images and their probabilities, `records.BATCH` at a time."""
-    batches = images.read().batch(records.BATCH).prefetch(2)
+    batches = images.read_batches(records.BATCH).prefetch(2)
     for examples, probabilities in itertools.zip_longest(
         batches.as_numpy_iterator(), job.files.read(part, job.num_classes)
     ):

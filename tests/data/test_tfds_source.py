@@ -1,8 +1,3 @@
-import pathlib
-import re
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -84,41 +79,3 @@ def test_mean_and_deviation_of_cifar10(cifar_dir):
     mean, std = (f(pixels / 255, axis=(0, 1, 2)) for f in (np.mean, np.std))
     np.testing.assert_allclose(mean, task.mean, atol=0.01)
     np.testing.assert_allclose(std, task.std, atol=0.01)
-
-
-def test_the_readmes_way_from_folders_to_a_task(tmp_path):
-    generator = np.random.default_rng(0)
-    folders = ["train/cat", "train/dog", "test/cat", "test/dog", "unlabelled"]
-    for number, name in enumerate(folders):
-        folder = tmp_path / "photos" / name
-        folder.mkdir(parents=True)
-        for i in range(3 + number):
-            pixels = generator.integers(0, 256, (40 + i, 50, 3), np.uint8)
-            tf.io.write_file(
-                str(folder / f"{i}.jpg"), tf.io.encode_jpeg(pixels)
-            )
-    readme = pathlib.Path(__file__).parents[2] / "README.md"
-    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.S)
-    (script,) = (b for b in blocks if "store_as_tfds_dataset" in b)
-    subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    data = sources.open_task(
-        DataConfig(
-            "photos",
-            tfds_data_dir=str(tmp_path / "data"),
-            unlabel_split="unlabelled",
-        ),
-        seed=0,
-    )
-    assert data.task.num_classes == 2 and not data.task.small_images
-    labels = [example["label"] for example in read_all(data.labeled)]
-    assert sorted(labels) == [0, 0, 0, 1, 1, 1, 1]
-    assert len(read_all(data.test)) == 11
-    unlabeled = read_all(data.unlabeled)
-    assert {example["label"] for example in unlabeled} == {-1}
-    sizes = {tf.io.decode_jpeg(e["encoded"]).shape[0] for e in unlabeled}
-    assert sizes == set(range(40, 47))

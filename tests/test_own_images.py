@@ -1,0 +1,141 @@
+"""Own images from end to end: folders, records, and the scripts between."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.data.directories import write_folders
+
+ROOT = pathlib.Path(__file__).parents[1]
+TINY = (
+    "--input_image_size=32",
+    "--num_iterations=1",
+    "--width_coefficient=0.1",
+    "--depth_coefficient=0.1",
+    "--train_batch_size=4",
+    "--unlabel_ratio=2",
+    "--train_steps=4",
+    "--warmup_epochs=0",
+    "--teacher_softmax_temp=1",
+    "--moving_average_decay=0.5",
+    "--num_image=4",
+    "--num_shards=2",
+)
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, script, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("images") / "photos"
+    folders = {"train/a": 4, "train/b": 4, "test/a": 3, "test/b": 3}
+    write_folders(root, folders | {"unlabelled": 20})
+    return root
+
+
+@pytest.fixture(scope="module")
+def records(photos):
+    output = photos.parent / "records"
+    done = run(
+        "tools/make_records.py",
+        f"--input_dir={photos}",
+        f"--output_dir={output}",
+        "--num_shards=2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{output}: 34 images." in done.stdout
+    return output
+
+
+@pytest.mark.parametrize("kind", ["photos", "records"])
+def test_self_training_from_a_directory(kind, tmp_path, request):
+    directory = request.getfixturevalue(kind)
+    runs = tmp_path / "run"
+    images = f"--label_data_dir={directory}"
+    done = run(
+        "main.py", "--mode=self_train", images, *TINY, f"--model_dir={runs}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "AutoGraph" not in done.stderr
+    results = json.loads((runs / "results.json").read_text())
+    assert results["task"] == kind
+    assert len(results["generations"]) == 2
+    assert (runs / "classes.txt").read_text() == "a\nb\n"
+    labels = runs / "generation_01/pseudo_labels/info"
+    counts = [json.loads(p.read_text())["image_num"] for p in labels.iterdir()]
+    assert counts == [10, 10]
+    done = run("main.py", "--mode=eval", images, *TINY, f"--model_dir={runs}")
+    assert done.returncode == 0, done.stderr
+    best = results["generations"][-1]["top_1_accuracy"]
+    assert json.loads(done.stdout)["top_1_accuracy"] == pytest.approx(best)
+    done = run(
+        "main.py",
+        "--mode=predict",
+        images,
+        f"--predict_ckpt_path={runs}/model.keras",
+        f"--output_dir={tmp_path}/predictions",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "predictions/classes.txt").read_text() == "a\nb\n"
+
+
+def test_damage_while_training_is_one_line(records, tmp_path):
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", records, copy], check=True)
+    path = copy / "train-00001-of-00002"
+    data = bytearray(path.read_bytes())
+    data[-30] ^= 1
+    path.write_bytes(data)
+    done = run(
+        "main.py",
+        "--mode=train",
+        "--method=supervised",
+        f"--label_data_dir={copy}",
+        *TINY,
+        f"--model_dir={tmp_path}/run",
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"error: {path} is damaged in the record that" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("main.py", ["--label_data_dir=/none"], "no directory /none"),
+        ("main.py", ["--label_data_dir=x", "--task_name=digits"], "another n"),
+        ("main.py", ["--num_label_classes=3"], "num_label_classes=3 is for"),
+        ("tools/make_records.py", [], "output_dir must be set"),
+        ("tools/make_records.py", ["--output_dir=x"], "One of input_dir and"),
+        ("tools/prepare_svhn.py", [], "output_dir must be set"),
+    ],
+)
+def test_bad_input_is_one_line(script, arguments, message, tmp_path):
+    if script == "main.py":
+        arguments = [*TINY, *arguments, f"--model_dir={tmp_path}/run"]
+    done = run(script, *arguments)
+    assert done.returncode == 2
+    (line,) = (x for x in done.stderr.split("\n") if x.startswith("error: "))
+    assert message in line and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_lists_the_flags():
+    text = run("tools/make_records.py", "--help").stdout
+    for flag in ("--input_dir", "--task_name", "--output_dir", "--num_workers"):
+        assert flag in text
+    assert (
+        "--[no]full_train_data" in run("tools/prepare_svhn.py", "--help").stdout
+    )

@@ -33,7 +33,8 @@ $(ENVIRONMENT)/installed: requirements.txt
 	$(RUN) -m pip install --requirement requirements.txt
 	touch $@
 
-$(ENVIRONMENT)/installed-dev: $(ENVIRONMENT)/installed requirements-dev.txt
+$(ENVIRONMENT)/installed-dev: $(ENVIRONMENT)/installed requirements-dev.txt \
+    requirements-beam.txt
 	$(RUN) -m pip install --requirement requirements-dev.txt
 	touch $@
 

@@ -44,7 +44,7 @@ _TOTAL_REPLICAS = flags.DEFINE_integer(
 )
 _SAMPLES_PER_CLASS = flags.DEFINE_integer(
     "samples_per_class",
-    10,
+    5,
     "About so many kept images of each class are saved as files, to look at.",
 )
 

@@ -12,7 +12,7 @@ from absl import logging
 
 from noisy_student import experiment, models, pseudo_labels, run_directory
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import sources
+from noisy_student.data import record_source, sources
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.training import distribution
@@ -49,6 +49,8 @@ def plan_predict(config: ExperimentConfig) -> Work:
     """
     output_dir = required_directory(config.predict.output_dir, "output_dir")
     teacher = existing_model(config)
+    if config.predict.reassign_label:
+        return _plan_reassign(config, output_dir, teacher)
     files = _prediction_files(config, output_dir)
     parts = files.division.parts(
         config.predict.shard_id, config.predict.worker_id
@@ -61,6 +63,51 @@ def plan_predict(config: ExperimentConfig) -> Work:
         run_directory.write_class_names(output_dir, data.class_names)
         with strategy.scope():
             experiment.label_images(config, data, teacher, files, parts)
+
+    return work
+
+
+def _plan_reassign(
+    config: ExperimentConfig, output_dir: pathlib.Path, teacher: pathlib.Path
+) -> Work:
+    """Labels filtered images with another teacher: all of them are kept.
+
+    The records are images like any others, so that they are predicted and,
+    with `use_all`, written by the same functions.
+    """
+    filtered = required_directory(
+        config.data.unlabel_data_dir, "unlabel_data_dir"
+    )
+    if config.predict.shard_id or config.predict.worker_id is not None:
+        raise ValueError(
+            "reassign_label does all shards; leave out shard_id and worker_id."
+        )
+    paths = pseudo_labels.record_paths(filtered)
+    data = open_images(config)
+    pseudo_labels.check_images(filtered, data.identity)
+    data = dataclasses.replace(
+        data, unlabeled=record_source.from_files(paths, str(filtered))
+    )
+    settings = dataclasses.replace(
+        config.pseudo_labels,
+        num_shards=len(paths),
+        total_replicas=1,
+        use_all=True,
+    )
+    files = pseudo_labels.PredictionFiles(
+        output_dir / "predictions",
+        output_dir / "info",
+        pseudo_labels.Division.of(settings),
+    )
+    strategy = distribution.make_strategy(config.run.distribution)
+
+    def work() -> None:
+        with strategy.scope():
+            experiment.label_images(config, data, teacher, files)
+        stats = pseudo_labels.filter_and_balance(
+            data, files, output_dir, settings, config.seed
+        )
+        print(json.dumps(dataclasses.asdict(stats)))
 
     return work
 

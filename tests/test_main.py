@@ -1,47 +1,16 @@
 """What users do: the scripts, each in a process of its own."""
 
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).parents[1]
-
-# A teacher and a student, as small as they go.
-TINY = [
-    "--mode=self_train",
-    "--task_name=digits",
-    "--input_image_size=8",
-    "--num_iterations=1",
-    "--width_coefficient=0.1",
-    "--depth_coefficient=0.1",
-    "--train_batch_size=10",
-    "--unlabel_ratio=2",
-    "--train_steps=6",
-    "--warmup_epochs=0",
-    "--teacher_softmax_temp=1",
-    "--moving_average_decay=0.5",
-    "--num_image=20",
-    "--num_shards=2",
-    "--save_checkpoints_steps=3",
-    "--iterations_per_loop=2",
-]
-
-
-def run(*arguments, script="main.py", timeout=240):
-    return subprocess.run(
-        [sys.executable, script, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
+from noisy_student import pseudo_labels
+from tests.scripts import ROOT, TINY, run
 
 
 @pytest.fixture(scope="module")
@@ -199,16 +168,40 @@ def test_the_stages_one_by_one(finished, tmp_path):
             f"--shard_id={shard}",
         )
         assert process.returncode == 0, process.stderr
-    process = run(
+    select = [
         *data,
         f"--prediction_dir={tmp_path}/predictions",
         f"--output_dir={tmp_path}/filtered",
         "--num_image=20",
-        script="tools/filter_unlabel.py",
-    )
+    ]
+    tool = "tools/filter_unlabel.py"
+    process = run(*select, "--shard_id=1", script=tool)
+    assert process.returncode == 2
+    assert "those of 0 are missing. Run only_get_stats" in process.stderr
+    process = run(*select, "--only_get_stats", script=tool)
+    assert process.returncode == 0, process.stderr
+    counted = json.loads(process.stdout)
+    assert not (tmp_path / "filtered/data").exists()
+    process = run(*select, script=tool)
     assert process.returncode == 0, process.stderr
     stats = json.loads(process.stdout)
     assert sum(stats["predicted"]) == 1347
+    assert stats["threshold"] == counted["thresholds"]
+    assert any((tmp_path / "filtered/samples").iterdir())
+
+    # By the same teacher, images get the labels that they had.
+    process = run(
+        "--mode=predict",
+        "--reassign_label",
+        f"--unlabel_data_dir={tmp_path}/filtered",
+        f"--predict_ckpt_path={teacher}",
+        f"--output_dir={tmp_path}/again",
+    )
+    assert process.returncode == 0, process.stderr
+    before, after = (
+        list(read_labels(tmp_path / name)) for name in ("filtered", "again")
+    )
+    assert len(before) == stats["records"] and before == after
 
     student = [flag for flag in TINY if "mode=" not in flag]
     student += ["--mode=train", f"--unlabel_data_dir={tmp_path}/filtered"]
@@ -223,61 +216,16 @@ def test_the_stages_one_by_one(finished, tmp_path):
     assert accuracy == pytest.approx(metrics["top_1_accuracy"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--task_name=nope"], "Unknown task_name 'nope'"),
-        (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
-        (["--student_model_names=b1"], "Unknown model_name 'b1'"),
-        (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
-        (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
-        (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
-        (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
-        (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
-        (["--mode=train"], "set unlabel_data_dir"),
-        (["--mode=train", "--unlabel_data_dir=/none"], "/none does not hold"),
-        (["--mode=predict"], "output_dir must be set"),
-        (["--mode=eval"], "There is no model at"),
-        (["--train_steps=0"], "train_steps must be above 0; got 0"),
-        (["--final_base_lr=1"], "final_base_lr must be above 0 and below"),
-        (["--min_threshold=1.5"], "min_threshold must be in [0, 1]; got 1.5"),
-        (["--student_width_coefficients=a"], "numbers divided by commas"),
-        (
-            ["--task_name=cifar10", "--tfds_data_dir=/none"],
-            "tfds_data_dir /none does not exist",
-        ),
-        (["surplus"], "unknown arguments surplus"),
-    ],
-)
-def test_bad_input_is_one_line_and_touches_nothing(
-    tmp_path, arguments, message
-):
-    directory = tmp_path / "run"
-    process = run(*TINY, f"--model_dir={directory}", *arguments)
-    assert process.returncode == 2
-    errors = [
-        line
-        for line in process.stderr.split("\n")
-        if line.startswith("error: ")
-    ]
-    assert len(errors) == 1 and message in errors[0]
-    assert "Traceback" not in process.stderr
-    assert not directory.exists()
-
-
-def test_an_unknown_flag_or_choice_is_refused():
-    for flag in ("--num_labelled=50", "--augment_name=v3"):
-        process = run(flag)
-        assert process.returncode == 1
-        assert flag.split("=")[0].strip("-") in process.stderr
-
-
-def test_a_full_directory_that_is_no_run_is_left_alone(tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
-    process = run(*TINY, f"--model_dir={tmp_path}")
-    assert process.returncode == 2
-    assert "is not empty and has no config.json" in process.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+def read_labels(directory):
+    """Image, label and probability of every pseudo-labelled record."""
+    paths = pseudo_labels.record_paths(directory)
+    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        feature = tf.train.Example.FromString(serialized).features.feature
+        yield (
+            feature["image/encoded"].bytes_list.value[0],
+            feature["label"].int64_list.value[0],
+            round(feature["prob"].float_list.value[0], 4),
+        )
 
 
 def test_a_smaller_student_is_a_warning(tmp_path):
@@ -289,10 +237,3 @@ def test_a_smaller_student_is_a_warning(tmp_path):
     )
     assert process.returncode == 0, process.stderr
     assert "Student 1 is smaller than its teacher" in process.stderr
-
-
-def test_help_lists_every_flag_with_its_text():
-    text = run("--help").stdout
-    for flag in ("--model_dir", "--randaug_mag", "--num_iterations"):
-        assert flag in text
-    assert "a teacher's probabilities" in text.replace("\n    ", " ")

@@ -33,7 +33,7 @@ class PseudoLabelConfig:
     use_top: bool = True
     num_shards: int = 1
     total_replicas: int = 1
-    samples_per_class: int = 10
+    samples_per_class: int = 5
 
     def __post_init__(self) -> None:
         for name in ("num_image", "num_shards", "total_replicas"):

@@ -148,6 +148,16 @@ def _offsets(files: tuple[FileSpan, ...]) -> np.ndarray:
     return np.cumsum(counts) - counts
 
 
+def from_files(paths: list[str], name: str) -> RecordSource:
+    """The images of some record files, whatever else the records hold."""
+    numbers = record_files.count([pathlib.Path(path) for path in paths])
+    spans = [
+        FileSpan(path, 0, number)
+        for path, number in zip(paths, numbers, strict=True)
+    ]
+    return RecordSource.of(tuple(spans), None, name)
+
+
 class RecordDirectories:
     """The record files of some directories; a split is all their files of it.
 

@@ -16,6 +16,7 @@ from noisy_student import run_directory
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.errors import InputError
+from noisy_student.pseudo_labels.count import BIN_EDGES
 from noisy_student.pseudo_labels.parts import (
     FilterJob,
     count_part,
@@ -127,15 +128,21 @@ def choose(job: FilterJob) -> Balance:
     Raises:
         InputError: counts are missing, which is said, or no image is kept.
     """
-    missing = uncounted_parts(job)
+    missing = []
+    total = np.zeros([job.num_classes, len(BIN_EDGES)], np.int64)
+    for part in job.files.division.parts():
+        counts = job.read_counts(part)
+        if counts is None:
+            missing.append(str(part))
+        else:
+            total += counts
     if missing:
         raise InputError(
-            f"The thresholds need the counts of all shards; in "
-            f"{job.counts_dir} those of {', '.join(map(str, missing))} are "
-            "missing. Run only_get_stats for them first."
+            "The thresholds need the counts of all shards; in "
+            f"{job.counts_dir} those of {', '.join(missing)} are missing. Run "
+            "only_get_stats for them first."
         )
-    counts = [count_part(job, part) for part in job.files.division.parts()]
-    return choose_balance(job, np.sum(counts, axis=0))
+    return choose_balance(job, total)
 
 
 def choose_balance(job: FilterJob, counts: np.ndarray) -> Balance:

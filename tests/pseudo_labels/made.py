@@ -1,10 +1,12 @@
 """Images and predictions that the tests of this folder share."""
 
+import collections
+
 import numpy as np
 import tensorflow as tf
 
 from noisy_student import pseudo_labels, run_directory, tasks
-from noisy_student.config import PseudoLabelConfig
+from noisy_student.config import DataConfig, PseudoLabelConfig
 from noisy_student.data import records, sources
 
 GENERATOR = np.random.default_rng(0)
@@ -79,3 +81,37 @@ def run(tmp_path, num_shards=2, source=None, workers=1, **config):
         PseudoLabelConfig(num_shards=num_shards, **settings),
         seed=1,
     )
+
+
+def contents(directory):
+    """All records, with how often each is there."""
+    paths = pseudo_labels.record_paths(directory)
+    return collections.Counter(
+        tf.data.TFRecordDataset(paths).as_numpy_iterator()
+    )
+
+
+def write_digit_predictions(directory, config):
+    """A teacher's of the unlabelled digits who is right nine times in ten."""
+    data = sources.open_task(DataConfig("digits"), seed=0)
+    division = pseudo_labels.Division.of(config)
+    files = pseudo_labels.PredictionFiles(
+        directory, directory / "info", division
+    )
+    generator = np.random.default_rng(0)
+    for part in division.parts():
+        labels = division.images(data.unlabeled, part).labels()
+        wrong = generator.random(len(labels)) < 0.1
+        labels = np.where(wrong, generator.integers(0, 10, len(labels)), labels)
+        rows = generator.dirichlet(np.ones(10), len(labels))
+        rows += generator.random((len(labels), 1)) * 3 * np.eye(10)[labels]
+        rows /= rows.sum(axis=1, keepdims=True)
+        with records.shard_writer(files.predictions(part)) as writer:
+            for row in rows:
+                writer.write(records.encode_prediction(row))
+        made_from = {"images": data.identity, "teacher": "made up"}
+        run_directory.write_json(
+            files.info(part),
+            {"image_num": len(rows), "seconds": 1.0, "made_from": made_from},
+        )
+    return directory

@@ -1,6 +1,5 @@
 """Two phases, by any workers, in any order, killed or not: the same records."""
 
-import collections
 import dataclasses
 import os
 import pathlib
@@ -16,6 +15,7 @@ from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels.made import (
     PROBABILITIES,
+    contents,
     make_data,
     make_source,
     read_records,
@@ -25,14 +25,6 @@ from tests.pseudo_labels.made import (
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = PseudoLabelConfig(num_image=60, min_threshold=0.5, num_shards=3)
-
-
-def contents(directory):
-    """All records, with how often each is there."""
-    return collections.Counter(
-        (number, label, tuple(probabilities))
-        for number, label, probabilities in read_records(directory)
-    )
 
 
 def plan(tmp_path, config=CONFIG, out="out"):

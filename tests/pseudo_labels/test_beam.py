@@ -1,0 +1,76 @@
+"""Apache Beam's runners keep what the local one keeps."""
+
+import json
+
+import pytest
+
+from noisy_student import pseudo_labels
+from noisy_student.config import DataConfig, PseudoLabelConfig
+from noisy_student.data import sources
+from noisy_student.errors import InputError
+from noisy_student.pseudo_labels import beam
+from noisy_student.pseudo_labels import filter as filtering
+from tests.pseudo_labels.made import contents, write_digit_predictions
+from tests.scripts import run
+
+pytest.importorskip("apache_beam", reason="requirements-beam.txt adds it")
+
+CONFIG = PseudoLabelConfig(
+    num_image=90, min_threshold=0.3, num_shards=3, total_replicas=2
+)
+DATA = DataConfig("digits")
+
+
+@pytest.fixture(scope="module")
+def predictions(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("predictions")
+    return write_digit_predictions(directory, CONFIG)
+
+
+def plan(predictions, output_dir, **changes):
+    data = sources.open_task(DATA, seed=0)
+    files = pseudo_labels.PredictionFiles(
+        predictions, predictions / "info", pseudo_labels.Division.of(CONFIG)
+    )
+    config = PseudoLabelConfig(**(vars(CONFIG) | changes))
+    return data, filtering.plan(data, files, output_dir, config, seed=0)
+
+
+def test_beam_keeps_the_same_records(predictions, tmp_path):
+    data, job = plan(predictions, tmp_path / "local")
+    expected = filtering.filter_and_balance(
+        data, job.files, tmp_path / "local", CONFIG, seed=0
+    )
+    process = run(
+        "--task_name=digits",
+        "--num_shards=3",
+        "--total_replicas=2",
+        "--num_image=90",
+        "--min_threshold=0.3",
+        f"--prediction_dir={predictions}",
+        f"--output_dir={tmp_path}/beam",
+        "--runner=DirectRunner",
+        script="tools/filter_unlabel.py",
+    )
+    assert process.returncode == 0, process.stderr
+    stats = json.loads(process.stdout.strip().split("\n")[-1])
+    assert stats["records"] == expected.records > 800
+    assert stats["correct"] == expected.correct
+    assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+
+
+def test_finished_parts_are_not_done_again(predictions, tmp_path):
+    data, job = plan(predictions, tmp_path)
+    parts = job.files.division.parts()
+    filtering.count_parts(job, parts)
+    filtering.write_parts(job, data, parts[:2])
+    before = job.data_file(parts[0]).stat().st_mtime_ns
+    beam.run(job, DATA, 0, "DirectRunner")
+    assert job.data_file(parts[0]).stat().st_mtime_ns == before
+    assert filtering.missing_parts(job) == []
+
+
+def test_errors_come_through(predictions, tmp_path):
+    _, job = plan(predictions, tmp_path, min_threshold=1.0)
+    with pytest.raises(InputError, match="No unlabelled image has a"):
+        beam.run(job, DATA, 0, "DirectRunner")

@@ -1,0 +1,261 @@
+"""How fast is filtering, records in and filtered records out?
+
+Small JPEGs and made-up predictions of 10,000 to 1,000,000 images, of 10 and
+of 1,000 classes. Each measurement is a process of its own; start-up and
+making the files are left out; figures are medians over the rounds.
+
+  python -m tools.benchmarks.filter
+  python -m tools.benchmarks.filter --sizes=10000 --classes=10 --rounds=5
+
+The files go to --directory and are removed. With 1,000,000 images of 1,000
+classes they take 8 GB.
+"""
+
+import json
+import multiprocessing
+import pathlib
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+from absl import app, flags
+
+from tools.benchmarks import turns
+
+_ORIGINAL = 1300  # images/s of the original program, on such a machine
+_SHARD = 100_000  # images
+_SELECTED = 200_000  # images of the selection alone
+
+_SIZES = flags.DEFINE_multi_integer(
+    "sizes", [10_000, 100_000, 1_000_000], "Numbers of images."
+)
+_CLASSES = flags.DEFINE_multi_integer(
+    "classes", [10, 1000], "Numbers of classes."
+)
+_SAMPLES = flags.DEFINE_integer(
+    "samples_per_class",
+    0,
+    "Images of each class saved as files: a fixed cost, by the file system.",
+)
+_DIRECTORY = flags.DEFINE_string(
+    "directory", None, "Where the files go; default: the system's for such."
+)
+
+
+def make_probabilities(
+    count: int, num_classes: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Probabilities of a teacher that is sure of some: (count, classes)."""
+    rows = generator.random((count, num_classes), np.float32)
+    labels = generator.integers(0, num_classes, count)
+    top = generator.beta(2, 1, count).astype(np.float32)
+    rows *= ((1 - top) / rows.sum(axis=1))[:, np.newaxis]
+    rows[np.arange(count), labels] = top
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def make_files(directory: pathlib.Path, size: int, num_classes: int) -> None:
+    """Images and predictions of them, as make_records and predict leave."""
+    from noisy_student import run_directory
+    from noisy_student.data import records
+    from tools.benchmarks import photographs
+
+    generator = np.random.default_rng(0)
+    jpegs = photographs.jpegs(32, 32, 512)
+    source, files, made_from = describe(directory, size)
+    count = size // files.division.num_shards
+    for part in files.division.parts():
+        path = pathlib.Path(source.record_paths[part.shard])
+        with (
+            records.shard_writer(path) as images,
+            records.shard_writer(files.predictions(part)) as predictions,
+        ):
+            for _ in range(0, count, 1000):
+                for row in make_probabilities(1000, num_classes, generator):
+                    jpeg = jpegs[generator.integers(len(jpegs))]
+                    images.write(records.encode_image(jpeg, -1, path.name))
+                    predictions.write(records.encode_prediction(row))
+        info = {"image_num": count, "seconds": 0.0, "made_from": made_from}
+        run_directory.write_json(files.info(part), info)
+
+
+def describe(directory: pathlib.Path, size: int):
+    """The source, the files of its predictions, and what those are made of."""
+    from noisy_student import pseudo_labels
+    from noisy_student.data import record_source, records
+
+    num_shards = max(1, size // _SHARD)
+    paths = [
+        directory / "images" / records.shard_name("extra", i, num_shards)
+        for i in range(num_shards)
+    ]
+    spans = [
+        record_source.FileSpan(str(path), 0, size // num_shards)
+        for path in paths
+    ]
+    source = record_source.RecordSource.of(tuple(spans), None, "made up")
+    files = pseudo_labels.PredictionFiles(
+        directory / "predictions",
+        directory / "info",
+        pseudo_labels.Division(num_shards),
+    )
+    return source, files, {"images": {}, "teacher": "made up"}
+
+
+def measure_filter(
+    directory: pathlib.Path, size: int, num_classes: int, samples: int
+) -> dict[str, float]:
+    """Filters in this process: images/s, bytes/s and MiB above the start."""
+    from noisy_student import pseudo_labels, tasks
+    from noisy_student.config import PseudoLabelConfig
+    from noisy_student.data import sources
+
+    source, files, _ = describe(directory, size)
+    task = tasks.generic_task("made up", num_classes, 32)
+    data = sources.TaskData(task, source, source, source, {})
+    config = PseudoLabelConfig(
+        # The paper keeps 130M records of 300M images.
+        num_image=max(1, round(0.43 * size / num_classes)),
+        min_threshold=0.3,
+        num_shards=files.division.num_shards,
+        samples_per_class=samples,
+    )
+    output = directory / "out"
+    before, start = _peak_mib(), time.perf_counter()
+    stats = pseudo_labels.filter_and_balance(data, files, output, config, 0)
+    seconds = time.perf_counter() - start
+    moved = sum(
+        path.stat().st_size
+        for folder in ("images", "predictions", "predictions", "out/data")
+        for path in (directory / folder).iterdir()
+    )
+    shutil.rmtree(output)
+    return {
+        "images_per_second": size / seconds,
+        "megabytes_per_second": moved / seconds / 1e6,
+        "peak_mb": _peak_mib() - before,
+        "records": stats.records,
+    }
+
+
+def measure_copy(directory: pathlib.Path) -> float:
+    """Megabytes/s, read and written, of copying what the filter reads."""
+    copy = directory / "copy"
+    start, copied = time.perf_counter(), 0
+    for folder in ("images", "predictions"):
+        shutil.copytree(directory / folder, copy / folder)
+        copied += sum(f.stat().st_size for f in (copy / folder).iterdir())
+    seconds = time.perf_counter() - start
+    shutil.rmtree(copy)
+    return 2 * copied / seconds / 1e6
+
+
+def measure_selection(num_classes: int) -> dict[str, float]:
+    """Counting, thresholds and copies, of probabilities in memory."""
+    from noisy_student.config import PseudoLabelConfig
+    from noisy_student.data.records import BATCH
+    from noisy_student.pseudo_labels import count, select
+
+    generator = np.random.default_rng(0)
+    rows = make_probabilities(_SELECTED, num_classes, generator)
+    config = PseudoLabelConfig(
+        num_image=round(0.43 * _SELECTED / num_classes), min_threshold=0.3
+    )
+    start = time.perf_counter()
+    counts = np.zeros([num_classes, len(count.BIN_EDGES)], np.int64)
+    tops = []
+    for first in range(0, _SELECTED, BATCH):
+        tops.append(count.top_classes(rows[first : first + BATCH]))
+        counts += count.count(*tops[-1], num_classes)
+    balance = select.Balance.choose(counts, config)
+    for first, top in zip(range(0, _SELECTED, BATCH), tops, strict=True):
+        images = range(first, first + len(top[0]))
+        numbers = select.uniform(select.COPIES, 0, 0, images)
+        balance.draw(*top, numbers)
+    return {"images_per_second": _SELECTED / (time.perf_counter() - start)}
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_process(function: Callable, *arguments) -> dict[str, float]:
+    """Calls a function in a process of its own, one thread of NumPy."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def median_of(results: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each figure."""
+    return {
+        name: statistics.median(result[name] for result in results)
+        for name in results[0]
+    }
+
+
+def main(_: list[str]) -> None:
+    """Prints the table and the figures."""
+    rounds = turns.ROUNDS.value
+    figures: dict[str, float] = {}
+    print(
+        f"{'classes':>8}{'images':>10}{'images/s':>10}{'original':>10}"
+        f"{'MB/s':>7}{'copying':>9}{'peak MiB':>10}{'records':>9}"
+    )
+    for num_classes in _CLASSES.value:
+        for size in _SIZES.value:
+            with tempfile.TemporaryDirectory(dir=_DIRECTORY.value) as name:
+                directory = pathlib.Path(name)
+                in_process(make_files, directory, size, num_classes)
+                result = median_of(
+                    [
+                        in_process(
+                            measure_filter,
+                            directory,
+                            size,
+                            num_classes,
+                            _SAMPLES.value,
+                        )
+                        for _ in range(rounds)
+                    ]
+                )
+                copying = measure_copy(directory)
+            speed = result["images_per_second"]
+            print(
+                f"{num_classes:>8}{size:>10}{speed:>10.0f}"
+                f"{speed / _ORIGINAL:>9.1f}x"
+                f"{result['megabytes_per_second']:>7.0f}{copying:>9.0f}"
+                f"{result['peak_mb']:>10.0f}{result['records']:>9.0f}",
+                flush=True,
+            )
+            key = f"{num_classes}_classes_{size}"
+            figures[f"images_per_second_{key}"] = round(speed)
+            figures[f"peak_mb_{key}"] = round(result["peak_mb"])
+        selection = median_of(
+            [in_process(measure_selection, num_classes) for _ in range(rounds)]
+        )["images_per_second"]
+        print(f"{num_classes:>8} selection alone {selection:.0f} images/s")
+        figures[f"selection_{num_classes}_classes"] = round(selection)
+    print(json.dumps(_summary(figures)))
+
+
+def _summary(figures: dict[str, float]) -> dict[str, float]:
+    """The lowest speeds and highest peaks, and all figures."""
+
+    def of(prefix: str) -> list[float]:
+        return [v for name, v in figures.items() if name.startswith(prefix)]
+
+    return {
+        "images_per_second": min(of("images_per_second_")),
+        "against_original": round(min(of("images_per_second_")) / _ORIGINAL, 1),
+        "selection_images_per_second": min(of("selection_")),
+        "peak_mb_1m": max(of("peak_mb_"), default=0),
+        **figures,
+    }
+
+
+if __name__ == "__main__":
+    app.run(main)

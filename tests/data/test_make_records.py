@@ -3,11 +3,6 @@
 import io
 import json
 import pathlib
-import resource
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -25,7 +20,6 @@ from tests.data.directories import (
     write_folders,
 )
 
-ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = {
     "train/ant": 9,
     "train/bee": 9,
@@ -185,68 +179,6 @@ def test_other_settings_or_images_are_refused(tmp_path, photos):
         ValueError, match=r"TFRecords and no make_records\.json"
     ):
         make(root, out)
-
-
-def test_killed_it_goes_on_and_ends_the_same(tmp_path, photos):
-    root = photos[0]
-    for i in range(300):  # that it takes a moment
-        encoded = encode(photo(i, (400, 300)))
-        (root / "unlabelled/x" / f"more{i}.jpg").write_bytes(encoded)
-    make(root, tmp_path / "whole", num_shards=50)
-    out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "tools/make_records.py",
-        f"--input_dir={root}",
-        f"--output_dir={out}",
-        "--num_shards=50",
-        "--num_workers=2",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(out.glob("*-of-*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    time.sleep(1)  # its workers end too
-    left = contents(out)
-    time.sleep(0.5)
-    assert contents(out) == left
-    assert "counts.json" not in left
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert f"{out}: 330 images." in done.stdout
-    ours, truth = contents(out), contents(tmp_path / "whole")
-    for found in (ours, truth):
-        found.pop(making.STATE_FILE)
-    assert {n: x for n, x in ours.items() if not n.startswith("tmp.")} == truth
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path, photos):
-    out = tmp_path / "out"
-    # A limit of the file size does what a full disk does.
-    done = subprocess.run(
-        [
-            sys.executable,
-            "tools/make_records.py",
-            f"--input_dir={photos[0]}",
-            f"--output_dir={out}",
-            "--num_shards=1",
-            "--num_workers=1",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_FSIZE, (8000, 8000)
-        ),
-    )
-    assert done.returncode == 2, done.stderr
-    (line,) = (x for x in done.stderr.split("\n") if x.startswith("error: "))
-    assert f"{out}/train-00000-of-00001 cannot be written" in line
-    assert "Traceback" not in done.stderr
-    assert [path.name for path in out.glob("*-of-*")] == ["test-00000-of-00001"]
 
 
 def test_a_heap_of_images_is_unlabelled(tmp_path):

@@ -1,48 +1,62 @@
 """Bad flags and paths end main.py early, with one line."""
 
+import concurrent.futures
+import os
+
 import pytest
 
 from tests.scripts import TINY, run
 
+CASES = [
+    (["--task_name=nope"], "Unknown task_name 'nope'"),
+    (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
+    (["--student_model_names=b1"], "Unknown model_name 'b1'"),
+    (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
+    (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
+    (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
+    (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
+    (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
+    (["--mode=train"], "set unlabel_data_dir"),
+    (["--mode=train", "--unlabel_data_dir=/none"], "/none does not hold"),
+    (["--mode=predict"], "output_dir must be set"),
+    (["--mode=eval"], "There is no model at"),
+    (["--train_steps=0"], "train_steps must be above 0; got 0"),
+    (["--final_base_lr=1"], "final_base_lr must be above 0 and below"),
+    (["--min_threshold=1.5"], "min_threshold must be in [0, 1]; got 1.5"),
+    (["--student_width_coefficients=a"], "numbers divided by commas"),
+    (
+        ["--task_name=cifar10", "--tfds_data_dir=/none"],
+        "tfds_data_dir /none does not exist",
+    ),
+    (["surplus"], "unknown arguments surplus"),
+]
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--task_name=nope"], "Unknown task_name 'nope'"),
-        (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
-        (["--student_model_names=b1"], "Unknown model_name 'b1'"),
-        (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
-        (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
-        (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
-        (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
-        (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
-        (["--mode=train"], "set unlabel_data_dir"),
-        (["--mode=train", "--unlabel_data_dir=/none"], "/none does not hold"),
-        (["--mode=predict"], "output_dir must be set"),
-        (["--mode=eval"], "There is no model at"),
-        (["--train_steps=0"], "train_steps must be above 0; got 0"),
-        (["--final_base_lr=1"], "final_base_lr must be above 0 and below"),
-        (["--min_threshold=1.5"], "min_threshold must be in [0, 1]; got 1.5"),
-        (["--student_width_coefficients=a"], "numbers divided by commas"),
-        (
-            ["--task_name=cifar10", "--tfds_data_dir=/none"],
-            "tfds_data_dir /none does not exist",
-        ),
-        (["surplus"], "unknown arguments surplus"),
-    ],
-)
-def test_bad_input_is_one_line_and_touches_nothing(
-    tmp_path, arguments, message
-):
-    directory = tmp_path / "run"
-    process = run(*TINY, f"--model_dir={directory}", *arguments)
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """All cases, started at once: each spends seconds on imports."""
+    directories = [tmp_path_factory.mktemp("case") / "run" for _ in CASES]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [
+            pool.submit(run, *TINY, f"--model_dir={directory}", *arguments)
+            for directory, (arguments, _) in zip(
+                directories, CASES, strict=True
+            )
+        ]
+        yield list(zip(directories, futures, strict=True))
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: CASES[i][1])
+def test_bad_input_is_one_line_and_touches_nothing(processes, case):
+    directory, future = processes[case]
+    process = future.result()
     assert process.returncode == 2
     errors = [
         line
         for line in process.stderr.split("\n")
         if line.startswith("error: ")
     ]
-    assert len(errors) == 1 and message in errors[0]
+    assert len(errors) == 1 and CASES[case][1] in errors[0]
     assert "Traceback" not in process.stderr
     assert not directory.exists()
 

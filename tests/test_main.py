@@ -226,14 +226,3 @@ def read_labels(directory):
             feature["label"].int64_list.value[0],
             round(feature["prob"].float_list.value[0], 4),
         )
-
-
-def test_a_smaller_student_is_a_warning(tmp_path):
-    process = run(
-        *TINY,
-        f"--model_dir={tmp_path}/run",
-        "--student_width_coefficients=0.05",
-        "--train_steps=1",
-    )
-    assert process.returncode == 0, process.stderr
-    assert "Student 1 is smaller than its teacher" in process.stderr

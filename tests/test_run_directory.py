@@ -4,23 +4,7 @@ import json
 import pytest
 
 from noisy_student import config, run_directory
-
-
-def experiment(directory, **train):
-    return config.ExperimentConfig(
-        mode="self_train",
-        model_dir=str(directory),
-        seed=0,
-        data=config.DataConfig("digits"),
-        model=config.ModelConfig("efficientnet-b0"),
-        noise=config.NoiseConfig(),
-        input_pipeline=config.InputConfig(),
-        train=config.TrainConfig(**train),
-        pseudo_labels=config.PseudoLabelConfig(),
-        predict=config.PredictConfig(),
-        self_training=config.SelfTrainingConfig(),
-        run=config.RunConfig(),
-    )
+from tests.settings import experiment
 
 
 def test_the_same_experiment_may_go_on(tmp_path):

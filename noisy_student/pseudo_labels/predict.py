@@ -41,7 +41,7 @@ def predict(
         start = time.monotonic()
         images = files.division.images(source, part)
         remaining, undecodable = images.num_images, 0
-        description = f"predict shard {part}/{files.division.num_shards}"
+        description = f"predict {files.division.describe(part)}"
         with (
             records.shard_writer(files.predictions(part)) as writer,
             progress.bar(images.num_images, description, "image") as bar,

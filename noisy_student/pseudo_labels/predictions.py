@@ -81,6 +81,13 @@ class Division:
             return shard
         return shard.shard(part.worker, self.total_replicas)
 
+    def describe(self, part: Part) -> str:
+        """A part for people, counted from 1: "shard 3/128"."""
+        shard = f"shard {part.shard + 1}/{self.num_shards}"
+        if self.total_replicas == 1:
+            return shard
+        return f"{shard}, worker {part.worker + 1}/{self.total_replicas}"
+
     def file_name(self, prefix: str, part: Part) -> str:
         """`info-00002-of-00128-00000` for ("info", Part(2, 0))."""
         shard = records.shard_name(prefix, part.shard, self.num_shards)

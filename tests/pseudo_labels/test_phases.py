@@ -12,6 +12,7 @@ import pytest
 from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.errors import InputError
+from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels.made import (
     PROBABILITIES,
@@ -116,6 +117,7 @@ def test_predictions_that_end_early_are_an_error(tmp_path):
 SCRIPT = """
 import pathlib, resource, signal, sys, time
 from noisy_student.data import records
+from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels import test_phases as these
 
@@ -194,3 +196,9 @@ def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path, limit, file):
         make_data(), plan(tmp_path).files, tmp_path / "out", CONFIG, 1
     )
     assert stats.records == sum(contents(tmp_path / "out").values())
+
+
+def test_a_runner_without_beam_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    with pytest.raises(ValueError, match=r"pip install -r requirements-beam"):
+        beam.check_installed()

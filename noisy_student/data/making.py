@@ -41,8 +41,11 @@ class RawImage(NamedTuple):
 class Images(Protocol):
     """A sequence of images that another process can read too."""
 
-    def read(self, numbers: np.ndarray) -> Iterator[RawImage]:
-        """The images at some places, in this order."""
+    def select(self, numbers: np.ndarray) -> "Images":
+        """Those at some places, in this order, and nothing of the others."""
+
+    def read(self) -> Iterator[RawImage]:
+        """All of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +54,13 @@ class Shard:
 
     Attributes:
         path: of the file.
-        images: where the images are.
-        numbers: int (images,), which of them go there.
+        images: those that go there.
+        number: how many they are.
     """
 
     path: pathlib.Path
     images: Images
-    numbers: np.ndarray
+    number: int
 
 
 class Finished(NamedTuple):
@@ -77,9 +80,12 @@ def plan_shards(
 ) -> list[Shard]:
     """Divides images into files, in order; never more files than images."""
     count = max(min(num_shards, len(numbers)), 1)
+    names = [records.shard_name(prefix, i, count) for i in range(count)]
     return [
-        Shard(directory / records.shard_name(prefix, i, count), images, part)
-        for i, part in enumerate(np.array_split(numbers, count))
+        Shard(directory / name, images.select(part), len(part))
+        for name, part in zip(
+            names, np.array_split(numbers, count), strict=True
+        )
     ]
 
 
@@ -166,13 +172,13 @@ def make(
         InputError: a shard cannot be written.
     """
     missing = [s for s in shards if s.path.name not in state.finished]
-    total = sum(len(shard.numbers) for shard in shards)
-    done = total - sum(len(shard.numbers) for shard in missing)
+    total = sum(shard.number for shard in shards)
+    done = total - sum(shard.number for shard in missing)
     with progress.bar(total, description, "image", initial=done) as bar:
         for shard, finished in _make_all(missing, num_workers):
             state.finished[shard.path.name] = finished
             state.save()
-            bar.update(len(shard.numbers))
+            bar.update(shard.number)
     state.write_lists()
     made = [state.finished[shard.path.name] for shard in shards]
     return sum(s.records for s in made), sum(len(s.unreadable) for s in made)
@@ -220,7 +226,7 @@ def make_shard(shard: Shard) -> Finished:
     """
     number, unreadable = 0, []
     with records.shard_writer(shard.path) as writer:
-        for image in shard.images.read(shard.numbers):
+        for image in shard.images.read():
             try:
                 encoded = as_jpeg(image.encoded)
             except Exception as error:  # images are broken in many ways

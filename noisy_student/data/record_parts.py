@@ -28,37 +28,46 @@ class FileImages:
     paths: np.ndarray
     labels: np.ndarray
 
-    def read(self, numbers: np.ndarray) -> Iterator[making.RawImage]:
+    def select(self, numbers: np.ndarray) -> "FileImages":
         """See `making.Images`."""
-        for number in numbers:
-            path = pathlib.Path(self.paths[number])
+        return FileImages(self.root, self.paths[numbers], self.labels[numbers])
+
+    def read(self) -> Iterator[making.RawImage]:
+        """See `making.Images`."""
+        for file, label in zip(self.paths, self.labels, strict=True):
+            path = pathlib.Path(file)
             name = str(path.relative_to(self.root))
             yield making.RawImage(
                 name.encode(errors="surrogateescape").decode(errors="replace"),
                 path.read_bytes(),
-                int(self.labels[number]),
+                int(label),
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class NamedImages:
-    """A split of tensorflow-datasets."""
+    """Images of a split of tensorflow-datasets; the numbers ascend."""
 
     task_name: str
     data_dir: str | None
     split: str
+    numbers: np.ndarray
 
-    def read(self, numbers: np.ndarray) -> Iterator[making.RawImage]:
-        """See `making.Images`; the numbers must ascend."""
+    def select(self, numbers: np.ndarray) -> "NamedImages":
+        """See `making.Images`."""
+        return dataclasses.replace(self, numbers=self.numbers[numbers])
+
+    def read(self) -> Iterator[making.RawImage]:
+        """See `making.Images`."""
         from noisy_student.data import tfds_source  # slow to import
 
-        first, last = int(numbers[0]), int(numbers[-1])
+        first, last = int(self.numbers[0]), int(self.numbers[-1])
         source = tfds_source.open_split(
             tfds_source.open_builder(self.task_name, self.data_dir),
             f"{self.split}[{first}:{last + 1}]",
             "split",
         )
-        wanted = set(numbers.tolist())
+        wanted = set(self.numbers.tolist())
         for example in source.read().as_numpy_iterator():
             number = first + int(example["index"])
             if number in wanted:
@@ -233,7 +242,7 @@ def named_part(
     digest = hashlib.sha256(numbers.tobytes()).hexdigest()
     return Part(
         prefix or split,
-        NamedImages(name, data_dir, split),
+        NamedImages(name, data_dir, split, np.arange(size)),
         numbers,
         f"{len(numbers)} of {name}:{builder.version} {split}, {digest[:16]}",
     )

@@ -31,11 +31,15 @@ UNREADABLE_FILE = "unreadable.txt"
 
 
 class RawImage(NamedTuple):
-    """An image as it was found; a negative label is unknown."""
+    """An image as it was found; a negative label is unknown.
+
+    `error` says why there is nothing of it.
+    """
 
     name: str
     encoded: bytes
     label: int
+    error: str | None = None
 
 
 class Images(Protocol):
@@ -227,6 +231,9 @@ def make_shard(shard: Shard) -> Finished:
     number, unreadable = 0, []
     with records.shard_writer(shard.path) as writer:
         for image in shard.images.read():
+            if image.error is not None:
+                unreadable.append((image.name, image.error))
+                continue
             try:
                 encoded = as_jpeg(image.encoded)
             except Exception as error:  # images are broken in many ways

@@ -36,11 +36,14 @@ class FileImages:
         """See `making.Images`."""
         for file, label in zip(self.paths, self.labels, strict=True):
             path = pathlib.Path(file)
-            name = str(path.relative_to(self.root))
+            name = os.fsencode(path.relative_to(self.root))
+            encoded, error = b"", None
+            try:
+                encoded = path.read_bytes()
+            except OSError as reason:
+                error = str(reason.strerror)
             yield making.RawImage(
-                name.encode(errors="surrogateescape").decode(errors="replace"),
-                path.read_bytes(),
-                int(label),
+                name.decode(errors="replace"), encoded, int(label), error
             )
 
 

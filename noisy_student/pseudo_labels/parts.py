@@ -6,7 +6,6 @@ runs, tasks on several machines and Beam's workers all call these.
 """
 
 import dataclasses
-import itertools
 import json
 import pathlib
 import time
@@ -18,12 +17,15 @@ import numpy as np
 from noisy_student import progress, run_directory
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import decoding, records, sources
-from noisy_student.errors import InputError
+from noisy_student.errors import InputError, disk_error
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
 from noisy_student.pseudo_labels.select import Balance
 from noisy_student.pseudo_labels.stats import Tally
 
+# Images read at a time: of photographs more would take hundreds of MiB. It
+# divides `records.BATCH`.
+_IMAGES = 64
 # By the first bytes of a file.
 _SUFFIXES = {
     b"\xff\xd8": ".jpeg",
@@ -147,53 +149,96 @@ def write_part(
         records.shard_writer(path) as writer,
         progress.bar(images.num_images, f"filter {path.name}", "image") as bar,
     ):
-        for examples, probabilities in _joined(job, part, images):
+        batches = images.read_batches(_IMAGES).prefetch(2).as_numpy_iterator()
+        for probabilities in job.files.read(part, job.num_classes):
             places = _places(job, part, done, len(probabilities))
-            labels, top = count.top_classes(probabilities)
-            numbers = select.uniform(
-                select.COPIES, job.seed, part.shard, places
-            )
-            copies = balance.draw(labels, top, numbers)
-            encoded = examples["encoded"]
-            for row in np.flatnonzero(copies):
-                record = records.encode_pseudo_labeled(
-                    encoded[row], labels[row], probabilities[row]
-                )
-                for _ in range(copies[row]):
-                    writer.write(record)
+            chosen = _Chosen.draw(job, part, balance, places, probabilities)
+            truth = _write_images(job, part, chosen, batches, writer)
             per_class += _tally(
-                labels, copies, examples["label"], job.num_classes
+                chosen.labels, chosen.copies, truth, job.num_classes
             )
-            for row in _sampled(job, part, balance, places, labels, copies):
-                _save_sample(
-                    job, part, places[row], labels[row], top[row], encoded[row]
-                )
             done += len(probabilities)
             bar.update(len(probabilities))
+        if next(batches, None) is not None:
+            raise _other_number(job, part)
     tally = Tally(done, per_class, time.monotonic() - start)
     tally.save(tally_file)
     return tally
 
 
-def _joined(
-    job: FilterJob, part: Part, images: sources.ImageSource
-) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """Images and their probabilities, `records.BATCH` at a time."""
-    batches = images.read_batches(records.BATCH).prefetch(2)
-    for examples, probabilities in itertools.zip_longest(
-        batches.as_numpy_iterator(), job.files.read(part, job.num_classes)
-    ):
-        if (
-            examples is None
-            or probabilities is None
-            or len(examples["encoded"]) != len(probabilities)
-        ):
-            raise InputError(
-                f"{job.files.predictions(part)} holds another number of "
-                f"predictions than {images.name} has images; predict again "
-                "into another directory."
+@dataclasses.dataclass(frozen=True)
+class _Chosen:
+    """Some images of a part and what becomes of them, a row each.
+
+    Attributes:
+        places: in the shard.
+        probabilities: float32 (rows, classes).
+        labels, top: see `count.top_classes`.
+        copies: int64 (rows,).
+        sampled: bool (rows,), kept ones that people may look at.
+    """
+
+    places: range
+    probabilities: np.ndarray
+    labels: np.ndarray
+    top: np.ndarray
+    copies: np.ndarray
+    sampled: np.ndarray
+
+    @classmethod
+    def draw(
+        cls,
+        job: FilterJob,
+        part: Part,
+        balance: Balance,
+        places: range,
+        probabilities: np.ndarray,
+    ) -> "_Chosen":
+        """Chooses by the probabilities and the places' random numbers."""
+        labels, top = count.top_classes(probabilities)
+        of_copies, of_samples = (
+            select.uniform(purpose, job.seed, part.shard, places)
+            for purpose in (select.COPIES, select.SAMPLES)
+        )
+        copies = balance.draw(labels, top, of_copies)
+        rates = balance.sampling_rates(job.config.samples_per_class)
+        sampled = (copies > 0) & (of_samples < rates[labels])
+        return cls(places, probabilities, labels, top, copies, sampled)
+
+
+def _write_images(
+    job: FilterJob,
+    part: Part,
+    chosen: _Chosen,
+    batches: Iterator[dict[str, np.ndarray]],
+    writer: records.ShardWriter,
+) -> np.ndarray:
+    """Writes the chosen of the next images; returns the labels of all."""
+    truth: list[np.ndarray] = []
+    for first in range(0, len(chosen.labels), _IMAGES):
+        examples = next(batches, None)
+        count_here = min(_IMAGES, len(chosen.labels) - first)
+        if examples is None or len(examples["encoded"]) != count_here:
+            raise _other_number(job, part)
+        truth.append(examples["label"])
+        rows = slice(first, first + count_here)
+        for offset in np.flatnonzero(chosen.copies[rows]):
+            row, encoded = first + offset, examples["encoded"][offset]
+            record = records.encode_pseudo_labeled(
+                encoded, chosen.labels[row], chosen.probabilities[row]
             )
-        yield examples, probabilities
+            for _ in range(chosen.copies[row]):
+                writer.write(record)
+            if chosen.sampled[row]:
+                _save_sample(job, part, chosen, int(row), encoded)
+    return np.concatenate(truth)
+
+
+def _other_number(job: FilterJob, part: Part) -> InputError:
+    return InputError(
+        f"{job.files.predictions(part)} holds another number of predictions "
+        "than there are images; predict again into another directory."
+    )
 
 
 def _places(job: FilterJob, part: Part, done: int, count: int) -> range:
@@ -216,33 +261,18 @@ def _tally(
     return np.stack(counts, axis=1).astype(np.int64)
 
 
-def _sampled(
-    job: FilterJob,
-    part: Part,
-    balance: Balance,
-    places: range,
-    labels: np.ndarray,
-    copies: np.ndarray,
-) -> np.ndarray:
-    """Rows of the kept images that people may look at."""
-    numbers = select.uniform(select.SAMPLES, job.seed, part.shard, places)
-    rates = balance.sampling_rates(job.config.samples_per_class)
-    return np.flatnonzero((copies > 0) & (numbers < rates[labels]))
-
-
 def _save_sample(
-    job: FilterJob,
-    part: Part,
-    place: int,
-    label: int,
-    probability: float,
-    encoded: bytes,
+    job: FilterJob, part: Part, chosen: _Chosen, row: int, encoded: bytes
 ) -> None:
-    directory = job.output_dir / "samples" / str(label)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = job.output_dir / "samples" / str(chosen.labels[row])
     suffix = next(
         (end for start, end in _SUFFIXES.items() if encoded.startswith(start)),
         "",
     )
-    name = f"image_{part.shard}_{place}_{probability:.2f}{suffix}"
-    (directory / name).write_bytes(encoded)
+    place, top = chosen.places[row], chosen.top[row]
+    path = directory / f"image_{part.shard}_{place}_{top:.2f}{suffix}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded)
+    except OSError as error:
+        raise disk_error(path, error) from error

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from noisy_student.config import DataConfig
-from noisy_student.data import make_records, making, sources
+from noisy_student.data import make_records, making, record_parts, sources
 from noisy_student.errors import InputError
 from tests.data.directories import (
     encode,
@@ -128,6 +128,16 @@ def test_unreadable_files_are_listed_and_left_out(tmp_path, photos):
     }
     assert "truncated" in found["train/ant/003.jpg"].lower()
     assert found["train/ant/004.jpg"].startswith("is WEBP, not JPEG")
+
+
+def test_a_file_that_cannot_be_opened_is_left_out(tmp_path, photos):
+    root = photos[0]
+    paths = np.array([root / "train/ant/000.jpg", root / "gone.jpg"], object)
+    images = record_parts.FileImages(root, paths, np.array([0, 1]))
+    shard = making.Shard(tmp_path / "train-00000-of-00001", images, 2)
+    number, _, unreadable = making.make_shard(shard)
+    assert number == 1
+    assert unreadable == [("gone.jpg", "No such file or directory")]
 
 
 def test_counts_are_true(tmp_path, photos, capsys):

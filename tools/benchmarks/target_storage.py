@@ -102,7 +102,7 @@ def main(_: list[str]) -> None:
         for k in _TOP_K.value
         if k < num_classes
     }
-    figures = {}
+    figures: dict[str, float] = {}
     print(
         f"{len(rows)} images, {num_classes} classes, mean top probability "
         f"{rows.max(axis=1).mean():.2f}"

@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from noisy_student import models
+from tests.scripts import ROOT
 from tools.benchmarks import (
     digits_seeds,
     growth,
@@ -79,7 +80,7 @@ def test_killed_at_random_moments_a_run_ends_the_same():
             "--train_steps=100",
             "--save_checkpoints_steps=20",
         ],
-        cwd=pathlib.Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -145,3 +146,15 @@ def test_the_compared_pipelines_yield_batches_of_one_form():
     assert images.shape == (64, 224, 224, 3) and images.dtype == tf.uint8
     plain = input_pipeline.plain_pipeline(encoded, 1)
     assert plain.element_spec[0].shape == (64, 224, 224, 3)
+
+
+def test_no_two_benchmarks_define_the_same_flag():
+    names = [
+        f"tools.benchmarks.{path.stem}"
+        for path in pathlib.Path(turns.__file__).parent.glob("*.py")
+        if path.stem != "__init__"
+    ]
+    code = f"import flags.pseudo_labels, {', '.join(names)}"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120
+    )

@@ -37,7 +37,7 @@ _CLASSES = flags.DEFINE_multi_integer(
     "classes", [10, 1000], "Numbers of classes."
 )
 _SAMPLES = flags.DEFINE_integer(
-    "samples_per_class",
+    "samples",
     0,
     "Images of each class saved as files: a fixed cost, by the file system.",
 )

@@ -42,7 +42,7 @@ _SAMPLES = flags.DEFINE_integer(
     "Images of each class saved as files: a fixed cost, by the file system.",
 )
 _SIDE = flags.DEFINE_integer(
-    "side", 32, "Side of the JPEGs in pixels; up to 427.", lower_bound=1
+    "jpeg_side", 32, "Side of the JPEGs in pixels; up to 427.", lower_bound=1
 )
 _DIRECTORY = flags.DEFINE_string(
     "directory", None, "Where the files go; default: the system's for such."

@@ -2,7 +2,7 @@
 
 One training step of a model with and without --remat, a process each:
 
-  python -m tools.benchmarks.remat --model_name=efficientnet-b7 --side=224
+  python -m tools.benchmarks.remat --model=efficientnet-b7 --side=224
 
 Memory is the peak of the process during its steps less what it held before
 the first one (weights, averages, optimizer), tracing included.
@@ -16,7 +16,7 @@ import time
 
 from absl import app, flags
 
-_MODEL_NAME = flags.DEFINE_string("model_name", "efficientnet-b7", "Model.")
+_MODEL_NAME = flags.DEFINE_string("model", "efficientnet-b7", "Model.")
 _SIDE = flags.DEFINE_integer("side", 224, "Side of the images, in pixels.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Images a step.")
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps to time, after the first.")

@@ -3,9 +3,11 @@
 Imports nothing heavy, so that a finished run can say so at once.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
+import uuid
 from typing import Any
 
 from noisy_student.config import ExperimentConfig
@@ -124,18 +126,21 @@ def write_text(path: pathlib.Path, text: str) -> None:
     Raises:
         InputError: the disk has no room, or the like.
     """
+    # Of its own name: several machines may write the same file at once.
+    temporary = path.with_name(f"tmp.{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"tmp.{path.name}")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise disk_error(path, error) from error
 
 
 def _is_foreign(path: pathlib.Path) -> bool:
     """Whether a kill while `config.json` was written did not leave this."""
-    return path.name != f"tmp.{CONFIG_FILE}"
+    return not path.name.startswith(f"tmp.{CONFIG_FILE}.")
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

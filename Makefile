@@ -13,8 +13,10 @@ quickstart: $(ENVIRONMENT)/installed
 	$(RUN) main.py --flagfile=flags/recipes/digits.cfg \
 	  --model_dir=$(MODEL_DIR) $(FLAGS)
 
+# Two processes: most tests are of one thread, or wait for a script. Tests of a
+# file share what is costly to set up.
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 slow-test: $(ENVIRONMENT)/installed-dev
 	$(RUN) -m pytest -m slow

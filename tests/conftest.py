@@ -8,6 +8,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import pytest
 import tensorflow as tf
 
+# Those that run the scripts from end to end.
+_LONGEST = ("test_main", "test_trainer", "test_own_images")
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 
 # Must precede every use of TensorFlow; replicas of tests live on these.
@@ -37,3 +39,9 @@ def cifar_dir() -> str:
     if not (directory / "cifar10").is_dir():
         pytest.skip(f"{directory} has no cifar10; set TFDS_DATA_DIR")
     return str(directory)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first, so that processes end at about the same time."""
+    order = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

@@ -6,6 +6,7 @@ one alone.
 """
 
 import dataclasses
+import functools
 import hashlib
 import pathlib
 
@@ -99,28 +100,19 @@ def train_model(
     )
     method = methods.make_method(train)
 
-    def batches(start_step: int) -> tf.data.Dataset:
-        noised = pipelines.NoisedBatches(
-            _format(config, data, models.input_side(model)),
-            config.noise,
-            train.train_batch_size,
-            seed,
-            start_step,
-            with_teacher="teacher_image" in method.batch_keys,
-            input=config.input_pipeline,
-        )
-        dataset = _training_batches(
-            noised, data, model, train, pseudo_label_dir
-        )
-        # Besides choosing keys, a map between batching and distribution
-        # makes the strategy divide every tensor of the batch by itself; it
-        # could else take the labelled batch size for the unlabelled one's.
-        return dataset.map(
-            lambda batch: {key: batch[key] for key in method.batch_keys}
-        )
-
+    noised = pipelines.NoisedBatches(
+        _format(config, data, models.input_side(model)),
+        config.noise,
+        train.train_batch_size,
+        seed,
+        with_teacher="teacher_image" in method.batch_keys,
+        input=config.input_pipeline,
+    )
+    make_batches = functools.partial(
+        _training_batches, noised, method, data, train, pseudo_label_dir
+    )
     images = trainer.TrainingImages(
-        batches=batches,
+        batches=make_batches,
         num_labeled=data.labeled.num_images,
         test=_test_images(config, data, model),
         num_test=data.test.num_images,
@@ -198,23 +190,33 @@ def evaluate_model(
 
 def _training_batches(
     batches: pipelines.NoisedBatches,
+    method: methods.Method,
     data: sources.TaskData,
-    model: ModelConfig,
     train: TrainConfig,
     pseudo_label_dir: pathlib.Path | None,
+    start_step: int,
 ) -> tf.data.Dataset:
     """Labelled and, where there are pseudo labels, unlabelled batches."""
-    labeled = pipelines.labeled_images(data.labeled, batches)
-    if pseudo_label_dir is None:
-        return labeled
-    stats = pseudo_labels.PseudoLabelStats.load(pseudo_label_dir)
-    unlabeled = pipelines.pseudo_labeled_images(
-        pseudo_labels.record_paths(pseudo_label_dir),
-        stats.records,
-        model.num_classes,
-        dataclasses.replace(batches, batch_size=unlabeled_batch_size(train)),
+    batches = dataclasses.replace(batches, start_step=start_step)
+    dataset = pipelines.labeled_images(data.labeled, batches)
+    if pseudo_label_dir is not None:
+        unlabeled = pipelines.pseudo_labeled_images(
+            pseudo_labels.record_paths(pseudo_label_dir),
+            pseudo_labels.PseudoLabelStats.load(pseudo_label_dir).records,
+            data.task.num_classes,
+            dataclasses.replace(
+                batches, batch_size=unlabeled_batch_size(train)
+            ),
+        )
+        dataset = tf.data.Dataset.zip(dataset, unlabeled).map(
+            lambda one, other: one | other
+        )
+    # Besides choosing keys, a map between batching and distribution makes the
+    # strategy divide every tensor of the batch by itself; it could else take
+    # the labelled batch size for the unlabelled one's.
+    return dataset.map(
+        lambda batch: {key: batch[key] for key in method.batch_keys}
     )
-    return tf.data.Dataset.zip(labeled, unlabeled).map(lambda a, b: a | b)
 
 
 def _test_images(

@@ -43,7 +43,8 @@ _REASSIGN_LABEL = flags.DEFINE_bool(
 def predict_config() -> config.PredictConfig:
     """The group as a dataclass."""
     shards = _SHARD_ID.value or []
-    if not all(shard.strip().isdigit() for shard in shards):
+    empty = _SHARD_ID.value == []  # an unset variable of a script
+    if empty or not all(shard.strip().isdigit() for shard in shards):
         raise ValueError(
             "shard_id must be integers divided by commas; got "
             f"{','.join(shards)!r}."

@@ -145,7 +145,7 @@ def label_images(
     """
     made_from = {
         "images": data.identity,
-        "teacher": hashlib.sha256(teacher.read_bytes()).hexdigest(),
+        "teacher": teacher_digest(teacher),
     }
     files.check_made_from(made_from)
     missing = [
@@ -171,6 +171,11 @@ def label_images(
         pseudo_labels.predict(
             model, unlabeled, batches, files, missing, made_from
         )
+
+
+def teacher_digest(path: pathlib.Path) -> str:
+    """Tells a teacher from others."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def evaluate_model(

@@ -4,6 +4,7 @@ As in `modes.py`, all that can be wrong is checked before the work.
 """
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.training import distribution
 
 Work = Callable[[], None]
+
+_OF_PREDICTIONS = ("images", "teacher")  # of all that filtering is made from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +85,18 @@ def _plan_reassign(
         raise ValueError(
             "reassign_label does all shards; leave out shard_id and worker_id."
         )
+    if filtered.resolve() == output_dir.resolve():
+        raise ValueError(
+            f"output_dir and unlabel_data_dir are both {filtered}; name "
+            "another output_dir."
+        )
     paths = pseudo_labels.record_paths(filtered)
     data = open_images(config)
     pseudo_labels.check_images(filtered, data.identity)
     data = dataclasses.replace(
-        data, unlabeled=record_source.from_files(paths, str(filtered))
+        data,
+        unlabeled=record_source.from_files(paths, str(filtered)),
+        identity=data.identity | _reassigned_from(filtered),
     )
     settings = dataclasses.replace(
         config.pseudo_labels,
@@ -99,6 +109,11 @@ def _plan_reassign(
         output_dir / "info",
         pseudo_labels.Division.of(settings),
     )
+    made_from = filtering.settings_of(
+        data, experiment.teacher_digest(teacher), settings, config.seed
+    )
+    filtering.check_settings(output_dir, made_from)
+    files.check_made_from({key: made_from[key] for key in _OF_PREDICTIONS})
     strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
@@ -112,19 +127,33 @@ def _plan_reassign(
     return work
 
 
+def _reassigned_from(filtered: pathlib.Path) -> dict[str, str]:
+    """Tells filtered images from others, for their identity."""
+    stats = (filtered / pseudo_labels.STATS_FILE).read_bytes()
+    place = str(filtered.resolve()).encode()
+    digest = hashlib.sha256(place + b"\0" + stats).hexdigest()
+    return {pseudo_labels.REASSIGNED_FROM: digest}
+
+
 def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
     """Filters and balances what was predicted.
 
     Raises:
         ValueError: what is wrong, where, and what to do about it.
     """
-    output_dir = required_directory(config.predict.output_dir, "output_dir")
-    files = _prediction_files(
-        config, required_directory(settings.prediction_dir, "prediction_dir")
-    )
+    if config.predict.worker_id is not None:
+        raise ValueError("worker_id is for mode=predict; filtering has task.")
+    # Absolute, for workers of Beam that start elsewhere.
+    output_dir = required_directory(
+        config.predict.output_dir, "output_dir"
+    ).absolute()
+    prediction_dir = required_directory(
+        settings.prediction_dir, "prediction_dir"
+    ).absolute()
+    files = _prediction_files(config, prediction_dir)
     parts = files.division.parts(config.predict.shard_id, settings.task)
     if settings.runner is not None:
-        beam.check_installed()
+        beam.check(settings.runner, settings.beam_args)
         if len(parts) < len(files.division.parts()) or settings.only_get_stats:
             raise ValueError(
                 "runner does all parts and both phases; leave out shard_id, "
@@ -138,12 +167,13 @@ def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
         output_dir,
         config.pseudo_labels,
         config.seed,
-        pathlib.Path(counts_dir) if counts_dir else None,
+        pathlib.Path(counts_dir).absolute() if counts_dir else None,
+        parts if settings.only_get_stats else None,
     )
 
     def work() -> None:
+        run_directory.write_class_names(output_dir, data.class_names)
         if settings.runner is not None:
-            filtering.claim(job)
             arguments = settings.beam_args
             beam.run(job, config.data, config.seed, settings.runner, arguments)
         else:
@@ -223,6 +253,6 @@ def _prediction_files(
     info_dir = config.predict.info_dir
     return pseudo_labels.PredictionFiles(
         directory,
-        pathlib.Path(info_dir) if info_dir else directory / "info",
+        pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
         pseudo_labels.Division.of(config.pseudo_labels),
     )

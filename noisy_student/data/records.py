@@ -17,6 +17,7 @@ A shard is written under a temporary name and renamed when it is whole.
 import contextlib
 import functools
 import pathlib
+import uuid
 from collections.abc import Iterator
 
 import numpy as np
@@ -187,7 +188,7 @@ def read_predictions(
             f"{path} does not hold predictions of {num_classes} classes: "
             f"{error.message}"
         ) from error
-    except tf.errors.DataLossError as error:
+    except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
         raise InputError(
             f"{path} is damaged: {error.message}. Delete it and its info "
             "file, and predict this shard again."
@@ -213,7 +214,9 @@ class ShardWriter:
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
-        self._temporary = path.with_name(f"tmp.{path.name}")
+        # Of its own name: another process may be at the same file.
+        name = f"tmp.{path.name}.{uuid.uuid4().hex}"
+        self._temporary = path.with_name(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = tf.io.TFRecordWriter(str(self._temporary))
@@ -236,6 +239,12 @@ class ShardWriter:
         try:
             self._writer.close()
             self._temporary.replace(self._path)
+            # What killed processes, or slower ones, have of it.
+            for path in self._path.parent.glob(f"tmp.{self._path.name}.*"):
+                path.unlink(missing_ok=True)
+        except FileNotFoundError as error:
+            if not self._path.exists():  # else another was faster
+                raise disk_error(self._path, error) from error
         except _DISK_ERRORS as error:
             raise disk_error(self._path, error) from error
 

@@ -8,12 +8,16 @@ from noisy_student.pseudo_labels.predictions import (
     PredictionFiles,
 )
 from noisy_student.pseudo_labels.stats import (
+    REASSIGNED_FROM,
+    STATS_FILE,
     PseudoLabelStats,
     check_images,
     record_paths,
 )
 
 __all__ = [
+    "REASSIGNED_FROM",
+    "STATS_FILE",
     "Division",
     "Part",
     "PredictionFiles",

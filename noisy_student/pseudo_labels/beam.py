@@ -18,18 +18,29 @@ from noisy_student.pseudo_labels.predictions import Part
 from noisy_student.pseudo_labels.select import Balance
 
 
-def check_installed() -> None:
-    """Refuses to go on without Apache Beam.
+def check(runner: str, arguments: Sequence[str]) -> None:
+    """Refuses to go on without Apache Beam, or with unknown names.
+
+    Args:
+        runner: of Beam.
+        arguments: more of Beam's options.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: Beam is not installed, has no such runner, or an argument
+            is no option.
     """
     try:
-        import apache_beam  # noqa: F401
+        from apache_beam import runners
     except ImportError as error:
         raise ValueError(
             "runner needs Apache Beam: pip install -r requirements-beam.txt."
         ) from error
+    runners.create_runner(runner)
+    wrong = [text for text in arguments if not text.startswith("--")]
+    if wrong:
+        raise ValueError(
+            f"beam_args must be options --NAME=VALUE; got {', '.join(wrong)}."
+        )
 
 
 def run(
@@ -76,6 +87,12 @@ def run(
 
 def _sum(counts: Sequence[np.ndarray]) -> np.ndarray:
     return np.sum(list(counts), axis=0)
+
+
+def _choose(job: parts.FilterJob, counts: np.ndarray) -> Balance:
+    balance = filtering.choose_balance(job, counts)
+    filtering.claim(job)
+    return balance
 
 
 def _write(

@@ -8,6 +8,7 @@ says that the whole is done.
 import dataclasses
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -22,7 +23,11 @@ from noisy_student.pseudo_labels.parts import (
     count_part,
     write_part,
 )
-from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
+from noisy_student.pseudo_labels.predictions import (
+    Division,
+    Part,
+    PredictionFiles,
+)
 from noisy_student.pseudo_labels.select import Balance
 from noisy_student.pseudo_labels.stats import (
     STATS_FILE,
@@ -30,7 +35,7 @@ from noisy_student.pseudo_labels.stats import (
     Tally,
 )
 
-_SETTINGS_FILE = "made_from.json"
+SETTINGS_FILE = "made_from.json"
 
 
 def filter_and_balance(
@@ -70,6 +75,7 @@ def plan(
     config: PseudoLabelConfig,
     seed: int,
     counts_dir: pathlib.Path | None = None,
+    parts: Iterable[Part] | None = None,
 ) -> FilterJob:
     """Checks what can be known before filtering; see `filter_and_balance`.
 
@@ -80,17 +86,40 @@ def plan(
         config: thresholds and numbers.
         seed: of the random copies.
         counts_dir: gets the counts of each part; None is `output_dir`/counts.
+        parts: whose predictions must be there; None is all.
     """
-    files.check_complete()
+    assert Division.of(config) == files.division  # the callers' doing
+    files.check_complete(parts)
     files.check_made_from({"images": data.identity})
     files.check_numbers(data.require_unlabeled())
-    made_from = {
-        "images": data.identity,
-        "teacher": files.teacher(),
-        "seed": seed,
-        **dataclasses.asdict(config),
-    }
-    settings = output_dir / _SETTINGS_FILE
+    made_from = settings_of(data, files.teacher(), config, seed)
+    check_settings(output_dir, made_from)
+    return FilterJob(
+        files,
+        counts_dir or output_dir / "counts",
+        output_dir,
+        config,
+        seed,
+        data.task.num_classes,
+        made_from,
+    )
+
+
+def settings_of(
+    data: sources.TaskData, teacher: str, config: PseudoLabelConfig, seed: int
+) -> dict[str, Any]:
+    """What pseudo labels are made of."""
+    settings = {"images": data.identity, "teacher": teacher, "seed": seed}
+    return settings | dataclasses.asdict(config)
+
+
+def check_settings(output_dir: pathlib.Path, made_from: dict[str, Any]) -> None:
+    """Refuses a directory with pseudo labels of other settings.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    settings = output_dir / SETTINGS_FILE
     if settings.exists():
         changed = run_directory.differences(
             run_directory.flatten(run_directory.read_json(settings)),
@@ -101,15 +130,6 @@ def plan(
                 f"{output_dir} holds pseudo labels of other settings: "
                 f"{changed}. Name another directory."
             )
-    return FilterJob(
-        files,
-        counts_dir or output_dir / "counts",
-        output_dir,
-        config,
-        seed,
-        data.task.num_classes,
-        made_from,
-    )
 
 
 def count_parts(job: FilterJob, parts: Iterable[Part]) -> None:
@@ -148,13 +168,15 @@ def choose(job: FilterJob) -> Balance:
 def choose_balance(job: FilterJob, counts: np.ndarray) -> Balance:
     """`choose`, from the sum of all counts, int (classes, 101)."""
     balance = Balance.choose(counts, job.config)
+    if job.config.use_all:
+        return balance
     if not (balance.totals * balance.copies).any():
         raise InputError(
             "No unlabelled image has a probability of min_threshold="
             f"{job.config.min_threshold} or more; lower it."
         )
     empty = np.flatnonzero(balance.totals == 0)
-    if len(empty) and not job.config.use_all:
+    if len(empty):
         logging.warning(
             "No unlabelled image is above min_threshold in the classes %s.",
             ", ".join(map(str, empty)),
@@ -181,7 +203,7 @@ def write_parts(
 
 def claim(job: FilterJob) -> None:
     """Says of what settings the directory's pseudo labels are."""
-    run_directory.write_json(job.output_dir / _SETTINGS_FILE, job.made_from)
+    run_directory.write_json(job.output_dir / SETTINGS_FILE, job.made_from)
 
 
 def uncounted_parts(job: FilterJob) -> list[Part]:
@@ -205,10 +227,15 @@ def finish(job: FilterJob) -> PseudoLabelStats:
     if (job.output_dir / STATS_FILE).exists():
         return PseudoLabelStats.load(job.output_dir)
     parts = job.files.division.parts()
-    nothing = Tally(0, np.zeros([job.num_classes, 4], np.int64), 0.0)
+    nothing = Tally(0, np.zeros([job.num_classes, 4], np.int64), 0.0, 0)
     tally = sum((Tally.load(job.tally_file(part)) for part in parts), nothing)
+    paths = [job.data_file(part) for part in parts]
     stats = PseudoLabelStats.of(
-        choose(job), tally, job.files.seconds() + tally.seconds, job.made_from
+        choose(job),
+        tally,
+        job.files.seconds() + tally.seconds,
+        job.made_from,
+        {path.name: path.stat().st_size for path in paths},
     )
     path = job.output_dir / STATS_FILE
     run_directory.write_json(path, dataclasses.asdict(stats))

@@ -73,8 +73,11 @@ class FilterJob:
         return self.output_dir / "tallies" / f"{name}.json"
 
     def is_written(self, part: Part) -> bool:
-        """Whether `write_part` has done its work."""
-        return self.tally_file(part).exists() and self.data_file(part).exists()
+        """Whether `write_part` has done its work, and it is still there."""
+        tally, data = self.tally_file(part), self.data_file(part)
+        if not tally.exists() or not data.exists():
+            return False
+        return Tally.load(tally).size == data.stat().st_size
 
     def read_counts(self, part: Part) -> np.ndarray | None:
         """What `count_part` counted; None where it is not there.
@@ -98,8 +101,10 @@ class FilterJob:
         run_directory.write_json(self.counts_file(part), value, indent=None)
 
     def _counts_made_from(self) -> dict[str, Any]:
-        keys = ("images", "teacher")
-        return json.loads(json.dumps({k: self.made_from[k] for k in keys}))
+        made_from = self.files.made_from(
+            {key: self.made_from[key] for key in ("images", "teacher")}
+        )
+        return json.loads(json.dumps(made_from))  # tuples are lists there
 
 
 def count_part(job: FilterJob, part: Part) -> np.ndarray:
@@ -161,7 +166,8 @@ def write_part(
             bar.update(len(probabilities))
         if next(batches, None) is not None:
             raise _other_number(job, part)
-    tally = Tally(done, per_class, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    tally = Tally(done, per_class, seconds, path.stat().st_size)
     tally.save(tally_file)
     return tally
 

@@ -57,7 +57,7 @@ def predict(
             "image_num": images.num_images,
             "undecodable": undecodable,
             "seconds": round(time.monotonic() - start, 1),
-            "made_from": made_from,
+            "made_from": files.made_from(made_from),
         }
         run_directory.write_json(files.info(part), info)
 

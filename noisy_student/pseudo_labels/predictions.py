@@ -126,9 +126,20 @@ class PredictionFiles:
         """The file of a part's count, which says that it is whole."""
         return self.info_dir / (self.division.file_name("info", part) + ".txt")
 
+    def is_whole(self, part: Part) -> bool:
+        """Whether a part was predicted to its end."""
+        return self.info(part).exists() and self.predictions(part).exists()
+
     def missing(self) -> list[Part]:
         """Parts that are not whole yet."""
-        return [p for p in self.division.parts() if not self.info(p).exists()]
+        return [p for p in self.division.parts() if not self.is_whole(p)]
+
+    def made_from(self, made_from: dict[str, Any]) -> dict[str, Any]:
+        """What a part's info remembers: the division too.
+
+        Files of other divisions may have the same names.
+        """
+        return made_from | {"division": dataclasses.asdict(self.division)}
 
     def check_made_from(self, expected: dict[str, Any]) -> None:
         """Refuses finished parts that were made of something else.
@@ -139,10 +150,11 @@ class PredictionFiles:
         Raises:
             InputError: naming the part and what differs.
         """
+        expected = self.made_from(expected)
         for part, info in self._infos():
             found = info["made_from"]
             changed = run_directory.differences(
-                run_directory.flatten({key: found[key] for key in expected}),
+                run_directory.flatten({k: found.get(k) for k in expected}),
                 run_directory.flatten(expected),
             )
             if changed:
@@ -152,13 +164,17 @@ class PredictionFiles:
                     "flags."
                 )
 
-    def check_complete(self) -> None:
-        """Refuses to go on without the predictions of all parts.
+    def check_complete(self, parts: Iterable[Part] | None = None) -> None:
+        """Refuses to go on without the predictions of some parts.
+
+        Args:
+            parts: None is all.
 
         Raises:
             ValueError: naming the missing shards.
         """
-        missing = self.missing()
+        wanted = self.division.parts() if parts is None else parts
+        missing = [part for part in wanted if not self.is_whole(part)]
         if missing:
             raise ValueError(
                 f"Predictions of the shards {', '.join(map(str, missing))} of "
@@ -204,11 +220,21 @@ class PredictionFiles:
 
     def _infos(self) -> Iterator[tuple[Part, dict]]:
         for part in self.division.parts():
-            if self.info(part).exists():
+            if self.is_whole(part):
                 yield part, self._info(part)
 
     def _info(self, part: Part) -> dict:
-        return json.loads(self.info(part).read_text())
+        path = self.info(part)
+        try:
+            info = json.loads(path.read_text())
+            return {key: info[key] for key in ("image_num", "seconds")} | {
+                "made_from": dict(info["made_from"])
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} is not what mode=predict writes ({error!r}); delete "
+                "it and predict this shard again."
+            ) from error
 
     def read(self, part: Part, num_classes: int) -> Iterator[np.ndarray]:
         """A part's probabilities in order, some rows at a time.

@@ -37,6 +37,10 @@ class Balance:
     @classmethod
     def choose(cls, counts: np.ndarray, config: PseudoLabelConfig) -> "Balance":
         """Chooses thresholds and copies from the counts of all images."""
+        if config.use_all:
+            size = len(counts)
+            totals = counts.sum(axis=1)
+            return cls(counts, np.zeros(size), totals, np.ones(size), np.inf)
         thresholds, totals = count.choose_thresholds(
             counts,
             # Nothing reaches it, so that all go down to min_threshold.
@@ -44,9 +48,6 @@ class Balance:
             config.min_threshold,
             config.max_prob,
         )
-        if config.use_all:
-            ones = np.ones(len(counts))
-            return cls(counts, np.zeros(len(counts)), totals, ones, np.inf)
         copies = expected_copies(totals, config.num_image, config.upsample)
         return cls(counts, thresholds, totals, copies, config.max_prob)
 

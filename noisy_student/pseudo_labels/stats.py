@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from noisy_student import run_directory
-from noisy_student.pseudo_labels.predictions import Division
+from noisy_student.data import record_files
 from noisy_student.pseudo_labels.select import Balance
 
 STATS_FILE = "stats.json"
+# Of the images' identity, where filtered ones were labelled anew.
+REASSIGNED_FROM = "reassigned_from"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +28,7 @@ class PseudoLabelStats:
         undecodable: images that could not be decoded.
         seconds: that prediction and filtering took.
         made_from: the images, the teacher and the settings.
+        files: bytes of each file of records, by name.
         predicted, above_threshold, kept_per_class, records_per_class,
             threshold: one value a class.
     """
@@ -36,6 +39,7 @@ class PseudoLabelStats:
     undecodable: int
     seconds: float
     made_from: dict[str, Any]
+    files: dict[str, int]
     predicted: list[int]
     above_threshold: list[int]
     kept_per_class: list[int]
@@ -56,6 +60,7 @@ class PseudoLabelStats:
         tally: "Tally",
         seconds: float,
         made_from: dict[str, Any],
+        files: dict[str, int],
     ) -> "PseudoLabelStats":
         """Sums up all parts.
 
@@ -64,6 +69,7 @@ class PseudoLabelStats:
             tally: what was written, of all parts.
             seconds: that it took.
             made_from: the settings.
+            files: bytes by name.
         """
         kept, records, correct, unknown = tally.per_class.T
         return cls(
@@ -73,6 +79,7 @@ class PseudoLabelStats:
             undecodable=tally.images - int(balance.counts.sum()),
             seconds=round(seconds, 1),
             made_from=made_from,
+            files=files,
             predicted=balance.counts.sum(axis=1).tolist(),
             above_threshold=balance.totals.tolist(),
             kept_per_class=kept.tolist(),
@@ -96,17 +103,20 @@ class Tally:
             images whose label is the true one, and kept images whose true
             one is unknown.
         seconds: that it took.
+        size: bytes of the records.
     """
 
     images: int
     per_class: np.ndarray
     seconds: float
+    size: int
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
             self.images + other.images,
             self.per_class + other.per_class,
             self.seconds + other.seconds,
+            self.size + other.size,
         )
 
     def save(self, path: pathlib.Path) -> None:
@@ -126,19 +136,34 @@ def record_paths(directory: pathlib.Path) -> list[str]:
     """The files of pseudo-labelled records.
 
     Raises:
-        ValueError: the directory has none, or filtering did not finish.
+        ValueError: the directory has none, filtering did not finish, or a
+            file is not what was written.
     """
     if not (directory / STATS_FILE).exists():
         raise ValueError(
             f"{directory} does not hold pseudo-labelled records (data/train-* "
             f"and {STATS_FILE}); tools/filter_unlabel.py writes them."
         )
-    made_from = PseudoLabelStats.load(directory).made_from
-    division = Division(made_from["num_shards"], made_from["total_replicas"])
-    return [
-        str(directory / "data" / division.records_name(part))
-        for part in division.parts()
-    ]
+    paths = []
+    for name, size in PseudoLabelStats.load(directory).files.items():
+        path = directory / "data" / name
+        if not path.exists() or path.stat().st_size != size:
+            raise ValueError(
+                f"{path} {_fault(path, size)}. Remove {directory / STATS_FILE} "
+                "and filter again: what is whole is kept."
+            )
+        paths.append(str(path))
+    return paths
+
+
+def _fault(path: pathlib.Path, size: int) -> str:
+    if not path.exists():
+        return "is missing"
+    whole, offset = record_files.scan(path)
+    found = f"has {path.stat().st_size} bytes in place of {size}"
+    if offset is None:
+        return found
+    return f"{found}, cut off in the record at byte {offset} ({whole} whole)"
 
 
 def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
@@ -151,7 +176,8 @@ def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
     Raises:
         ValueError: naming what differs.
     """
-    theirs = PseudoLabelStats.load(directory).made_from["images"]
+    theirs = dict(PseudoLabelStats.load(directory).made_from["images"])
+    theirs.pop(REASSIGNED_FROM, None)
     changed = run_directory.differences(theirs, images)
     if changed:
         raise ValueError(

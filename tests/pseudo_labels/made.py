@@ -52,7 +52,9 @@ def write_predictions(
             {
                 "image_num": len(rows),
                 "seconds": 1.0,
-                "made_from": {"images": IDENTITY, "teacher": "abc"},
+                "made_from": files.made_from(
+                    {"images": IDENTITY, "teacher": "abc"}
+                ),
             },
         )
     return files
@@ -112,6 +114,10 @@ def write_digit_predictions(directory, config):
         made_from = {"images": data.identity, "teacher": "made up"}
         run_directory.write_json(
             files.info(part),
-            {"image_num": len(rows), "seconds": 1.0, "made_from": made_from},
+            {
+                "image_num": len(rows),
+                "seconds": 1.0,
+                "made_from": files.made_from(made_from),
+            },
         )
     return directory

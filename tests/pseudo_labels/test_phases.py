@@ -11,6 +11,7 @@ import pytest
 
 from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
+from noisy_student.data import records
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
@@ -201,4 +202,78 @@ def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path, limit, file):
 def test_a_runner_without_beam_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ValueError, match=r"pip install -r requirements-beam"):
-        beam.check_installed()
+        beam.check("DirectRunner", ())
+
+
+def test_a_task_needs_only_its_own_predictions_to_count(tmp_path):
+    files = plan(tmp_path).files
+    files.info(pseudo_labels.Part(1, 0)).unlink()
+    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
+        plan_of(files, tmp_path)
+    job = plan_of(files, tmp_path, parts=[pseudo_labels.Part(2, 0)])
+    filtering.count_parts(job, [pseudo_labels.Part(2, 0)])
+    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
+        plan_of(files, tmp_path, parts=[pseudo_labels.Part(1, 0)])
+
+
+def plan_of(files, tmp_path, config=CONFIG, **options):
+    return filtering.plan(
+        make_data(), files, tmp_path / "out", config, seed=1, **options
+    )
+
+
+def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
+    job = plan(tmp_path)
+    filtering.count_parts(job, job.files.division.parts())
+    two = dataclasses.replace(CONFIG, total_replicas=2)
+    other = plan(tmp_path, two)
+    assert other.counts_file(pseudo_labels.Part(0, 0)).exists()
+    assert len(filtering.uncounted_parts(other)) == 6
+    files = dataclasses.replace(
+        job.files, division=pseudo_labels.Division.of(two)
+    )
+    with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
+        files.check_made_from({"teacher": "abc"})
+
+
+def test_two_at_the_same_shard_leave_a_whole_one(tmp_path):
+    path = tmp_path / "train-00000-of-00001"
+    slow, fast = records.ShardWriter(path), records.ShardWriter(path)
+    slow.write(b"same")
+    fast.write(b"same")
+    fast.finish()
+    whole = path.read_bytes()
+    slow.write(b"more")
+    slow.finish()
+    assert path.read_bytes() == whole
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("fault", ["cut", "missing"])
+def test_records_that_are_not_what_was_written_are_refused(tmp_path, fault):
+    run(tmp_path)
+    path = tmp_path / "out/data/train-00001-of-00002"
+    whole = path.read_bytes()
+    if fault == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+        message = f"{path} has {len(whole) // 2} bytes .* record at byte "
+    else:
+        path.unlink()
+        message = f"{path} is missing"
+    with pytest.raises(ValueError, match=message):
+        pseudo_labels.record_paths(tmp_path / "out")
+    (tmp_path / "out/stats.json").unlink()
+    run(tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_damaged_prediction_directories_are_named(tmp_path):
+    files = plan(tmp_path).files
+    part = pseudo_labels.Part(1, 0)
+    for text in ("", "{}", "[]"):
+        files.info(part).write_text(text)
+        with pytest.raises(InputError, match=f"{files.info(part)} is not what"):
+            plan_of(files, tmp_path)
+    files.predictions(part).unlink()
+    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
+        plan_of(files, tmp_path)

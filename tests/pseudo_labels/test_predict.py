@@ -152,7 +152,7 @@ def test_shards_of_two_teachers_are_refused(tmp_path):
 def test_files_that_disagree_are_refused(tmp_path):
     files = predict(tmp_path)
     files.info(pseudo_labels.Part(0, 0)).write_text(
-        json.dumps({"image_num": 6, "seconds": 0})
+        json.dumps({"image_num": 6, "seconds": 0, "made_from": {}})
     )
     with pytest.raises(ValueError, match=r"holds 5 predictions and .* says 6"):
         read(files, 0)

@@ -177,6 +177,8 @@ def test_use_all_and_use_top():
         counts, PseudoLabelConfig(use_all=True, **config)
     )
     assert draw(every, probabilities).tolist() == [1] * 900
+    assert every.totals.sum() == 900 and (every.thresholds == 0).all()
+    assert (every.sampling_rates(9) < 0.05).all()
     top = select.Balance.choose(counts, PseudoLabelConfig(**config))
     thinned = select.Balance.choose(
         counts, PseudoLabelConfig(use_top=False, **config)

@@ -79,12 +79,17 @@ def make_files(
             records.shard_writer(path) as images,
             records.shard_writer(files.predictions(part)) as predictions,
         ):
-            for _ in range(0, count, 1000):
-                for row in make_probabilities(1000, num_classes, generator):
+            for first in range(0, count, 1000):
+                batch = min(1000, count - first)
+                for row in make_probabilities(batch, num_classes, generator):
                     jpeg = jpegs[generator.integers(len(jpegs))]
                     images.write(records.encode_image(jpeg, -1, path.name))
                     predictions.write(records.encode_prediction(row))
-        info = {"image_num": count, "seconds": 0.0, "made_from": made_from}
+        info = {
+            "image_num": count,
+            "seconds": 0.0,
+            "made_from": files.made_from(made_from),
+        }
         run_directory.write_json(files.info(part), info)
 
 

@@ -166,8 +166,14 @@ def _fault(path: pathlib.Path, size: int) -> str:
     return f"{found}, cut off in the record at byte {offset} ({whole} whole)"
 
 
+def _without_unlabeled(images: dict[str, Any]) -> dict[str, Any]:
+    """What decides labelled and test images; training needs no others."""
+    others = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
+    return {key: images[key] for key in images if key not in others}
+
+
 def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
-    """Refuses pseudo labels of other images than a run's.
+    """Refuses pseudo labels of another choice of images than a run's.
 
     Args:
         directory: what `filter_and_balance` wrote.
@@ -176,9 +182,10 @@ def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
     Raises:
         ValueError: naming what differs.
     """
-    theirs = dict(PseudoLabelStats.load(directory).made_from["images"])
-    theirs.pop(REASSIGNED_FROM, None)
-    changed = run_directory.differences(theirs, images)
+    theirs = PseudoLabelStats.load(directory).made_from["images"]
+    changed = run_directory.differences(
+        *map(_without_unlabeled, (theirs, images))
+    )
     if changed:
         raise ValueError(
             f"The pseudo labels of {directory} are of other images: "

@@ -98,6 +98,9 @@ def test_the_outcome_of_other_settings_is_refused(tmp_path):
 def test_pseudo_labels_of_other_images_are_no_training_data(tmp_path):
     run(tmp_path)
     pseudo_labels.check_images(tmp_path / "out", IDENTITY)
+    # Training does not open the unlabelled images.
+    heap = {"unlabel_image_dir": "/heap", "unlabel_split": None}
+    pseudo_labels.check_images(tmp_path / "out", IDENTITY | heap)
     with pytest.raises(ValueError, match=r"seed=1 there and 2 here.* test"):
         pseudo_labels.check_images(tmp_path / "out", IDENTITY | {"seed": 2})
 

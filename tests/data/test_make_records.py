@@ -220,6 +220,12 @@ def test_what_is_wrong_is_said(tmp_path, folders, settings, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_digits_need_no_records(tmp_path):
+    with pytest.raises(ValueError, match="digits come with scikit-learn and"):
+        make(None, tmp_path / "out", input_dir=None, task_name="digits")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match="input_dir: there is no directory"):
         make(tmp_path / "none", tmp_path / "out")

@@ -261,6 +261,18 @@ def test_a_missing_directory_is_named(tmp_path):
         open_folder(tmp_path / "none")
 
 
+@pytest.mark.parametrize("joined", ["{};", ";{}", "{};;{}", "{}; ", ""])
+def test_an_empty_name_of_a_directory_is_refused(tmp_path, joined):
+    write_folders(tmp_path, FOLDERS)
+    directories = joined.replace("{}", str(tmp_path))
+    message = "label_data_dir=.* must name a directory before and after each"
+    with pytest.raises(ValueError, match=message):
+        open_folder(directories)
+    message = "unlabel_image_dir=.* must name a directory before and after"
+    with pytest.raises(ValueError, match=message):
+        open_folder(tmp_path, unlabel_image_dir=directories)
+
+
 def test_broken_exif_leaves_the_bytes():
     encoded = encode(photo(0), exif=b"Exif\0\0MM nonsense")
     assert image_files.upright(encoded) == encoded

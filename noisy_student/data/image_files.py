@@ -30,8 +30,9 @@ def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
         for name in files:
             if is_hidden(name):
                 continue
-            is_image = os.path.splitext(name)[1].lower() in EXTENSIONS
-            (images if is_image else others).append(os.path.join(parent, name))
+            (images if is_image(name) else others).append(
+                os.path.join(parent, name)
+            )
     return sorted(images), sorted(others)
 
 
@@ -53,6 +54,11 @@ def _walk(directory: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
                 paths = [os.path.join(parent, name) for name in folders]
                 links += [path for path in paths if os.path.islink(path)]
         roots = sorted(links)
+
+
+def is_image(name: str) -> bool:
+    """Whether this name is an image's."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def is_hidden(name: str) -> bool:

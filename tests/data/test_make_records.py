@@ -211,6 +211,7 @@ def test_a_heap_of_images_is_unlabelled(tmp_path):
         (FOLDERS | {"my split/ant": 1}, {}, "letters, digits, _ and -; got"),
         ({"train/a": 0}, {}, "no images in .*train/CLASS; their names"),
         ({".": 0}, {}, "no images in"),
+        ({"train": 2}, {}, "train in .* must lie in class folders"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, folders, settings, message):

@@ -85,9 +85,16 @@ def open_directories(joined: str, flag: str) -> ImageSet:
         flag: that named them, for messages.
 
     Raises:
-        ValueError: one is missing, or they are of neither kind or of both.
+        ValueError: one is missing or has no name, or they are of neither kind
+            or of both.
     """
-    paths = [pathlib.Path(part) for part in joined.split(";")]
+    parts = joined.split(";")
+    if not all(part.strip() for part in parts):  # would mean the current one
+        raise ValueError(
+            f"{flag}={joined!r} must name a directory before and after each "
+            "`;`, and an empty name is none."
+        )
+    paths = [pathlib.Path(part) for part in parts]
     for path in paths:
         if not path.is_dir():
             raise ValueError(f"{flag}: there is no directory {path}.")

@@ -194,9 +194,12 @@ class ImageFolders:
         paths: list[str] = []
         classes: list[str] = []
         others: list[str] = []
+        loose: list[str] = []
         empty: list[str] = []
         for directory in self._directories:
-            others += _loose_files(directory / split)
+            beside = _loose_files(directory / split)
+            loose += beside[0]
+            others += beside[1]
             for name in folders(directory / split):
                 images, ignored = image_files.find(directory / split / name)
                 paths += images
@@ -208,7 +211,21 @@ class ImageFolders:
             logging.warning(
                 "These class folders hold no images: %s.", _joined(empty)
             )
+        if loose:
+            self._tell_of_loose_images(split, loose, bool(paths))
         return _Split(np.array(paths, object), np.array(classes, object))
+
+    def _tell_of_loose_images(
+        self, split: str, loose: list[str], has_others: bool
+    ) -> None:
+        """Warns of images that have no class, or refuses a split of them."""
+        text = (
+            f"The images of {split} in {self.name} must lie in class folders, "
+            f"{split}/CLASS/*.jpg; {len(loose)} lie beside them"
+        )
+        if not has_others:
+            raise ValueError(f"{text}, such as {loose[0]}, and none in one.")
+        logging.warning("%s and are ignored: %s.", text, _joined(loose))
 
 
 def folders(directory: pathlib.Path) -> list[str]:
@@ -222,15 +239,15 @@ def folders(directory: pathlib.Path) -> list[str]:
     )
 
 
-def _loose_files(directory: pathlib.Path) -> list[str]:
-    """Files beside the class folders, which belong to no class."""
-    if not directory.is_dir():
-        return []
-    return sorted(
-        str(path)
-        for path in directory.iterdir()
-        if path.is_file() and not image_files.is_hidden(path.name)
-    )
+def _loose_files(directory: pathlib.Path) -> tuple[list[str], list[str]]:
+    """Images, and others, beside the class folders, which have no class."""
+    images: list[str] = []
+    others: list[str] = []
+    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if path.is_file() and not image_files.is_hidden(path.name):
+            is_image = image_files.is_image(path.name)
+            (images if is_image else others).append(str(path))
+    return images, others
 
 
 def check_strays(

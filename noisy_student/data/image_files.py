@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from absl import logging
@@ -17,19 +18,47 @@ _MAX_NAMES = 3  # of ignored files in a warning
 def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
     """Files below a directory, hidden ones apart, sorted by path.
 
+    A folder that links lead to more than once, such as a parent, counts once,
+    under its own path where that is below the directory.
+
     Returns:
         The images' paths, by their extension in any case, and the others'.
     """
     images: list[str] = []
     others: list[str] = []
-    for parent, folders, files in os.walk(directory, followlinks=True):
-        folders[:] = [name for name in folders if not is_hidden(name)]
+    for parent, files in _walk(directory):
         for name in files:
             if is_hidden(name):
                 continue
-            is_image = os.path.splitext(name)[1].lower() in EXTENSIONS
-            (images if is_image else others).append(os.path.join(parent, name))
+            (images if is_image(name) else others).append(
+                os.path.join(parent, name)
+            )
     return sorted(images), sorted(others)
+
+
+def _walk(directory: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
+    """Each real folder once, with the names in it; links come last."""
+    seen: set[str] = set()
+    roots = [str(directory)]
+    while roots:
+        links: list[str] = []
+        for root in roots:
+            for parent, folders, files in os.walk(root):
+                real = os.path.realpath(parent)
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                yield parent, files
+                folders[:] = [n for n in folders if not is_hidden(n)]
+                paths = [os.path.join(parent, name) for name in folders]
+                links += [path for path in paths if os.path.islink(path)]
+        roots = sorted(links)
+
+
+def is_image(name: str) -> bool:
+    """Whether this name is an image's."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def is_hidden(name: str) -> bool:

@@ -55,6 +55,10 @@ def plan_records(settings: MakeSettings) -> Callable[[], None]:
         ValueError: what is wrong, where, and what to do about it.
     """
     names: tuple[str, ...] | None
+    if settings.task_name == "digits":
+        raise ValueError(
+            "task_name: digits come with scikit-learn and need no records."
+        )
     if settings.input_dir is not None:
         parts, names = record_parts.of_folders(
             pathlib.Path(settings.input_dir), settings.splits, settings.seed

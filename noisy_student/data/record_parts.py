@@ -69,6 +69,7 @@ class NamedImages:
             tfds_source.open_builder(self.task_name, self.data_dir),
             f"{self.split}[{first}:{last + 1}]",
             "split",
+            in_order=True,  # what is counted below is the image's number
         )
         wanted = set(self.numbers.tolist())
         for example in source.read().as_numpy_iterator():

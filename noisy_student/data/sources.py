@@ -43,10 +43,11 @@ class ImageSource:
 
     def shard(self, index: int, count: int) -> "ImageSource":
         """One of `count` parts: every `count`-th image, or every such file."""
-        return ImageSource(
+        return _PartSource(
             len(range(index, self.num_images, count)),
             lambda: self.read().shard(count, index),
             self.name,
+            self,
             record_paths=self.record_paths,
         )
 
@@ -57,8 +58,12 @@ class ImageSource:
             chosen = tf.constant(mask)
             return self.read().filter(lambda example: chosen[example["index"]])
 
-        return ImageSource(
-            int(mask.sum()), read, self.name, record_paths=self.record_paths
+        return _PartSource(
+            int(mask.sum()),
+            read,
+            self.name,
+            self,
+            record_paths=self.record_paths,
         )
 
     def labels(self) -> np.ndarray:
@@ -70,6 +75,17 @@ class ImageSource:
         """The name for messages, string (), of the image with an index."""
         number = tf.strings.as_string(index)
         return tf.strings.join(["image ", number, f" of {self.name}"])
+
+
+@dataclasses.dataclass(frozen=True)
+class _PartSource(ImageSource):
+    """Some images of a source; their indices stay those of the whole."""
+
+    whole: ImageSource
+
+    def describe(self, index: tf.Tensor) -> tf.Tensor:
+        """As the whole names it."""
+        return self.whole.describe(index)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -109,7 +109,10 @@ def _label(builder, split, num_labeled, task, seed):
 
 
 def open_split(
-    builder: tfds.core.DatasetBuilder, split: str, flag: str
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    flag: str,
+    in_order: bool = False,
 ) -> sources.ImageSource:
     """The images of a split.
 
@@ -117,6 +120,9 @@ def open_split(
         builder: see `open_builder`.
         split: an expression.
         flag: that gave it, for messages.
+        in_order: whether to read one file after the other, so that the
+            images of any slice come as they are numbered; or else several
+            files in turn, which is faster.
 
     Raises:
         ValueError: there is no such split, or it is empty.
@@ -131,15 +137,24 @@ def open_split(
     if num_images == 0:
         raise ValueError(f"{flag}={split!r} of {builder.name} is empty.")
     return sources.ImageSource(
-        num_images, _reader(builder, split), f"{builder.name} {split}"
+        num_images,
+        _reader(builder, split, in_order),
+        f"{builder.name} {split}",
     )
 
 
-def _reader(builder, split: str) -> Callable[[], tf.data.Dataset]:
+def _reader(
+    builder, split: str, in_order: bool
+) -> Callable[[], tf.data.Dataset]:
+    config = tfds.ReadConfig()
+    if in_order:
+        config.interleave_cycle_length = 1
+
     def read() -> tf.data.Dataset:
         dataset = builder.as_dataset(
             split=split,
             shuffle_files=False,
+            read_config=config,
             decoders={"image": tfds.decode.SkipDecoding()},
         )
         return dataset.enumerate().map(_to_example)

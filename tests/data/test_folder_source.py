@@ -95,9 +95,11 @@ def test_files_that_are_no_images_are_one_warning(tmp_path, warnings):
         (tmp_path / "train/ant" / name).touch()
     (tmp_path / "train/loose.jpg").touch()
     assert open_folder(tmp_path).labeled.num_images == 7
-    (line,) = warnings
-    assert line.startswith(f"5 files in {tmp_path} train are no images")
-    assert "loose.jpg" in line and "a.txt" in line and line.endswith("...")
+    line, other = warnings
+    assert line.startswith(f"4 files in {tmp_path} train are no images")
+    assert "a.txt" in line and line.endswith("...")
+    assert "must lie in class folders, train/CLASS/*.jpg; 1 lie" in other
+    assert f"ignored: {tmp_path}/train/loose.jpg" in other
 
 
 def test_empty_class_folders_are_named(tmp_path, warnings):
@@ -228,7 +230,12 @@ def test_names_of_any_encoding(tmp_path):
         ({".": 0}, {}, "it has neither"),
         ({"cats": 1}, {}, "'train' is no split of .* which has cats"),
         ({"train/a": 0, "train/b": 0}, {}, "'train' of .* is empty"),
-        ({"train": 2, "test": 1}, {}, "'train' of .* is empty"),
+        (
+            {"train": 2, "test": 1},
+            {},
+            r"train in .* must lie in class folders, train/CLASS/\*.jpg; 2 ",
+        ),
+        (FOLDERS | {"test/ant": 0, "test/bee": 0, "test": 1}, {}, "class fol"),
         ({"train/a": 2, "test/a": 1}, {}, "2 classes or more; .* has 1, a"),
         ({"train/a": 1, "train/b": 1}, {}, "split test or validation"),
         (FOLDERS | {"test/cow": 1}, {}, "labelled images; cow are not"),
@@ -259,6 +266,18 @@ def test_an_empty_heap_is_refused(tmp_path):
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(ValueError, match="label_data_dir: there is no dir"):
         open_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("joined", ["{};", ";{}", "{};;{}", "{}; ", ""])
+def test_an_empty_name_of_a_directory_is_refused(tmp_path, joined):
+    write_folders(tmp_path, FOLDERS)
+    directories = joined.replace("{}", str(tmp_path))
+    message = "label_data_dir=.* must name a directory before and after each"
+    with pytest.raises(ValueError, match=message):
+        open_folder(directories)
+    message = "unlabel_image_dir=.* must name a directory before and after"
+    with pytest.raises(ValueError, match=message):
+        open_folder(tmp_path, unlabel_image_dir=directories)
 
 
 def test_broken_exif_leaves_the_bytes():

@@ -211,12 +211,19 @@ def test_a_heap_of_images_is_unlabelled(tmp_path):
         (FOLDERS | {"my split/ant": 1}, {}, "letters, digits, _ and -; got"),
         ({"train/a": 0}, {}, "no images in .*train/CLASS; their names"),
         ({".": 0}, {}, "no images in"),
+        ({"train": 2}, {}, "train in .* must lie in class folders"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, folders, settings, message):
     write_folders(tmp_path / "photos", folders)
     with pytest.raises(ValueError, match=message):
         make(tmp_path / "photos", tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_digits_need_no_records(tmp_path):
+    with pytest.raises(ValueError, match="digits come with scikit-learn and"):
+        make(None, tmp_path / "out", input_dir=None, task_name="digits")
     assert not (tmp_path / "out").exists()
 
 

@@ -14,9 +14,12 @@ SIZES = {"train": 30, "test": 12, "extra": 20}
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
+    return store(tmp_path_factory.mktemp("tfds"), SIZES)
+
+
+def store(directory, sizes, num_files=1):
     import tensorflow_datasets as tfds
 
-    directory = tmp_path_factory.mktemp("tfds")
     version = str(tfds.builder_cls("svhn_cropped").VERSION)
 
     def examples(size):
@@ -35,7 +38,8 @@ def data_dir(tmp_path_factory):
                 "label": tfds.features.ClassLabel(num_classes=10),
             }
         ),
-        split_datasets={name: examples(n) for name, n in SIZES.items()},
+        split_datasets={name: examples(n) for name, n in sizes.items()},
+        download_config=tfds.download.DownloadConfig(num_shards=num_files),
     )
     return directory
 
@@ -78,6 +82,28 @@ def test_the_splits_are_the_originals(data_dir, tmp_path):
     assert labels_of(data.unlabeled) == labels_of(truth.unlabeled)
     for ours, theirs in zip(pixels(data.test), pixels(truth.test), strict=True):
         assert np.abs(ours - theirs).max() <= 6
+
+
+def test_sets_of_several_files_are_divided_without_overlap(
+    tmp_path, monkeypatch
+):
+    # So few that a file is made of many images of both files.
+    monkeypatch.setattr(
+        prepare_svhn, "NUM_SHARDS", dict.fromkeys(prepare_svhn.NUM_SHARDS, 2)
+    )
+    directory = tmp_path / "tfds"
+    store(directory, {"train": 90, "test": 2, "extra": 2}, num_files=2)
+    assert len(list(directory.glob("**/*train.tfrecord*"))) == 2
+    prepare(directory, tmp_path / "out", num_validation=20)
+    parts = [
+        encoded_of(open_records(tmp_path / "out", test_split=split).test)
+        for split in ("train", "validation")
+    ]
+    assert [len(set(part)) for part in parts] == [70, 20]
+    prepare(directory, tmp_path / "whole", full_train_data=True)
+    whole = encoded_of(open_records(tmp_path / "whole").labeled)
+    assert not set(parts[0]) & set(parts[1])
+    assert sorted(parts[0] + parts[1]) == sorted(whole)
 
 
 def test_the_seed_chooses_what_validates(data_dir, tmp_path):

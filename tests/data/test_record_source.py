@@ -151,6 +151,26 @@ def test_a_broken_image_is_named_by_its_record(tmp_path, written):
         list(pipelines.plain_images(source, LARGE, 4))
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda source: source.shard(2, 3).shard(1, 2),
+        lambda source: source.subset(np.arange(80) >= 45),
+        lambda source: source.shard(1, 2).shard(5, 11),
+    ],
+)
+def test_parts_of_files_name_their_images(tmp_path, written, cut):
+    part = cut(open_records(tmp_path).labeled)
+    for example in read_all(part):
+        name = part.describe(tf.constant(example["index"])).numpy().decode()
+        number, path = name.removeprefix("record ").split(" of ")
+        assert path.startswith(f"{tmp_path}/train-")
+        record = list(tf.data.TFRecordDataset(path))[int(number)]
+        feature = tf.train.Example.FromString(record.numpy()).features.feature
+        encoded = feature["image/encoded"].bytes_list.value
+        assert encoded == [example["encoded"]]
+
+
 def test_records_of_something_else_are_refused(tmp_path, written):
     path = tmp_path / "train-00000-of-00004"
     with records.shard_writer(path) as writer:

@@ -23,7 +23,7 @@ import tensorflow as tf
 from PIL import Image
 
 from noisy_student import progress, run_directory
-from noisy_student.data import image_files, record_files, records
+from noisy_student.data import image_files, record_files, records, shards
 from noisy_student.errors import InputError
 
 STATE_FILE = "make_records.json"
@@ -84,7 +84,7 @@ def plan_shards(
 ) -> list[Shard]:
     """Divides images into files, in order; never more files than images."""
     count = max(min(num_shards, len(numbers)), 1)
-    names = [records.shard_name(prefix, i, count) for i in range(count)]
+    names = [shards.shard_name(prefix, i, count) for i in range(count)]
     return [
         Shard(directory / name, images.select(part), len(part))
         for name, part in zip(
@@ -229,7 +229,7 @@ def make_shard(shard: Shard) -> Finished:
         InputError: it cannot be written.
     """
     number, unreadable = 0, []
-    with records.shard_writer(shard.path) as writer:
+    with shards.shard_writer(shard.path) as writer:
         for image in shard.images.read():
             if image.error is not None:
                 unreadable.append((image.name, image.error))

@@ -16,7 +16,7 @@ import numpy as np
 
 from noisy_student import progress, run_directory
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import decoding, records, sources
+from noisy_student.data import decoding, records, shards, sources
 from noisy_student.errors import InputError, disk_error
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
@@ -151,7 +151,7 @@ def write_part(
     path, done = job.data_file(part), 0
     with (
         decoding.input_errors(images.record_paths),
-        records.shard_writer(path) as writer,
+        shards.shard_writer(path) as writer,
         progress.bar(images.num_images, f"filter {path.name}", "image") as bar,
     ):
         batches = images.read_batches(_IMAGES).prefetch(2).as_numpy_iterator()
@@ -217,7 +217,7 @@ def _write_images(
     part: Part,
     chosen: _Chosen,
     batches: Iterator[dict[str, np.ndarray]],
-    writer: records.ShardWriter,
+    writer: shards.ShardWriter,
 ) -> np.ndarray:
     """Writes the chosen of the next images; returns the labels of all."""
     truth: list[np.ndarray] = []

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import progress, run_directory
-from noisy_student.data import records, sources
+from noisy_student.data import records, shards, sources
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
 
 Pipeline = Callable[[sources.ImageSource], tf.data.Dataset]
@@ -43,7 +43,7 @@ def predict(
         remaining, undecodable = images.num_images, 0
         description = f"predict {files.division.describe(part)}"
         with (
-            records.shard_writer(files.predictions(part)) as writer,
+            shards.shard_writer(files.predictions(part)) as writer,
             progress.bar(images.num_images, description, "image") as bar,
         ):
             for batch in predict_all(batches(images)):

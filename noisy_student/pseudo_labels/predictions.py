@@ -18,7 +18,7 @@ import numpy as np
 
 from noisy_student import run_directory
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, sources
+from noisy_student.data import records, shards, sources
 from noisy_student.errors import InputError
 
 
@@ -90,7 +90,7 @@ class Division:
 
     def file_name(self, prefix: str, part: Part) -> str:
         """`info-00002-of-00128-00000` for ("info", Part(2, 0))."""
-        shard = records.shard_name(prefix, part.shard, self.num_shards)
+        shard = shards.shard_name(prefix, part.shard, self.num_shards)
         return f"{shard}-{part.worker:05d}"
 
     def records_name(self, part: Part) -> str:
@@ -101,7 +101,7 @@ class Division:
         prefix = "train"
         if self.total_replicas > 1:
             prefix = f"{prefix}-{part.worker}"
-        return records.shard_name(prefix, part.shard, self.num_shards)
+        return shards.shard_name(prefix, part.shard, self.num_shards)
 
 
 @dataclasses.dataclass(frozen=True)

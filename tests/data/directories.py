@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from noisy_student.data import records
+from noisy_student.data import records, shards
 
 
 def photo(number, size=(50, 40)):
@@ -39,7 +39,7 @@ def write_folders(root, folders, size=(50, 40)):
 
 def write_shard(path, examples):
     """Records of (encoded, 0-based label) pairs."""
-    with records.shard_writer(pathlib.Path(path)) as writer:
+    with shards.shard_writer(pathlib.Path(path)) as writer:
         for number, (encoded, label) in enumerate(examples):
             writer.write(records.encode_image(encoded, label, str(number)))
 
@@ -55,7 +55,7 @@ def write_records(root, split, counts, classes=3, side=20):
             encoded = encode(Image.fromarray(pixels), "PNG")
             examples.append((encoded, number % classes))
             written.append(encoded)
-        name = records.shard_name(split, shard, len(counts))
+        name = shards.shard_name(split, shard, len(counts))
         write_shard(root / name, examples)
     return written
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.config import NoiseConfig
-from noisy_student.data import pipelines, records, sources, views
+from noisy_student.data import pipelines, records, shards, sources, views
 
 PLAIN = NoiseConfig("none")
 NOISED = NoiseConfig("v1", randaug_mag=5)
@@ -54,7 +54,7 @@ def write_records(path, source, num_classes=3):
     """Pseudo-labelled records of a source; returns their probabilities."""
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(num_classes), source.num_images)
-    with records.shard_writer(path) as writer:
+    with shards.shard_writer(path) as writer:
         for row, example in zip(
             probabilities, source.read().as_numpy_iterator(), strict=True
         ):

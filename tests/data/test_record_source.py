@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import DataConfig
-from noisy_student.data import decoding, pipelines, records, sources
+from noisy_student.data import decoding, pipelines, records, shards, sources
 from noisy_student.errors import InputError
 from tests.data.directories import (
     encoded_of,
@@ -114,7 +114,7 @@ def test_num_labeled_leaves_the_rest(tmp_path, written):
 def test_unlabelled_records_need_no_labels(tmp_path, written):
     (tmp_path / "more").mkdir()
     for shard in range(2):
-        name = records.shard_name("train", shard, 2)
+        name = shards.shard_name("train", shard, 2)
         write_shard(tmp_path / "more" / name, [(b"image", -1), (b"other", 7)])
     more = str(tmp_path / "more")
     data = open_records(tmp_path, unlabel_image_dir=more)
@@ -173,7 +173,7 @@ def test_parts_of_files_name_their_images(tmp_path, written, cut):
 
 def test_records_of_something_else_are_refused(tmp_path, written):
     path = tmp_path / "train-00000-of-00004"
-    with records.shard_writer(path) as writer:
+    with shards.shard_writer(path) as writer:
         writer.write(records.encode_prediction(np.ones(3)))
     with pytest.raises(InputError, match="must hold images with image/encoded"):
         open_records(tmp_path)

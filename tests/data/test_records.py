@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student.data import records
+from noisy_student.data import records, shards
 
 
 def test_pseudo_labelled_records_have_the_documented_keys():
@@ -21,7 +21,7 @@ def test_pseudo_labelled_records_have_the_documented_keys():
 def test_predictions_come_back_in_order(tmp_path):
     rows = np.random.default_rng(0).dirichlet(np.ones(4), size=3000)
     path = tmp_path / "deep" / "shard"
-    with records.shard_writer(path) as writer:
+    with shards.shard_writer(path) as writer:
         for row in rows:
             writer.write(records.encode_prediction(row))
     batches = list(records.read_predictions(path, 4))
@@ -36,7 +36,7 @@ def test_predictions_come_back_in_order(tmp_path):
 
 
 def test_an_empty_shard_has_no_predictions(tmp_path):
-    with records.shard_writer(tmp_path / "shard"):
+    with shards.shard_writer(tmp_path / "shard"):
         pass
     assert list(records.read_predictions(tmp_path / "shard", 7)) == []
 
@@ -72,7 +72,7 @@ def test_joined_examples_are_what_tensorflow_and_protobuf_read(
 
 def test_a_shard_appears_only_when_it_is_whole(tmp_path):
     path = tmp_path / "shard"
-    with pytest.raises(RuntimeError), records.shard_writer(path) as writer:
+    with pytest.raises(RuntimeError), shards.shard_writer(path) as writer:
         writer.write(b"half")
         assert not path.exists()
         raise RuntimeError
@@ -80,4 +80,4 @@ def test_a_shard_appears_only_when_it_is_whole(tmp_path):
 
 
 def test_shard_names():
-    assert records.shard_name("train", 3, 128) == "train-00003-of-00128"
+    assert shards.shard_name("train", 3, 128) == "train-00003-of-00128"

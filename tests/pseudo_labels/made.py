@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from noisy_student import pseudo_labels, run_directory, tasks
 from noisy_student.config import DataConfig, PseudoLabelConfig
-from noisy_student.data import records, sources
+from noisy_student.data import records, shards, sources
 
 GENERATOR = np.random.default_rng(0)
 PROBABILITIES = GENERATOR.dirichlet([0.3, 0.3, 0.1], 300).astype(np.float32)
@@ -44,7 +44,7 @@ def write_predictions(
     files = pseudo_labels.PredictionFiles(directory, directory, division)
     for part in division.parts():
         rows = probabilities[part.shard :: num_shards][part.worker :: workers]
-        with records.shard_writer(files.predictions(part)) as writer:
+        with shards.shard_writer(files.predictions(part)) as writer:
             for row in rows:
                 writer.write(records.encode_prediction(row))
         run_directory.write_json(
@@ -108,7 +108,7 @@ def write_digit_predictions(directory, config):
         rows = generator.dirichlet(np.ones(10), len(labels))
         rows += generator.random((len(labels), 1)) * 3 * np.eye(10)[labels]
         rows /= rows.sum(axis=1, keepdims=True)
-        with records.shard_writer(files.predictions(part)) as writer:
+        with shards.shard_writer(files.predictions(part)) as writer:
             for row in rows:
                 writer.write(records.encode_prediction(row))
         made_from = {"images": data.identity, "teacher": "made up"}

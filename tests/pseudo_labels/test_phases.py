@@ -11,7 +11,7 @@ import pytest
 
 from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records
+from noisy_student.data import shards
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
@@ -238,7 +238,7 @@ def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
 
 def test_two_at_the_same_shard_leave_a_whole_one(tmp_path):
     path = tmp_path / "train-00000-of-00001"
-    slow, fast = records.ShardWriter(path), records.ShardWriter(path)
+    slow, fast = shards.ShardWriter(path), shards.ShardWriter(path)
     slow.write(b"same")
     fast.write(b"same")
     fast.finish()

@@ -9,6 +9,7 @@ from noisy_student.data import (
     decoding,
     pipelines,
     records,
+    shards,
     sources,
     views,
 )
@@ -174,7 +175,7 @@ def test_shards_and_workers_that_are_not_there_are_refused():
 
 def overwrite(files, rows):
     """Puts other predictions in the place of a part's."""
-    with records.shard_writer(files.predictions(pseudo_labels.Part(0, 0))) as w:
+    with shards.shard_writer(files.predictions(pseudo_labels.Part(0, 0))) as w:
         for row in rows:
             w.write(records.encode_prediction(np.array(row, np.float32)))
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from noisy_student.data import records
+from noisy_student.data import records, shards
 from tests.scripts import run
 from tools.benchmarks import filter as filter_benchmark
 from tools.benchmarks import target_storage
@@ -67,7 +67,7 @@ def test_predictions_are_read_from_a_directory(tmp_path):
     rows = target_storage.made_up(5, 30)
     for shard in (0, 1):
         path = tmp_path / f"train-info-0000{shard}-of-00002-00000"
-        with records.shard_writer(path) as writer:
+        with shards.shard_writer(path) as writer:
             for row in rows[shard * 20 :][:20]:
                 writer.write(records.encode_prediction(row))
     np.testing.assert_array_equal(target_storage.read_all(tmp_path, 5), rows)

@@ -66,7 +66,7 @@ def make_files(
 ) -> None:
     """Images and predictions of them, as make_records and predict leave."""
     from noisy_student import run_directory
-    from noisy_student.data import records
+    from noisy_student.data import records, shards
     from tools.benchmarks import photographs
 
     generator = np.random.default_rng(0)
@@ -76,8 +76,8 @@ def make_files(
     for part in files.division.parts():
         path = pathlib.Path(source.record_paths[part.shard])
         with (
-            records.shard_writer(path) as images,
-            records.shard_writer(files.predictions(part)) as predictions,
+            shards.shard_writer(path) as images,
+            shards.shard_writer(files.predictions(part)) as predictions,
         ):
             for first in range(0, count, 1000):
                 batch = min(1000, count - first)
@@ -93,14 +93,14 @@ def make_files(
         run_directory.write_json(files.info(part), info)
 
 
-def describe(directory: pathlib.Path, size: int):
+def describe(directory: pathlib.Path, size: int) -> tuple:
     """The source, the files of its predictions, and what those are made of."""
     from noisy_student import pseudo_labels
-    from noisy_student.data import record_source, records
+    from noisy_student.data import record_source, shards
 
     num_shards = max(1, size // _SHARD)
     paths = [
-        directory / "images" / records.shard_name("extra", i, num_shards)
+        directory / "images" / shards.shard_name("extra", i, num_shards)
         for i in range(num_shards)
     ]
     spans = [

@@ -167,7 +167,7 @@ def test_finished_shards_are_not_made_again(tmp_path, photos, monkeypatch):
     (out / "train-00001-of-00003").unlink()
     half = (out / "test-00002-of-00003").read_bytes()
     (out / "test-00002-of-00003").write_bytes(half[: len(half) // 2])
-    (out / "tmp.train-00001-of-00003").write_bytes(b"half")
+    (out / "tmp.train-00001-of-00003.0f").write_bytes(b"half")
     make(photos[0], out)
     assert made == ["test-00002-of-00003", "train-00001-of-00003"]
     assert contents(out) == before
@@ -234,6 +234,6 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_an_error_of_a_worker_arrives(tmp_path, photos):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/tmp.test-00001-of-00003").mkdir()
+    (tmp_path / "out/test-00001-of-00003").mkdir()
     with pytest.raises(InputError, match="test-00001-of-00003 cannot be wr"):
         make(photos[0], tmp_path / "out", num_workers=2)

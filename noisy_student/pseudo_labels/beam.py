@@ -76,8 +76,7 @@ def run(
             all_parts
             | "Count" >> beam.Map(functools.partial(parts.count_part, job))
             | "Sum" >> beam.CombineGlobally(_sum)
-            | "Choose"
-            >> beam.Map(functools.partial(filtering.choose_balance, job))
+            | "Choose" >> beam.Map(functools.partial(_choose, job))
         )
         _ = all_parts | "Write" >> beam.Map(
             functools.partial(_write, job, data, data_seed),

@@ -59,6 +59,8 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
     assert local["records"] > 800
     assert stats | {"seconds": 0} == local | {"seconds": 0}
     assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+    with pytest.raises(ValueError, match="num_image=90 there and 91 here"):
+        plan(predictions, tmp_path / "beam", num_image=91)
 
 
 def test_finished_parts_are_not_done_again(predictions, tmp_path):

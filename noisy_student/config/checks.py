@@ -12,3 +12,10 @@ def require(holds: bool, name: str, rule: str, value: Any) -> None:
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises `ValueError` unless `value` is one of `choices`."""
     require(value in choices, name, f"one of {', '.join(choices)}", value)
+
+
+def require_positive(settings: Any, *names: str) -> None:
+    """Raises `ValueError` unless these fields are above 0, or None."""
+    for name in names:
+        value = getattr(settings, name)
+        require(value is None or value > 0, name, "above 0", value)

@@ -2,7 +2,11 @@
 
 import dataclasses
 
-from noisy_student.config.checks import require, require_choice
+from noisy_student.config.checks import (
+    require,
+    require_choice,
+    require_positive,
+)
 
 AUGMENTATIONS = ("none", "v1", "keras_cv")
 
@@ -46,9 +50,9 @@ class DataConfig:
     unlabel_data_dir: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_label_classes", "num_labeled", "input_image_size"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "above 0", value)
+        require_positive(
+            self, "num_label_classes", "num_labeled", "input_image_size"
+        )
         if self.label_data_dir is None:
             return
         if self.task_name == "digits":
@@ -117,7 +121,5 @@ class InputConfig:
     cache_mib: int = 1024
 
     def __post_init__(self) -> None:
-        for name in ("shuffle_buffer_size", "num_parallel_calls"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "above 0", value)
+        require_positive(self, "shuffle_buffer_size", "num_parallel_calls")
         require(self.cache_mib >= 0, "cache_mib", "at least 0", self.cache_mib)

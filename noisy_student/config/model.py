@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Self
 
-from noisy_student.config.checks import require
+from noisy_student.config.checks import require, require_positive
 from noisy_student.tasks import Task
 
 ALL_REPLICAS = -2
@@ -50,9 +50,7 @@ class ModelConfig:
     num_shards_per_group: int = DEFAULT_GROUPS
 
     def __post_init__(self) -> None:
-        for name in ("width_coefficient", "depth_coefficient"):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "above 0", value)
+        require_positive(self, "width_coefficient", "depth_coefficient")
         for name in ("dropout_rate", "stochastic_depth_rate"):
             value = getattr(self, name)
             require(value is None or 0 <= value < 1, name, "in [0, 1)", value)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from noisy_student.config.checks import require
+from noisy_student.config.checks import require, require_positive
 from noisy_student.config.model import ModelConfig
 
 
@@ -36,9 +36,7 @@ class PseudoLabelConfig:
     samples_per_class: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("num_image", "num_shards", "total_replicas"):
-            value = getattr(self, name)
-            require(value > 0, name, "above 0", value)
+        require_positive(self, "num_image", "num_shards", "total_replicas")
         samples = self.samples_per_class
         require(samples >= 0, "samples_per_class", "at least 0", samples)
         least = self.min_threshold

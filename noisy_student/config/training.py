@@ -2,7 +2,11 @@
 
 import dataclasses
 
-from noisy_student.config.checks import require, require_choice
+from noisy_student.config.checks import (
+    require,
+    require_choice,
+    require_positive,
+)
 
 METHODS = ("supervised", "noisy_student")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored")
@@ -49,14 +53,13 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require_choice("method", self.method, METHODS)
-        for name in (
+        require_positive(
+            self,
             "train_batch_size",
             "train_steps",
             "teacher_train_steps",
             "train_ratio",
-        ):
-            value = getattr(self, name)
-            require(value is None or value > 0, name, "above 0", value)
+        )
         require(
             self.unlabel_ratio >= 0,
             "unlabel_ratio",
@@ -117,13 +120,12 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require_choice("distribution", self.distribution, DISTRIBUTIONS)
-        for name in (
+        require_positive(
+            self,
             "eval_batch_size",
             "save_checkpoints_steps",
             "keep_checkpoint_max",
             "iterations_per_loop",
-        ):
-            value = getattr(self, name)
-            require(value > 0, name, "above 0", value)
+        )
         every = self.steps_per_eval
         require(every >= 0, "steps_per_eval", "at least 0", every)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from absl import logging
 
 from noisy_student import run_directory, tasks
-from noisy_student.config.checks import require
+from noisy_student.config.checks import require_positive
 from noisy_student.data import making, record_files, record_parts
 
 
@@ -43,9 +43,7 @@ class MakeSettings:
                 "One of input_dir and task_name must be set; got "
                 f"{self.input_dir!r} and {self.task_name!r}."
             )
-        for name in ("num_shards", "num_workers"):
-            value = getattr(self, name)
-            require(value > 0, name, "above 0", value)
+        require_positive(self, "num_shards", "num_workers")
 
 
 def plan_records(settings: MakeSettings) -> Callable[[], None]:

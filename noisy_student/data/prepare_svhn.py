@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from noisy_student.config.checks import require
+from noisy_student.config.checks import require, require_positive
 from noisy_student.data import make_records, record_parts
 
 TASK_NAME = "svhn_cropped"
@@ -43,9 +43,7 @@ class SvhnSettings:
     def __post_init__(self) -> None:
         if self.output_dir is None:
             raise ValueError("output_dir must be set.")
-        for name in ("num_validation", "num_workers"):
-            value = getattr(self, name)
-            require(value > 0, name, "above 0", value)
+        require_positive(self, "num_validation", "num_workers")
 
 
 def plan_svhn(settings: SvhnSettings) -> Callable[[], None]:

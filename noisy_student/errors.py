@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class WorkerLostError(RuntimeError):
+    """Another worker of a run has ended; the same command goes on."""
+
+
 def disk_error(path: pathlib.Path, error: Exception) -> InputError:
     """What to say of a file that could not be written."""
     return InputError(

@@ -5,16 +5,16 @@ Each function is a stage with explicit inputs and a finished artefact on disk.
 one alone.
 """
 
-import dataclasses
 import functools
 import hashlib
 import pathlib
 
+import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, methods, models, pseudo_labels
+from noisy_student import evaluation, inputs, methods, models, pseudo_labels
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
-from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.data import decoding, pipelines, sources
 from noisy_student.training import distribution, schedules, trainer
 
 
@@ -30,46 +30,74 @@ def check_training(
     model: ModelConfig,
     train: TrainConfig,
     data: sources.TaskData,
-    strategy: tf.distribute.Strategy,
+    devices: distribution.Devices,
 ) -> None:
-    """Refuses what would fail only after hours; costs nothing.
+    """Refuses what would fail only after hours; costs little.
 
     Raises:
-        ValueError: the model cannot take the images, the method lacks
-            unlabelled images, the batch does not fit the replicas, or the
-            schedule not the steps.
+        ValueError: the model cannot take the images or the given weights,
+            the method lacks unlabelled images, the batch does not fit the
+            replicas, or the schedule not the steps.
     """
-    models.check_model(
-        model_for_task(config, model, data), strategy.num_replicas_in_sync
-    )
+    replicas = devices.strategy.num_replicas_in_sync
+    model = model_for_task(config, model, data)
+    models.check_model(model, replicas)
     methods.make_method(train)
-    if train.unlabel_ratio and not unlabeled_batch_size(train):
+    if train.unlabel_ratio and not train.unlabeled_batch_size:
         raise ValueError(
-            f"unlabel_ratio={train.unlabel_ratio} of train_batch_size="
-            f"{train.train_batch_size} is less than one image."
+            f"unlabel_ratio={train.unlabel_ratio} of "
+            f"{train.labels_per_step:g} labelled images a step is less than "
+            "one image."
         )
-    num_labeled = data.labeled.num_images
-    schedules.learning_rate(train, num_labeled, train.total_steps(num_labeled))
-    for name, size in (
-        ("train_batch_size", train.train_batch_size),
-        ("train_batch_size x unlabel_ratio", unlabeled_batch_size(train)),
-        ("eval_batch_size", config.run.eval_batch_size),
+    schedules.learning_rate(train, data.labeled.num_images)
+    for name, size, parts in (
+        ("train_batch_size", train.train_batch_size, train.accumulation_steps),
+        (
+            "train_batch_size x unlabel_ratio",
+            train.unlabeled_batch_size,
+            train.accumulation_steps,
+        ),
+        ("eval_batch_size", config.run.eval_batch_size, 1),
     ):
-        distribution.check_batch_size(name, size, strategy)
+        distribution.check_batch_size(name, size, replicas, parts)
+    if data.labeled.num_images < devices.num_workers:
+        raise ValueError(
+            f"{devices.num_workers} workers cannot share "
+            f"{data.labeled.num_images} labelled images; use fewer workers."
+        )
+    if train.init_model_path is not None:
+        path = models.find(train.init_model_path)
+        models.check_fits(path, model, train.allow_new_head)
 
 
-def unlabeled_batch_size(train: TrainConfig) -> int:
-    """Unlabelled images a step, over all replicas."""
-    return round(train.train_batch_size * train.unlabel_ratio)
+def load_teacher(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+) -> keras.Model | None:
+    """The model that labels in the step, where there is one.
+
+    Raises:
+        ValueError: there is no such file, it is damaged, or of other classes.
+    """
+    if config.train.teacher_model_path is None:
+        return None
+    path = models.find(config.train.teacher_model_path)
+    student = model_for_task(config, config.model, data)
+    with devices.strategy.scope():
+        return models.load_teacher(
+            path, config.train.teacher_model_name, student
+        )
 
 
 def train_model(
     config: ExperimentConfig,
     data: sources.TaskData,
+    devices: distribution.Devices,
     directory: pathlib.Path,
     model: ModelConfig,
     train: TrainConfig,
-    pseudo_label_dir: pathlib.Path | None = None,
+    teaching: inputs.Teaching | None = None,
     seed: int = 0,
     description: str = "train",
 ) -> dict:
@@ -78,11 +106,11 @@ def train_model(
     Args:
         config: of the experiment.
         data: its images.
+        devices: that train.
         directory: of this model.
         model: which one, `model_for_task` applied.
         train: its optimisation; `method` says where targets come from.
-        pseudo_label_dir: what `pseudo_labels.filter_and_balance` wrote; None
-            for methods that need none.
+        teaching: the unlabelled images; None for methods that need none.
         seed: of initial weights, order and noise.
         description: of the progress bar.
 
@@ -98,35 +126,38 @@ def train_model(
         seed=seed,
         description=description,
     )
-    method = methods.make_method(train)
-
+    teacher = teaching.teacher if teaching else None
+    records = teaching.records if teaching else None
+    method = methods.make_method(train, teacher, records is not None)
     noised = pipelines.NoisedBatches(
-        _format(config, data, models.input_side(model)),
+        inputs.image_format(config, data, models.input_side(model)),
         config.noise,
         train.train_batch_size,
         seed,
-        with_teacher="teacher_image" in method.batch_keys,
+        teacher_side=teacher.input_shape[1] if teacher else None,
         input=config.input_pipeline,
     )
-    make_batches = functools.partial(
-        _training_batches, noised, method, data, train, pseudo_label_dir
-    )
     images = trainer.TrainingImages(
-        batches=make_batches,
+        batches=functools.partial(
+            inputs.training_batches, noised, method, data, train, teaching
+        ),
         num_labeled=data.labeled.num_images,
-        test=_test_images(config, data, model),
+        test=functools.partial(
+            inputs.test_batches, config, data, models.input_side(model)
+        ),
         num_test=data.test.num_images,
     )
     record_paths = [*data.labeled.record_paths, *data.test.record_paths]
-    if pseudo_label_dir is not None:
-        record_paths += pseudo_labels.record_paths(pseudo_label_dir)
+    if records is not None:
+        record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
-        return trainer.train(settings, method, images)
+        return trainer.train(settings, method, images, devices)
 
 
 def label_images(
     config: ExperimentConfig,
     data: sources.TaskData,
+    devices: distribution.Devices,
     teacher: pathlib.Path,
     files: pseudo_labels.PredictionFiles,
     parts: list[pseudo_labels.Part] | None = None,
@@ -136,6 +167,7 @@ def label_images(
     Args:
         config: of the experiment.
         data: its images; `unlabeled` must be there.
+        devices: those of this process predict, each its own parts.
         teacher: path of the model.
         files: where the predictions go.
         parts: those to do, None is all; finished ones are passed over.
@@ -153,21 +185,21 @@ def label_images(
     ]
     if not missing:
         return
-    model = models.load_model(teacher)
-    image_format = _format(config, data, model.input_shape[1])
     warnings = decoding.SkipWarnings()
-
-    def batches(source: sources.ImageSource) -> tf.data.Dataset:
-        return pipelines.plain_images(
-            source,
-            image_format,
-            config.run.eval_batch_size,
-            warnings=warnings,
-            input_config=config.input_pipeline,
-        )
-
     unlabeled = data.require_unlabeled()
-    with decoding.input_errors(unlabeled.record_paths):
+    with devices.own.scope(), decoding.input_errors(unlabeled.record_paths):
+        model = models.load_model(teacher)
+        form = inputs.image_format(config, data, model.input_shape[1])
+
+        def batches(source: sources.ImageSource) -> tf.data.Dataset:
+            return pipelines.plain_images(
+                source,
+                form,
+                config.run.eval_batch_size,
+                warnings=warnings,
+                input_config=config.input_pipeline,
+            )
+
         pseudo_labels.predict(
             model, unlabeled, batches, files, missing, made_from
         )
@@ -179,64 +211,20 @@ def teacher_digest(path: pathlib.Path) -> str:
 
 
 def evaluate_model(
-    config: ExperimentConfig, data: sources.TaskData, path: pathlib.Path
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+    path: pathlib.Path,
 ) -> evaluation.Accuracy:
     """Evaluates a `.keras` file on the test images."""
-    model = models.load_model(path)
-    dataset = pipelines.plain_images(
-        data.test,
-        _format(config, data, model.input_shape[1]),
-        config.run.eval_batch_size,
-        input_config=config.input_pipeline,
-    )
-    with decoding.input_errors(data.test.record_paths):
-        return evaluation.evaluate(model, dataset, data.test.num_images)
-
-
-def _training_batches(
-    batches: pipelines.NoisedBatches,
-    method: methods.Method,
-    data: sources.TaskData,
-    train: TrainConfig,
-    pseudo_label_dir: pathlib.Path | None,
-    start_step: int,
-) -> tf.data.Dataset:
-    """Labelled and, where there are pseudo labels, unlabelled batches."""
-    batches = dataclasses.replace(batches, start_step=start_step)
-    dataset = pipelines.labeled_images(data.labeled, batches)
-    if pseudo_label_dir is not None:
-        unlabeled = pipelines.pseudo_labeled_images(
-            pseudo_labels.record_paths(pseudo_label_dir),
-            pseudo_labels.PseudoLabelStats.load(pseudo_label_dir).records,
-            data.task.num_classes,
-            dataclasses.replace(
-                batches, batch_size=unlabeled_batch_size(train)
-            ),
+    with (
+        devices.strategy.scope(),
+        decoding.input_errors(data.test.record_paths),
+    ):
+        model = models.load_model(path)
+        batches = functools.partial(
+            inputs.test_batches, config, data, model.input_shape[1]
         )
-        dataset = tf.data.Dataset.zip(dataset, unlabeled).map(
-            lambda one, other: one | other
+        return evaluation.evaluate(
+            model, batches, data.test.num_images, shown=devices.is_chief
         )
-    # Besides choosing keys, a map between batching and distribution makes the
-    # strategy divide every tensor of the batch by itself; it could else take
-    # the labelled batch size for the unlabelled one's.
-    return dataset.map(
-        lambda batch: {key: batch[key] for key in method.batch_keys}
-    )
-
-
-def _test_images(
-    config: ExperimentConfig, data: sources.TaskData, model: ModelConfig
-) -> tf.data.Dataset:
-    image_format = _format(config, data, models.input_side(model))
-    return pipelines.plain_images(
-        data.test,
-        image_format,
-        config.run.eval_batch_size,
-        input_config=config.input_pipeline,
-    )
-
-
-def _format(
-    config: ExperimentConfig, data: sources.TaskData, side: int
-) -> views.ImageFormat:
-    return views.ImageFormat.of(data.task, side, config.noise)

@@ -58,16 +58,29 @@ def plan_predict(config: ExperimentConfig) -> Work:
     parts = files.division.parts(
         config.predict.shard_id, config.predict.worker_id
     )
+    devices = _own_devices(config)
     data = open_images(config)
     data.require_unlabeled()
-    strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
         run_directory.write_class_names(output_dir, data.class_names)
-        with strategy.scope():
-            experiment.label_images(config, data, teacher, files, parts)
+        experiment.label_images(config, data, devices, teacher, files, parts)
 
     return work
+
+
+def _own_devices(config: ExperimentConfig) -> distribution.Devices:
+    """Those that predict; processes divide the work by flags, not by step.
+
+    Raises:
+        ValueError: `multi_worker`.
+    """
+    if config.run.distribution == "multi_worker":
+        raise ValueError(
+            "distribution=multi_worker is for training; mode=predict is "
+            "divided by shard_id and worker_id."
+        )
+    return distribution.make_devices(config.run, several_workers=False)
 
 
 def _plan_reassign(
@@ -91,6 +104,7 @@ def _plan_reassign(
             "another output_dir."
         )
     paths = pseudo_labels.record_paths(filtered)
+    devices = _own_devices(config)
     data = open_images(config)
     pseudo_labels.check_images(filtered, data.identity)
     data = dataclasses.replace(
@@ -114,11 +128,9 @@ def _plan_reassign(
     )
     filtering.check_settings(output_dir, made_from)
     files.check_made_from({key: made_from[key] for key in _OF_PREDICTIONS})
-    strategy = distribution.make_strategy(config.run.distribution)
 
     def work() -> None:
-        with strategy.scope():
-            experiment.label_images(config, data, teacher, files)
+        experiment.label_images(config, data, devices, teacher, files)
         stats = pseudo_labels.filter_and_balance(
             data, files, output_dir, settings, config.seed
         )

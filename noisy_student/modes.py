@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from noisy_student import (
     experiment,
+    inputs,
     labeling,
     methods,
     pseudo_labels,
@@ -20,6 +21,7 @@ from noisy_student import (
     self_training,
 )
 from noisy_student.config import ExperimentConfig
+from noisy_student.data import sources
 from noisy_student.models import scaling
 from noisy_student.training import distribution
 
@@ -36,75 +38,117 @@ def plan(config: ExperimentConfig) -> Work:
 
 
 def _self_train(config: ExperimentConfig) -> Work:
-    directory = config.directory
-    run_directory.check(directory, config)
-    if config.train.method == "supervised":
+    directory, train = config.directory, config.train
+    if train.method == "supervised":
         raise ValueError(
             "mode=self_train needs unlabel_ratio above 0 and a method with "
             "unlabelled images; use mode=train for a supervised model."
         )
+    for name in ("teacher_model_path", "train_last_step_num"):
+        if getattr(train, name) is not None:
+            raise ValueError(f"{name} is for mode=train; leave it out.")
     self_training.check_models(config)
-    data = labeling.open_images(config)
-    data.require_unlabeled()
-    strategy = distribution.make_strategy(config.run.distribution)
-    for number in range(config.self_training.num_iterations + 1):
-        model = self_training.generation_model(config, number)
-        train = self_training.generation_train(config, number)
-        experiment.check_training(config, model, train, data, strategy)
-    run_directory.claim(directory, config)
-    run_directory.write_class_names(directory, data.class_names)
+    devices = distribution.make_devices(config.run)
+
+    def check() -> sources.TaskData:
+        run_directory.check(directory, config)
+        data = labeling.open_images(config)
+        data.require_unlabeled()
+        for number in range(config.self_training.num_iterations + 1):
+            model = self_training.generation_model(config, number)
+            train = self_training.generation_train(config, number)
+            experiment.check_training(config, model, train, data, devices)
+        return data
+
+    data = _checked_and_claimed(config, devices, check)
 
     def work() -> None:
-        with strategy.scope():
-            results = self_training.self_train(config, data)
-        print(report.format_table(results))
+        with devices.watching_workers():
+            results = self_training.self_train(config, data, devices)
+        if devices.is_chief:
+            print(report.format_table(results))
 
     return work
 
 
 def _train(config: ExperimentConfig) -> Work:
-    directory = config.directory
-    run_directory.check(directory, config)
     scaling.get_scaling(config.model.model_name)
     methods.make_method(config.train)
-    pseudo_label_dir = _pseudo_label_dir(config)
-    data = labeling.open_images(config)
-    if pseudo_label_dir:
-        pseudo_labels.check_images(pseudo_label_dir, data.identity)
-    strategy = distribution.make_strategy(config.run.distribution)
-    experiment.check_training(
-        config, config.model, config.train, data, strategy
-    )
-    run_directory.claim(directory, config)
-    run_directory.write_class_names(directory, data.class_names)
+    records = _records(config)
+    devices = distribution.make_devices(config.run)
+    teaching = None
+
+    def check() -> sources.TaskData:
+        nonlocal teaching
+        run_directory.check(config.directory, config)
+        data = labeling.open_images(config)
+        if records:
+            pseudo_labels.check_images(records, data.identity)
+        experiment.check_training(
+            config, config.model, config.train, data, devices
+        )
+        if config.train.method != "supervised":
+            teacher = experiment.load_teacher(config, data, devices)
+            teaching = inputs.Teaching(records, teacher)
+            if records is None:
+                data.require_unlabeled()
+        return data
+
+    data = _checked_and_claimed(config, devices, check)
 
     def work() -> None:
-        with strategy.scope():
+        with devices.watching_workers():
             metrics = experiment.train_model(
                 config,
                 data,
-                directory,
+                devices,
+                config.directory,
                 experiment.model_for_task(config, config.model, data),
                 config.train,
-                pseudo_label_dir,
+                teaching,
                 seed=config.seed,
             )
-        print(json.dumps(metrics))
+        if devices.is_chief:
+            print(json.dumps(metrics))
 
     return work
 
 
+def _checked_and_claimed(
+    config: ExperimentConfig,
+    devices: distribution.Devices,
+    check: Callable[[], sources.TaskData],
+) -> sources.TaskData:
+    """Checks a run on the chief, which claims its directory, then on others.
+
+    These thus meet the chief's settings, and refuse to run with others.
+    """
+    if devices.is_chief:
+        data = check()
+        run_directory.claim(config.directory, config)
+        run_directory.write_class_names(config.directory, data.class_names)
+    with devices.watching_workers():
+        devices.wait_for_all()
+    return data if devices.is_chief else check()
+
+
 def _eval(config: ExperimentConfig) -> Work:
     path = labeling.existing_model(config)
+    devices = distribution.make_devices(config.run)
     data = labeling.open_images(config)
     if config.predict.predict_ckpt_path is None:
         run_directory.check_images(config.directory, config)
-    strategy = distribution.make_strategy(config.run.distribution)
+    distribution.check_batch_size(
+        "eval_batch_size",
+        config.run.eval_batch_size,
+        devices.strategy.num_replicas_in_sync,
+    )
 
     def work() -> None:
-        with strategy.scope():
-            accuracy = experiment.evaluate_model(config, data, path)
-        print(json.dumps(dataclasses.asdict(accuracy)))
+        with devices.watching_workers():
+            accuracy = experiment.evaluate_model(config, data, devices, path)
+        if devices.is_chief:
+            print(json.dumps(dataclasses.asdict(accuracy)))
 
     return work
 
@@ -117,21 +161,24 @@ _PLANS = {
 }
 
 
-def _pseudo_label_dir(config: ExperimentConfig) -> pathlib.Path | None:
-    """The records that the method learns from; None where it needs none."""
-    if config.train.method == "supervised":
-        if config.data.unlabel_data_dir is not None:
+def _records(config: ExperimentConfig) -> pathlib.Path | None:
+    """The pseudo-labelled records to learn from; None where there are none."""
+    train, given = config.train, config.data.unlabel_data_dir
+    if train.method == "supervised":
+        if given is not None or train.teacher_model_path is not None:
             raise ValueError(
-                "unlabel_data_dir needs unlabel_ratio above 0 and a method "
-                "with unlabelled images."
+                "unlabel_data_dir and teacher_model_path need unlabel_ratio "
+                "above 0 and a method with unlabelled images."
             )
         return None
-    if config.data.unlabel_data_dir is None:
-        raise ValueError(
-            f"unlabel_ratio={config.train.unlabel_ratio} needs "
-            "pseudo-labelled images: set unlabel_data_dir to the output_dir "
-            "of tools/filter_unlabel.py."
-        )
-    directory = pathlib.Path(config.data.unlabel_data_dir)
+    if given is None:
+        if train.teacher_model_path is None:
+            raise ValueError(
+                f"unlabel_ratio={train.unlabel_ratio} needs pseudo-labelled "
+                "images or a teacher: set unlabel_data_dir to the output_dir "
+                "of tools/filter_unlabel.py, or set teacher_model_path."
+            )
+        return None
+    directory = pathlib.Path(given)
     pseudo_labels.record_paths(directory)
     return directory

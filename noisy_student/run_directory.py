@@ -139,8 +139,9 @@ def write_text(path: pathlib.Path, text: str) -> None:
 
 
 def _is_foreign(path: pathlib.Path) -> bool:
-    """Whether a kill while `config.json` was written did not leave this."""
-    return not path.name.startswith(f"tmp.{CONFIG_FILE}.")
+    """Whether this is none of `config.json`, being written or just there."""
+    started = f"tmp.{CONFIG_FILE}."
+    return path.name != CONFIG_FILE and not path.name.startswith(started)
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from absl import logging
 
 from noisy_student import (
     experiment,
+    inputs,
     pseudo_labels,
     report,
     run_directory,
@@ -21,18 +22,22 @@ from noisy_student import (
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
 from noisy_student.data import sources
 from noisy_student.models import scaling
+from noisy_student.training import distribution
 
 PSEUDO_LABEL_DIR = "pseudo_labels"
 
 
-def self_train(config: ExperimentConfig, data: sources.TaskData) -> dict:
+def self_train(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+) -> dict:
     """Trains a teacher and then one student after the other.
-
-    Call in the scope of a strategy.
 
     Args:
         config: of the experiment; `check_models` has passed.
         data: the images; `unlabeled` must be there.
+        devices: that train; every worker calls this alike.
 
     Returns:
         The results, as `results.json` has them.
@@ -41,30 +46,41 @@ def self_train(config: ExperimentConfig, data: sources.TaskData) -> dict:
     generations = results["generations"]
     last = config.self_training.num_iterations
     for number in range(len(generations), last + 1):
-        _claim(config, number)
+        if devices.is_chief:
+            _claim(config, number)
+        devices.wait_for_all()
         if number == 0:
-            result = train_first_teacher(config, data)
+            result = train_first_teacher(config, data, devices)
         else:
-            stats = make_pseudo_labels(config, data, number)
-            result = train_student(config, data, number, stats)
-        _publish(config, number)
+            stats = make_pseudo_labels(config, data, devices, number)
+            result = train_student(config, data, devices, number, stats)
         generations.append(result)
-        report.save_results(config, results)
+        if devices.is_chief:
+            _publish(config, number)
+            report.save_results(config, results)
     return results
 
 
 def train_first_teacher(
-    config: ExperimentConfig, data: sources.TaskData
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
 ) -> dict:
     """Generation 0: on labelled images alone; returns its results."""
-    evaluated = _train(config, data, 0, None, "train teacher")
+    evaluated = _train(config, data, devices, 0, None, "train teacher")
     return _result(config, data, 0, evaluated, None)
 
 
 def make_pseudo_labels(
-    config: ExperimentConfig, data: sources.TaskData, number: int
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+    number: int,
 ) -> pseudo_labels.PseudoLabelStats:
-    """The labels that student `number` learns from, by its predecessor."""
+    """The labels that student `number` learns from, by its predecessor.
+
+    Workers share the parts of the prediction; the chief filters.
+    """
     directory = generation_dir(config, number) / PSEUDO_LABEL_DIR
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
@@ -72,35 +88,44 @@ def make_pseudo_labels(
         pseudo_labels.Division.of(config.pseudo_labels),
     )
     teacher = generation_dir(config, number - 1) / run_directory.MODEL_FILE
-    experiment.label_images(config, data, teacher, files)
-    return pseudo_labels.filter_and_balance(
-        data,
-        files,
-        directory,
-        config.pseudo_labels,
-        seed=_seed(config, number),
-    )
+    parts = files.division.parts()[devices.worker :: devices.num_workers]
+    experiment.label_images(config, data, devices, teacher, files, parts)
+    devices.wait_for_all()
+    if devices.is_chief:
+        pseudo_labels.filter_and_balance(
+            data,
+            files,
+            directory,
+            config.pseudo_labels,
+            seed=_seed(config, number),
+        )
+    devices.wait_for_all()
+    return pseudo_labels.PseudoLabelStats.load(directory)
 
 
 def train_student(
     config: ExperimentConfig,
     data: sources.TaskData,
+    devices: distribution.Devices,
     number: int,
     stats: pseudo_labels.PseudoLabelStats,
 ) -> dict:
     """Student `number`, noised, on labels and pseudo labels; its results."""
     directory = generation_dir(config, number) / PSEUDO_LABEL_DIR
     evaluated = _train(
-        config, data, number, directory, f"train student {number}"
+        config, data, devices, number, directory, f"train student {number}"
     )
     return _result(config, data, number, evaluated, stats)
 
 
 def generation_train(config: ExperimentConfig, number: int) -> TrainConfig:
-    """The optimisation of a generation; the first teacher is supervised."""
+    """The optimisation of a generation; the first teacher is supervised.
+
+    Students start from fresh weights (paper, section 4).
+    """
     train = config.train
     if number > 0:
-        return train
+        return dataclasses.replace(train, init_model_path=None)
     return dataclasses.replace(
         train,
         method="supervised",
@@ -161,19 +186,21 @@ def _claim(config: ExperimentConfig, number: int) -> None:
 def _train(
     config: ExperimentConfig,
     data: sources.TaskData,
+    devices: distribution.Devices,
     number: int,
-    pseudo_label_dir: pathlib.Path | None,
+    records: pathlib.Path | None,
     description: str,
 ) -> dict:
     return experiment.train_model(
         config,
         data,
+        devices,
         generation_dir(config, number),
         experiment.model_for_task(
             config, generation_model(config, number), data
         ),
         generation_train(config, number),
-        pseudo_label_dir,
+        inputs.Teaching(records) if records else None,
         seed=_seed(config, number),
         description=description,
     )

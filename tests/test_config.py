@@ -32,7 +32,7 @@ from noisy_student import config
             {"student_model_names": ("a", "b")},
             r"one value or 3 \(num_iterations\); got 'a,b'",
         ),
-        (config.RunConfig, {"distribution": "tpu"}, "distribution must be"),
+        (config.RunConfig, {"distribution": "cloud"}, "distribution must be"),
         (config.RunConfig, {"steps_per_eval": -1}, "at least 0; got -1"),
     ],
 )

@@ -9,11 +9,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "noisy_student").rglob("*.py"))
 
 # What a package may import of the library, from the bottom up.
-BASE = {"config", "errors", "tasks", "progress", "run_directory"}
+BASE = {"config", "errors", "preemption", "progress", "run_directory", "tasks"}
 ALLOWED = {
     "data": BASE | {"data", "noise"},
     "noise": {"noise"},
-    "models": {"config", "errors", "models", "tasks"},
+    "models": {"config", "errors", "models", "run_directory", "tasks"},
     "methods": {"config", "methods", "models"},
     "evaluation": BASE | {"evaluation"},
     "pseudo_labels": BASE | {"pseudo_labels", "data"},

@@ -43,11 +43,6 @@ _OUTPUT = absl_flags.DEFINE_string(
 _RAW = absl_flags.DEFINE_bool(
     "raw", False, "The raw weights of the original, not the averaged ones."
 )
-_ALLOW_NEW_HEAD = absl_flags.DEFINE_bool(
-    "allow_new_head",
-    False,
-    "Start a fresh classifier where the checkpoint's has other classes.",
-)
 
 
 def main(argv: list[str]) -> None:
@@ -69,7 +64,7 @@ def plan() -> Callable[[], None]:
             output=_OUTPUT.value,
             num_classes=config.data.num_label_classes,
             raw=_RAW.value,
-            allow_new_head=_ALLOW_NEW_HEAD.value,
+            allow_new_head=config.train.allow_new_head,
         ),
     )
 
@@ -77,4 +72,7 @@ def plan() -> Callable[[], None]:
 if __name__ == "__main__":
     absl_flags.set_default(data.TASK_NAME, "imagenet2012")
     flags.show_in_help(data, model)
+    absl_flags.FLAGS.register_key_flag_for_module(
+        sys.argv[0], absl_flags.FLAGS["allow_new_head"]
+    )
     app.run(main)

@@ -9,7 +9,7 @@ from noisy_student.config.checks import (
 )
 
 METHODS = ("supervised", "noisy_student")
-DISTRIBUTIONS = ("auto", "one_device", "mirrored")
+DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
 
@@ -21,14 +21,28 @@ class TrainConfig:
     Attributes:
         method: where the targets of unlabelled images come from.
         train_batch_size: labelled images a step, over all replicas.
+        label_data_sample_prob: share of these whose loss counts, drawn anew
+            each step, in (0, 1]; so a step can have fewer labelled images
+            than there are replicas.
+        accumulation_steps: parts that a step's batch is computed in, one
+            after the other.
         unlabel_ratio: unlabelled images a labelled one in each step.
         train_steps: steps before `train_ratio`; None is 350 epochs of the
             labelled images, as in the paper.
         teacher_train_steps: the same for the first teacher in self-training;
             None is `train_steps`.
         train_ratio: factor on steps and on the decay period.
+        train_last_step_num: train only so many steps, the last ones of the
+            schedule (before `train_ratio`); None is all of them.
         teacher_softmax_temp: temperature of soft pseudo labels, above 0, or
             -1 for hard ones.
+        teacher_model_path: a model that labels in every step, on images
+            without noise; None takes the probabilities of the records.
+        teacher_model_name: its name, where the path is a checkpoint of the
+            original.
+        init_model_path: weights to start from; None is fresh ones.
+        allow_new_head: start with a fresh classifier where that of
+            `init_model_path` has other classes.
         base_learning_rate: at 256 labelled images a step.
         final_base_lr: where the schedule ends; None decays each 2.4 epochs.
         warmup_epochs: linear warm-up, in epochs of the labelled images.
@@ -39,11 +53,18 @@ class TrainConfig:
 
     method: str = "noisy_student"
     train_batch_size: int = 128
+    label_data_sample_prob: float = 1.0
+    accumulation_steps: int = 1
     unlabel_ratio: float = 0.0
     train_steps: int | None = None
     teacher_train_steps: int | None = None
     train_ratio: float = 1.0
+    train_last_step_num: int | None = None
     teacher_softmax_temp: float = HARD_LABELS
+    teacher_model_path: str | None = None
+    teacher_model_name: str | None = None
+    init_model_path: str | None = None
+    allow_new_head: bool = False
     base_learning_rate: float = 0.016
     final_base_lr: float | None = None
     warmup_epochs: float = 5.0
@@ -59,7 +80,11 @@ class TrainConfig:
             "train_steps",
             "teacher_train_steps",
             "train_ratio",
+            "train_last_step_num",
+            "accumulation_steps",
         )
+        share = self.label_data_sample_prob
+        require(0 < share <= 1, "label_data_sample_prob", "in (0, 1]", share)
         require(
             self.unlabel_ratio >= 0,
             "unlabel_ratio",
@@ -91,11 +116,38 @@ class TrainConfig:
             value = getattr(self, name)
             require(value >= 0, name, "at least 0", value)
 
-    def total_steps(self, num_labeled: int) -> int:
-        """Steps of a run on so many labelled images, after `train_ratio`."""
-        paper = _PAPER_EPOCHS * num_labeled / self.train_batch_size
+    @property
+    def labels_per_step(self) -> float:
+        """Labelled images a step whose loss counts, on average."""
+        return self.train_batch_size * self.label_data_sample_prob
+
+    @property
+    def unlabeled_batch_size(self) -> int:
+        """Unlabelled images a step, over all replicas."""
+        return round(self.labels_per_step * self.unlabel_ratio)
+
+    def schedule_steps(self, num_labeled: int) -> int:
+        """Steps of the learning rate's schedule, after `train_ratio`."""
+        paper = _PAPER_EPOCHS * num_labeled / self.labels_per_step
         steps = paper if self.train_steps is None else self.train_steps
         return max(1, int(steps * self.train_ratio))
+
+    def total_steps(self, num_labeled: int) -> int:
+        """Steps of a run on so many labelled images: all, or the last ones.
+
+        Raises:
+            ValueError: there are fewer steps than `train_last_step_num`.
+        """
+        steps = self.schedule_steps(num_labeled)
+        if self.train_last_step_num is None:
+            return steps
+        last = max(1, int(self.train_last_step_num * self.train_ratio))
+        if last > steps:
+            raise ValueError(
+                f"train_last_step_num={self.train_last_step_num} is more than "
+                f"the schedule's {steps / self.train_ratio:.0f} steps."
+            )
+        return last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +155,11 @@ class RunConfig:
     """How a run goes, without effect on what it computes.
 
     Attributes:
-        distribution: how the devices are used.
+        distribution: how the devices are used; see
+            `training.distribution`.
+        tpu: name or address of the TPU; None is this machine's, or the
+            environment's.
+        tpu_zone, gcp_project: where a TPU of that name is looked up.
         eval_batch_size: images a step of evaluation and prediction.
         steps_per_eval: steps between evaluations; 0 is only at the end.
         save_checkpoints_steps: steps between checkpoints.
@@ -112,6 +168,9 @@ class RunConfig:
     """
 
     distribution: str = "auto"
+    tpu: str | None = None
+    tpu_zone: str | None = None
+    gcp_project: str | None = None
     eval_batch_size: int = 256
     steps_per_eval: int = 0
     save_checkpoints_steps: int = 1000

@@ -1,82 +1,99 @@
 """The input pipelines: training, evaluation and prediction.
 
-Each reads top to bottom, one verb a line. A training pipeline is a function
-of (seed, step): started at a later step it yields what it would have
-yielded there, which is how a run resumes.
-
-Small images (`Task.small_images`) are resized, cached decoded where they are
-small then too, and cropped by padding; larger ones stay encoded and are
-decoded where they are cropped.
+Each reads top to bottom, one verb a line. What training's have in common is
+in `noised.py`.
 """
 
 import dataclasses
-from collections.abc import Callable
+import pathlib
 
 import tensorflow as tf
 
-from noisy_student.config import InputConfig, NoiseConfig
+from noisy_student.config import InputConfig
 from noisy_student.data import (
     batching,
     decoding,
+    noised,
+    record_files,
     records,
     shuffling,
     sources,
     views,
 )
 from noisy_student.data.decoding import Example
-
-# From a chunk's number, int64 (), and the chunk.
-Stage = Callable[[tf.Tensor, Example], Example]
-
-_MAX_CACHED_SIDE = 64  # 12 KiB an image
-# Each kind of images has an order and noise of its own.
-_LABELED, _UNLABELED = 0, 1
-
-
-@dataclasses.dataclass(frozen=True)
-class NoisedBatches:
-    """What training batches are like.
-
-    Attributes:
-        image_format: of the images.
-        noise: their input noise.
-        batch_size: images of this kind a step, over all replicas.
-        seed: of order and noise.
-        start_step: number of steps already taken.
-        with_teacher: whether unlabelled batches have `teacher_image` too,
-            the same images as evaluation sees them.
-        input: how memory and threads are used.
-    """
-
-    image_format: views.ImageFormat
-    noise: NoiseConfig
-    batch_size: int
-    seed: int
-    start_step: int = 0
-    with_teacher: bool = False
-    input: InputConfig = dataclasses.field(default_factory=InputConfig)
+from noisy_student.data.noised import NoisedBatches
 
 
 def labeled_images(
-    source: sources.ImageSource, batches: NoisedBatches
+    source: sources.ImageSource,
+    batches: NoisedBatches,
+    sample_prob: float = 1.0,
 ) -> tf.data.Dataset:
     """Endless batches of noised labelled images.
 
     An image that cannot be decoded ends the iteration with an error; see
     `decoding.input_errors`.
 
+    Args:
+        source: the images of all workers.
+        batches: what they become.
+        sample_prob: probability that an image's loss counts, in (0, 1].
+
     Returns:
-        A dataset of dicts: `image`, uint8 (batch_size, side, side, 3), and
-        `label`, int64 (batch_size,).
+        A dataset of dicts: `image`, uint8 (batch_size, side, side, 3),
+        `label`, int64 (batch_size,), and `label_weight`, float32
+        (batch_size,), 0 or 1.
     """
-    dataset = _examples(source)
-    batches = dataclasses.replace(batches, with_teacher=False)
+    source = source.shard(batches.worker, batches.num_workers)
+    batches = dataclasses.replace(batches, teacher_side=None)
 
     def check(batch: Example, decodable: tf.Tensor) -> Example:
         decoding.refuse_undecodable(batch["record"], decodable)
         return batch
 
-    return _noised(dataset, source.num_images, batches, _LABELED, check)
+    def weighted(number: tf.Tensor, batch: Example) -> Example:
+        seed = shuffling.seed_at((batches.seed, ~batches.worker), number)
+        draws = tf.random.stateless_uniform([batches.batch_size], seed)
+        weight = tf.cast(draws < sample_prob, tf.float32)
+        return batch | {"label_weight": weight}
+
+    return (
+        noised.noised_epochs(
+            _examples(source),
+            source.num_images,
+            batches,
+            noised.LABELED,
+            check,
+        )
+        .enumerate(batches.first_batch)
+        .map(weighted)
+    )
+
+
+def unlabeled_images(
+    source: sources.ImageSource, batches: NoisedBatches
+) -> tf.data.Dataset:
+    """Endless batches of noised images, for a teacher that labels them.
+
+    An image that cannot be decoded is black, has the weight 0 and is warned
+    of. So every other image keeps its place in the order, which a run that
+    resumes relies on.
+
+    Args:
+        source: the images of all workers; their labels are not looked at.
+        batches: what they become.
+
+    Returns:
+        A dataset of dicts: `unlabeled_image`, uint8 (batch_size, side, side,
+        3), with `teacher_side` also `teacher_image`, uint8 (batch_size,
+        teacher_side, teacher_side, 3), and `unlabeled_weight`, float32
+        (batch_size,), 0 or 1.
+    """
+    source = source.shard(batches.worker, batches.num_workers)
+    dataset = _examples(source).map(
+        lambda example: {key: example[key] for key in ("encoded", "record")}
+    )
+    return _unlabeled(dataset, source.num_images, batches)
 
 
 def pseudo_labeled_images(
@@ -87,24 +104,31 @@ def pseudo_labeled_images(
 ) -> tf.data.Dataset:
     """Endless batches of noised images with their teacher's probabilities.
 
-    An image that cannot be decoded is black, has the weight 0 and is warned
-    of. So every other image keeps its place in the order, which a run that
-    resumes relies on.
-
     Args:
         paths: files of pseudo-labelled records.
         num_records: how many records they hold.
         num_classes: size of the probabilities.
-        batches: what they are like.
+        batches: what they become.
 
     Returns:
-        A dataset of dicts: `unlabeled_image` and, if asked for,
-        `teacher_image`, uint8 (batch_size, side, side, 3),
-        `unlabeled_label`, int64 (batch_size,), `unlabeled_probabilities`,
-        float32 (batch_size, num_classes), and `unlabeled_weight`, float32
-        (batch_size,), 0 or 1.
+        What `unlabeled_images` returns, and `unlabeled_label`, int64
+        (batch_size,), and `unlabeled_probabilities`, float32 (batch_size,
+        num_classes).
     """
-    dataset = records.read_pseudo_labeled(sorted(paths), num_classes)
+    paths, worker, count = sorted(paths), batches.worker, batches.num_workers
+    if count > 1 and len(paths) % count == 0:  # a worker reads its own files
+        paths = paths[worker::count]
+        numbers = record_files.count([pathlib.Path(path) for path in paths])
+        dataset = records.read_pseudo_labeled(paths, num_classes)
+        return _unlabeled(dataset, sum(numbers), batches)
+    dataset = records.read_pseudo_labeled(paths, num_classes)
+    number = len(range(worker, num_records, count))
+    return _unlabeled(dataset.shard(count, worker), number, batches)
+
+
+def _unlabeled(
+    dataset: tf.data.Dataset, num_images: int, batches: NoisedBatches
+) -> tf.data.Dataset:
     warnings = decoding.SkipWarnings()
     batches = dataclasses.replace(batches, noise=batches.noise.of_unlabeled())
 
@@ -116,8 +140,9 @@ def pseudo_labeled_images(
         teacher = {k: batch.pop(k) for k in ["teacher_image"] if k in batch}
         return {f"unlabeled_{k}": x for k, x in batch.items()} | teacher
 
-    noised = _noised(dataset, num_records, batches, _UNLABELED, check)
-    return noised.map(named)
+    return noised.noised_epochs(
+        dataset, num_images, batches, noised.UNLABELED, check
+    ).map(named)
 
 
 def plain_images(
@@ -142,8 +167,8 @@ def plain_images(
         side, 3), `label`, int64 (batch_size,), and `weight`, float32
         (batch_size,): 1, and 0 for what pads the last batch.
     """
-    view, spec = views.plain_view(image_format), image_format.spec("image")
-    threads = _threads(input_config or InputConfig())
+    view, spec = views.plain_view(image_format)
+    threads = noised.num_threads(input_config or InputConfig())
     chunk = batching.chunk_size(batch_size)
 
     def decode(batch: Example) -> Example:
@@ -166,7 +191,7 @@ def plain_images(
         .map(batching.merge_chunks)
         .map(lambda batch: batching.pad(batch, batch_size))
         .prefetch(2)
-        .with_options(_options())
+        .with_options(noised.options())
     )
 
 
@@ -181,114 +206,3 @@ def _examples(source: sources.ImageSource) -> tf.data.Dataset:
         }
 
     return source.read().map(named)
-
-
-def _noised(
-    dataset: tf.data.Dataset,
-    num_images: int,
-    batches: NoisedBatches,
-    stream: int,
-    check: Callable[[Example, tf.Tensor], Example],
-) -> tf.data.Dataset:
-    """Shuffles, repeats, decodes, noises and batches `encoded` images.
-
-    `check` says what to do where images could not be decoded.
-    """
-    size, seed = batches.batch_size, (batches.seed, stream)
-    chunk, first = batching.chunk_size(size), batches.start_step * size
-    decode, augment = _stages(batches, seed, check)
-    threads = _threads(batches.input)
-
-    decoded = dataset.batch(batching.CHUNK).enumerate()
-    decoded = decoded.map(decode, num_parallel_calls=threads).unbatch()
-    cached = _fits_in_cache(decoded, num_images, batches)
-    if cached:  # always the same, whatever the noise
-        dataset = decoded.cache()
-    return (
-        shuffling.shuffled_epochs(
-            dataset, num_images, seed, first, batches.input.shuffle_buffer_size
-        )
-        .batch(chunk, drop_remainder=True)
-        .enumerate(first // chunk)
-        .map(
-            lambda i, x: augment(i, x if cached else decode(i, x)),
-            num_parallel_calls=threads,
-        )
-        .batch(size // chunk, drop_remainder=True)
-        .map(batching.merge_chunks)
-        .prefetch(2)
-        .with_options(_options())
-    )
-
-
-def _stages(
-    batches: NoisedBatches,
-    seed: tuple[int, int],
-    check: Callable[[Example, tf.Tensor], Example],
-) -> tuple[Stage, Stage]:
-    """Two functions of a chunk's number and the chunk: decode and augment."""
-    image_format, clean = batches.image_format, batches.noise.remove_aug
-    keys = ["image"]
-    if image_format.small or clean:
-        view = views.plain_view(image_format)
-    else:
-        view = views.random_view(image_format, batches.with_teacher)
-        keys += ["teacher_image"] * batches.with_teacher
-    spec = image_format.spec(*keys)
-    noise = views.batch_noise(image_format, batches.noise)
-
-    def decode(number: tf.Tensor, chunk: Example) -> Example:
-        count = tf.size(chunk["encoded"], out_type=tf.int64)
-        seeds = tf.random.stateless_uniform(
-            tf.stack([count, 2]),
-            shuffling.seed_at(seed, number),
-            None,
-            None,
-            tf.int64,
-        )
-        images, decodable = decoding.decode_batch(
-            chunk["encoded"], seeds, view, spec
-        )
-        rest = {k: x for k, x in chunk.items() if k != "encoded"}
-        checked = check(images | rest, decodable)
-        return {k: x for k, x in checked.items() if k != "record"}
-
-    def augment(number: tf.Tensor, chunk: Example) -> Example:
-        if batches.with_teacher and image_format.small:
-            chunk = chunk | {"teacher_image": chunk["image"]}
-        if clean:
-            return chunk
-        # Negative: other seeds than the views'.
-        image = noise(chunk["image"], shuffling.seed_at(seed, -1 - number))
-        return chunk | {"image": image}
-
-    return decode, augment
-
-
-def _fits_in_cache(
-    decoded: tf.data.Dataset, num_images: int, batches: NoisedBatches
-) -> bool:
-    """Whether a source's decoded examples are few and small enough to keep."""
-    image_format = batches.image_format
-    if not image_format.small or image_format.side > _MAX_CACHED_SIDE:
-        return False
-    example = sum(
-        spec.shape.num_elements() * spec.dtype.size
-        for spec in decoded.element_spec.values()
-    )
-    return num_images * example <= batches.input.cache_mib * 2**20
-
-
-def _threads(config: InputConfig) -> int:
-    return config.num_parallel_calls or tf.data.AUTOTUNE
-
-
-def _options() -> tf.data.Options:
-    """Without the thread that tunes a pipeline while it runs.
-
-    An iterator's end waits for that thread, which sleeps up to a minute.
-    Without it, parallelism is what the machine has from the start.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options

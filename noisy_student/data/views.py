@@ -37,42 +37,73 @@ class ImageFormat:
             horizontal_flip=task.horizontal_flip if flip is None else flip,
         )
 
-    def spec(self, *keys: str) -> Spec:
-        """The `tf.TensorSpec` of one image under each key."""
-        return {
-            key: tf.TensorSpec([self.side, self.side, 3], tf.uint8)
-            for key in keys
-        }
 
+def plain_view(
+    image_format: ImageFormat, teacher_side: int | None = None
+) -> tuple[View, Spec]:
+    """What evaluation, prediction and the teacher see, as `image`.
 
-def plain_view(image_format: ImageFormat) -> View:
-    """What evaluation, prediction and the teacher see, as `image`."""
-    side = image_format.side
+    Args:
+        image_format: of the images.
+        teacher_side: with it also `teacher_image`, of this side.
+
+    Returns:
+        The function of an encoded image, and the form of its results.
+    """
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
-        if image_format.small:
-            return {"image": noise.resize(noise.decode(encoded), side)}
-        return {"image": noise.central_crop(encoded, side)}
+        if not image_format.small:
+            return {
+                key: noise.central_crop(encoded, side)
+                for key, side in sides.items()
+            }
+        image = noise.decode(encoded)
+        return {key: noise.resize(image, side) for key, side in sides.items()}
 
-    return view
+    sides = _sides(image_format, teacher_side)
+    return view, _spec(sides)
 
 
-def random_view(image_format: ImageFormat, with_teacher: bool) -> View:
+def random_view(
+    image_format: ImageFormat, teacher_side: int | None = None
+) -> tuple[View, Spec]:
     """A large image's random crop, as `image`.
 
-    With a teacher also what that sees, as `teacher_image`, from one decoding.
+    Args:
+        image_format: of the images.
+        teacher_side: with it also what a teacher sees, as `teacher_image`
+            of this side, from one decoding.
+
+    Returns:
+        The function of an encoded image, and the form of its results.
     """
     side = image_format.side
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
-        if not with_teacher:
+        if teacher_side is None:
             return {"image": noise.random_area_crop(encoded, side, seed)}
         image, teacher_image = noise.random_and_central_crop(
-            encoded, side, seed
+            encoded, side, teacher_side, seed
         )
         return {"image": image, "teacher_image": teacher_image}
 
-    return view
+    return view, _spec(_sides(image_format, teacher_side))
+
+
+def _sides(
+    image_format: ImageFormat, teacher_side: int | None
+) -> dict[str, int]:
+    sides = {"image": image_format.side}
+    if teacher_side is not None:
+        sides["teacher_image"] = teacher_side
+    return sides
+
+
+def _spec(sides: dict[str, int]) -> Spec:
+    return {
+        key: tf.TensorSpec([side, side, 3], tf.uint8)
+        for key, side in sides.items()
+    }
 
 
 def batch_noise(

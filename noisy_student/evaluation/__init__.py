@@ -1,5 +1,5 @@
 """One evaluator for every model."""
 
-from noisy_student.evaluation.accuracy import Accuracy, evaluate
+from noisy_student.evaluation.accuracy import Accuracy, Batches, evaluate
 
-__all__ = ["Accuracy", "evaluate"]
+__all__ = ["Accuracy", "Batches", "evaluate"]

@@ -1,5 +1,7 @@
 """Where the targets of unlabelled images come from: one file a method."""
 
+import keras
+
 from noisy_student.config import TrainConfig
 from noisy_student.methods.base import Losses, LossTerm, Method
 from noisy_student.methods.noisy_student import NoisyStudent
@@ -15,8 +17,18 @@ __all__ = [
 ]
 
 
-def make_method(config: TrainConfig) -> Method:
+def make_method(
+    config: TrainConfig,
+    teacher: keras.Model | None = None,
+    has_records: bool = True,
+) -> Method:
     """The method that `config.method` names.
+
+    Args:
+        config: the training settings.
+        teacher: that labels in the step, if `config` has one.
+        has_records: whether the unlabelled images are pseudo-labelled
+            records.
 
     Raises:
         ValueError: noisy_student without unlabelled images in the batch.
@@ -31,4 +43,6 @@ def make_method(config: TrainConfig) -> Method:
         config.label_smoothing,
         config.unlabel_ratio,
         config.teacher_softmax_temp,
+        teacher,
+        has_records,
     )

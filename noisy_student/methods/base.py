@@ -6,6 +6,7 @@ call what is declared here.
 
 import abc
 import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -69,6 +70,14 @@ class Method(abc.ABC):
             average: the averaged model, to be called without training.
             batch: the keys of `batch_keys`.
         """
+
+    def state(self) -> dict[str, Any]:
+        """What checkpoints must keep of the method; nothing by default.
+
+        Returns:
+            Trackable objects, such as variables, by name.
+        """
+        return {}
 
     def after_step(self, step: tf.Tensor) -> None:
         """An update after each step, across replicas; none by default.

@@ -8,35 +8,42 @@ from noisy_student.methods import base, losses, supervised
 
 
 class NoisyStudent(base.Method):
-    """Cross entropy with labels and with stored pseudo labels (section 2).
+    """Cross entropy with labels and with a teacher's pseudo labels (section 2).
 
     total = mean over labelled + unlabel_ratio * mean over unlabelled. One
-    forward pass sees both, so that they share batch norm's statistics.
+    forward pass sees both, so that they share batch norm's statistics. The
+    pseudo labels are stored ones, or those of a teacher that runs in the
+    step, without noise and on images without noise; it gets no gradient.
 
     Args:
         label_smoothing: of labels and hard pseudo labels, in [0, 1).
         unlabel_ratio: factor on the unlabelled mean.
         temperature: of soft pseudo labels, above 0, or -1 for hard ones.
+        teacher: images to logits; None takes the stored probabilities.
+        has_records: whether the unlabelled images are pseudo-labelled
+            records.
     """
-
-    batch_keys = (
-        "image",
-        "label",
-        "unlabeled_image",
-        "unlabeled_label",
-        "unlabeled_probabilities",
-        "unlabeled_weight",
-    )
 
     def __init__(
         self,
         label_smoothing: float,
         unlabel_ratio: float,
         temperature: float = HARD_LABELS,
+        teacher: keras.Model | None = None,
+        has_records: bool = True,
     ) -> None:
         self.label_smoothing = label_smoothing
         self.unlabel_ratio = unlabel_ratio
         self.temperature = temperature
+        self.teacher = teacher
+        keys = ["unlabeled_image", "unlabeled_weight"]
+        if has_records:
+            keys += ["unlabeled_label"]
+        if teacher is None:
+            keys += ["unlabeled_probabilities"]
+        else:
+            keys += ["teacher_image"]
+        self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
 
     def compute_losses(
         self, student: keras.Model, average: keras.Model, batch: base.Batch
@@ -45,7 +52,7 @@ class NoisyStudent(base.Method):
         num_labeled = tf.shape(batch["label"])[0]
         logits = student(images, training=True)
         labeled = supervised.labeled_losses(
-            logits[:num_labeled], batch["label"], self.label_smoothing
+            logits[:num_labeled], batch, self.label_smoothing
         )
         unlabeled = self._unlabeled_losses(logits[num_labeled:], batch)
         return base.Losses(
@@ -56,26 +63,34 @@ class NoisyStudent(base.Method):
     def _unlabeled_losses(
         self, logits: tf.Tensor, batch: base.Batch
     ) -> base.Losses:
-        labels = batch["unlabeled_label"]
-        if self.temperature == HARD_LABELS:
-            targets = losses.smooth_one_hot(
-                labels, logits.shape[-1], self.label_smoothing
-            )
-        else:
-            targets = losses.sharpen(
-                batch["unlabeled_probabilities"], self.temperature
-            )
-        per_example = losses.cross_entropy(targets, logits)
+        targets = self._targets(batch)
         term = base.LossTerm(
-            per_example, batch["unlabeled_weight"], self.unlabel_ratio
+            losses.cross_entropy(targets, logits),
+            batch["unlabeled_weight"],
+            self.unlabel_ratio,
         )
-        return base.Losses(
-            {"ext/loss": term},
-            {
-                "unl/acc_to_dump": supervised.agreement(logits, labels),
-                "unl/pred_prob": supervised.mean_confidence(
-                    tf.nn.softmax(logits)
-                ),
-                "unl/target_prob": supervised.mean_confidence(targets),
-            },
-        )
+        metrics = {
+            "unl/pred_prob": supervised.mean_confidence(tf.nn.softmax(logits)),
+            "unl/target_prob": supervised.mean_confidence(targets),
+        }
+        if "unlabeled_label" in self.batch_keys:
+            metrics["unl/acc_to_dump"] = supervised.agreement(
+                logits, batch["unlabeled_label"]
+            )
+        return base.Losses({"ext/loss": term}, metrics)
+
+    def _targets(self, batch: base.Batch) -> tf.Tensor:
+        """Probabilities, float32 (unlabelled images, classes)."""
+        hard = self.temperature == HARD_LABELS
+        if self.teacher is not None:
+            logits = self.teacher(batch["teacher_image"], training=False)
+            logits = tf.stop_gradient(logits)
+            if not hard:
+                return tf.nn.softmax(logits / self.temperature)
+            labels, classes = tf.argmax(logits, axis=-1), logits.shape[-1]
+        else:
+            probabilities = batch["unlabeled_probabilities"]
+            if not hard:
+                return losses.sharpen(probabilities, self.temperature)
+            labels, classes = batch["unlabeled_label"], probabilities.shape[-1]
+        return losses.smooth_one_hot(labels, classes, self.label_smoothing)

@@ -13,7 +13,7 @@ class Supervised(base.Method):
         label_smoothing: in [0, 1).
     """
 
-    batch_keys = ("image", "label")
+    batch_keys = ("image", "label", "label_weight")
 
     def __init__(self, label_smoothing: float) -> None:
         self.label_smoothing = label_smoothing
@@ -22,23 +22,25 @@ class Supervised(base.Method):
         self, student: keras.Model, average: keras.Model, batch: base.Batch
     ) -> base.Losses:
         logits = student(batch["image"], training=True)
-        return labeled_losses(logits, batch["label"], self.label_smoothing)
+        return labeled_losses(logits, batch, self.label_smoothing)
 
 
 def labeled_losses(
-    logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float
+    logits: tf.Tensor, batch: base.Batch, label_smoothing: float
 ) -> base.Losses:
     """The labelled part of the loss, which other methods share.
 
     Args:
-        logits: float32 (batch, classes).
-        labels: int64 (batch,), 0-based.
+        logits: float32 (labelled images, classes).
+        batch: `label`, int64 (labelled images,), 0-based, and
+            `label_weight`, float32 (labelled images,), 0 or 1.
         label_smoothing: in [0, 1).
     """
+    labels = batch["label"]
     targets = losses.smooth_one_hot(labels, logits.shape[-1], label_smoothing)
     per_example = losses.cross_entropy(targets, logits)
     return base.Losses(
-        {"lab/loss": base.LossTerm(per_example, tf.ones_like(per_example))},
+        {"lab/loss": base.LossTerm(per_example, batch["label_weight"])},
         {
             "lab/acc": agreement(logits, labels),
             "lab/pred_prob": mean_confidence(tf.nn.softmax(logits)),

@@ -5,13 +5,25 @@ from noisy_student.models.efficientnet import (
     check_model,
     input_side,
 )
+from noisy_student.models.pretrained import (
+    check_fits,
+    find,
+    load_teacher,
+    read_weights,
+)
 from noisy_student.models.saved import check_model_file, load_model, save_model
+from noisy_student.models.weights import assign
 
 __all__ = [
+    "assign",
     "build_model",
+    "check_fits",
     "check_model",
     "check_model_file",
+    "find",
     "input_side",
     "load_model",
+    "load_teacher",
+    "read_weights",
     "save_model",
 ]

@@ -1,10 +1,11 @@
 """Models on disk: `.keras` files, which need no side information."""
 
+import contextlib
 import pathlib
 
 import keras
 
-from noisy_student.errors import InputError
+from noisy_student.errors import InputError, disk_error
 from noisy_student.models import blocks  # noqa: F401 (registers its classes)
 
 
@@ -22,10 +23,20 @@ def check_model_file(path: pathlib.Path) -> None:
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a model; there is nothing at `path` until it is whole."""
+    """Writes a model; there is nothing at `path` until it is whole.
+
+    Raises:
+        InputError: the disk has no room, or the like.
+    """
     temporary = path.with_name(f"tmp.{path.name}")
-    model.save(temporary)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
 
 
 def load_model(path: str | pathlib.Path) -> keras.Model:

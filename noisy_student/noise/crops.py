@@ -95,27 +95,29 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def random_and_central_crop(
-    encoded: tf.Tensor, size: int, seed: tf.Tensor
+    encoded: tf.Tensor, size: int, central_size: int, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The student's and the teacher's view of an image, decoded once.
 
     Args:
       encoded: string (), a file's content, see `decode`.
-      size: side of the results in pixels.
+      size: side of the random crop in pixels.
+      central_size: side of the central crop in pixels.
       seed: int32 or int64 (2,).
 
     Returns:
       What `random_area_crop` and `central_crop` return.
 
     Raises:
-      ValueError: size is not positive.
+      ValueError: a size is not positive.
     """
     _check_positive("size", size)
+    _check_positive("central_size", central_size)
     image = decode(encoded)
     shape = tf.shape(image)
     random = _cut(image, _random_window(shape, size, seed))
-    central = _cut(image, _central_window(shape, size))
-    return resize(random, size), resize(central, size)
+    central = _cut(image, _central_window(shape, central_size))
+    return resize(random, size), resize(central, central_size)
 
 
 def _random_window(shape: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:

@@ -28,22 +28,29 @@ def update(
 ) -> None:
     """Moves the average: average <- decay * average + (1 - decay) * student.
 
-    Call it across replicas (outside of `strategy.run`), after the step.
+    Call it after the step, in replica context or across replicas.
 
     Args:
         average: the averaged model, of the student's architecture.
         student: the model that was just updated.
         decay: float32 scalar, in [0, 1).
     """
-    strategy = tf.distribute.get_strategy()
 
-    def move(mean: tf.Variable, value: tf.Tensor) -> None:
+    def move(mean: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> None:
         mean.assign_sub((1 - decay) * (mean - value))
 
-    for mean, variable in zip(average.weights, student.weights, strict=True):
-        strategy.extended.update(
-            mean.value, move, args=(variable.value,), group=False
-        )
+    def move_all(strategy: tf.distribute.Strategy, decay: tf.Tensor) -> None:
+        for mean, value in zip(average.weights, student.weights, strict=True):
+            strategy.extended.update(
+                mean.value, move, args=(value.value, decay), group=False
+            )
+
+    strategy = tf.distribute.get_strategy()
+    if tf.distribute.in_cross_replica_context():
+        move_all(strategy, decay)
+    else:  # as Keras' optimizers do
+        interim = tf.__internal__.distribute.interim
+        interim.maybe_merge_call(move_all, strategy, decay)
 
 
 def start(average: keras.Model, student: keras.Model) -> None:

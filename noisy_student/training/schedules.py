@@ -24,17 +24,23 @@ class WarmupStaircase(keras.optimizers.schedules.LearningRateSchedule):
         peak: learning rate after the warm-up, before any decay.
         warmup_steps: steps of the warm-up; 0 is none.
         decay_steps: steps between two decays, above 0, fractions allowed.
+        first_step: step of the schedule that a run begins with.
     """
 
     def __init__(
-        self, peak: float, warmup_steps: int, decay_steps: float
+        self,
+        peak: float,
+        warmup_steps: int,
+        decay_steps: float,
+        first_step: int = 0,
     ) -> None:
         self.peak = peak
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
+        self.first_step = first_step
 
     def __call__(self, step) -> tf.Tensor:
-        step = tf.cast(step, tf.float32)
+        step = tf.cast(step, tf.float32) + self.first_step
         stairs = tf.floor(step / self.decay_steps)
         decayed = self.peak * _DECAY_FACTOR**stairs
         warmup = self.peak * step / max(self.warmup_steps, 1)
@@ -45,42 +51,45 @@ class WarmupStaircase(keras.optimizers.schedules.LearningRateSchedule):
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
             "decay_steps": self.decay_steps,
+            "first_step": self.first_step,
         }
 
 
-def learning_rate(
-    config: TrainConfig, num_labeled: int, total_steps: int
-) -> WarmupStaircase:
+def learning_rate(config: TrainConfig, num_labeled: int) -> WarmupStaircase:
     """The schedule of a run.
 
-    The peak is `base_learning_rate` * batch / 256. It decays each 2.4 *
-    `train_ratio` epochs of the labelled images, or, with `final_base_lr`, as
-    often as it takes to end there.
+    The peak is `base_learning_rate` * labels a step / 256. It decays each 2.4
+    * `train_ratio` epochs of the labelled images, or, with `final_base_lr`,
+    as often as it takes to end there. With `train_last_step_num` the run has
+    the schedule's end.
 
     Args:
         config: the training settings.
         num_labeled: labelled images, which make an epoch.
-        total_steps: steps of the run, after `train_ratio`.
 
     Raises:
-        ValueError: `final_base_lr` with less than `warmup_epochs` to train.
+        ValueError: `final_base_lr` with less than `warmup_epochs` to train,
+            or a schedule shorter than `train_last_step_num`.
     """
-    steps_per_epoch = num_labeled / config.train_batch_size
+    steps = config.schedule_steps(num_labeled)
+    steps_per_epoch = num_labeled / config.labels_per_step
     decay_epochs = _DECAY_EPOCHS * config.train_ratio
     if config.final_base_lr is not None:
-        epochs = total_steps / steps_per_epoch - config.warmup_epochs
+        epochs = steps / steps_per_epoch - config.warmup_epochs
         if epochs <= 0:
             raise ValueError(
                 f"warmup_epochs={config.warmup_epochs} are "
                 f"{config.warmup_epochs * steps_per_epoch:.0f} steps, and the "
-                f"run has {total_steps}; raise train_steps or lower "
+                f"schedule has {steps}; raise train_steps or lower "
                 "warmup_epochs."
             )
         ratio = config.final_base_lr / config.base_learning_rate
         decay_epochs = epochs / (math.log(ratio) / math.log(_DECAY_FACTOR))
-    scale = config.train_batch_size / _REFERENCE_BATCH_SIZE
     return WarmupStaircase(
-        peak=config.base_learning_rate * scale,
+        peak=config.base_learning_rate
+        * config.labels_per_step
+        / _REFERENCE_BATCH_SIZE,
         warmup_steps=int(config.warmup_epochs * steps_per_epoch),
         decay_steps=decay_epochs * steps_per_epoch,
+        first_step=steps - config.total_steps(num_labeled),
     )

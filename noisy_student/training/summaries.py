@@ -1,9 +1,15 @@
 """What a run leaves to read: TensorBoard events and `metrics.jsonl`."""
 
 import json
+import math
 import pathlib
 
+import keras
+import numpy as np
 import tensorflow as tf
+
+from noisy_student import evaluation, run_directory
+from noisy_student.errors import disk_error
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -13,10 +19,14 @@ class Summaries:
 
     Args:
         directory: the run directory.
+        enabled: off in all processes but one.
     """
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self._writer = tf.summary.create_file_writer(str(directory))
+    def __init__(self, directory: pathlib.Path, enabled: bool = True) -> None:
+        if enabled:
+            self._writer = tf.summary.create_file_writer(str(directory))
+        else:
+            self._writer = tf.summary.create_noop_writer()
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
         """Writes scalars of one step."""
@@ -25,11 +35,61 @@ class Summaries:
                 tf.summary.scalar(name, value)
         self._writer.flush()
 
+    def write_accuracy(self, step: int, accuracy: evaluation.Accuracy) -> None:
+        """Writes an evaluation's scalars."""
+        names = ("top_1_accuracy", "top_5_accuracy")
+        self.write(
+            step, {f"eval/{name}": getattr(accuracy, name) for name in names}
+        )
+
+
+def check_loss(metrics: dict[str, float], step: int) -> None:
+    """Refuses a loss that is no number.
+
+    Args:
+        metrics: of that step.
+        step: just finished.
+
+    Raises:
+        FloatingPointError: naming the step and the parts of the loss.
+    """
+    if math.isfinite(metrics["train/loss"]):
+        return
+    parts = ", ".join(f"{name}={value:g}" for name, value in metrics.items())
+    raise FloatingPointError(
+        f"The loss is {metrics['train/loss']:g} at step {step}: {parts}. The "
+        "checkpoints before are intact. A lower base_learning_rate usually "
+        "helps."
+    )
+
+
+def check_weights(model: keras.Model, step: int) -> None:
+    """Refuses weights that are no numbers, before they are saved.
+
+    Raises:
+        FloatingPointError: naming the step and the first such weight.
+    """
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise FloatingPointError(
+                f"The weights {weight.path} are no numbers any more at step "
+                f"{step}, which is not saved; the checkpoints before are "
+                "intact. A lower base_learning_rate usually helps."
+            )
+
 
 def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
-    """Adds the line of an evaluation; `metrics` has `step`."""
-    with open(directory / METRICS_FILE, "a") as file:
-        file.write(json.dumps(metrics) + "\n")
+    """Adds the line of an evaluation; `metrics` has `step`.
+
+    Raises:
+        InputError: the disk has no room, or the like.
+    """
+    path = directory / METRICS_FILE
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(metrics) + "\n")
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 def read_metrics(directory: pathlib.Path) -> list[dict]:
@@ -44,7 +104,5 @@ def read_metrics(directory: pathlib.Path) -> list[dict]:
 def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
     """Forgets evaluations of steps that a resumed run takes again."""
     kept = [line for line in read_metrics(directory) if line["step"] <= step]
-    path = directory / METRICS_FILE
-    temporary = path.with_name(f"tmp.{path.name}")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    temporary.replace(path)
+    text = "".join(json.dumps(line) + "\n" for line in kept)
+    run_directory.write_text(directory / METRICS_FILE, text)

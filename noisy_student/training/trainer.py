@@ -1,81 +1,75 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-The loop, its checkpoints, evaluations and summaries. What a step does is in
-`step.py`; which images and which losses is the caller's choice.
+The loop, its evaluations and summaries. What a step does is in `step.py`;
+which images and which losses is the caller's choice.
 """
 
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, models, progress, run_directory
-from noisy_student.config import ModelConfig, RunConfig, TrainConfig
+from noisy_student import (
+    evaluation,
+    models,
+    preemption,
+    progress,
+    run_directory,
+)
 from noisy_student.methods import base
 from noisy_student.training import (
-    averaging,
-    optimizers,
-    schedules,
+    checkpoints,
+    distribution,
+    state,
     step,
     summaries,
 )
+from noisy_student.training.settings import RunSettings, TrainingImages
 
-
-@dataclasses.dataclass(frozen=True)
-class TrainingImages:
-    """The images of a run.
-
-    Attributes:
-        batches: makes the endless training batches from a step on.
-        num_labeled: labelled images, which make an epoch.
-        test: one pass over the test images.
-        num_test: how many there are.
-    """
-
-    batches: Callable[[int], tf.data.Dataset]
-    num_labeled: int
-    test: tf.data.Dataset
-    num_test: int
-
-
-@dataclasses.dataclass(frozen=True)
-class RunSettings:
-    """What one run trains and how; `directory` is where it is kept."""
-
-    directory: pathlib.Path
-    model: ModelConfig
-    train: TrainConfig
-    run: RunConfig
-    total_steps: int
-    seed: int
-    description: str
+_BEST = "best"
 
 
 def train(
-    settings: RunSettings, method: base.Method, images: TrainingImages
+    settings: RunSettings,
+    method: base.Method,
+    images: TrainingImages,
+    devices: distribution.Devices,
 ) -> dict:
     """Trains a model to its end, or does nothing if that was done before.
 
-    Call in the scope of a strategy. Leaves `model.keras` (the averaged
-    weights), `checkpoints/`, `metrics.jsonl` and TensorBoard events in the
-    run directory.
+    Call outside of the strategy's scope. Leaves `model.keras` (the averaged
+    weights), `checkpoints/`, `best/` (where there are several evaluations),
+    `metrics.jsonl` and TensorBoard events in the run directory.
 
     Args:
         settings: of the run.
-        method: the losses.
+        method: the losses; its models were made in the strategy's scope.
         images: the data.
+        devices: that train; every worker calls this alike.
 
     Returns:
         The last evaluation, as a line of `metrics.jsonl`: `step`,
         `top_1_accuracy`, `top_5_accuracy`, `num_images`, `seconds`.
+
+    Raises:
+        Preempted: on SIGTERM, after a checkpoint.
+        FloatingPointError: the loss or a weight is no number.
+        InputError: the disk is full, or all checkpoints are damaged.
     """
-    if not is_finished(settings.directory):
+    # The same on all workers, whatever the chief does meanwhile.
+    if not devices.agree(is_finished(settings.directory)):
         keras.utils.set_random_seed(settings.seed)
-        trainer = _Trainer(settings, method, images)
-        trainer.train()
+        with tf.device("CPU:0"):
+            stop = tf.Variable(0.0, trainable=False)
+        with (
+            preemption.held(lambda: stop.assign(1.0)),
+            devices.strategy.scope(),
+        ):
+            _Trainer(settings, method, images, devices, stop).train()
+        devices.wait_for_all()
     return summaries.read_metrics(settings.directory)[-1]
 
 
@@ -92,71 +86,64 @@ class _Trainer:
         settings: RunSettings,
         method: base.Method,
         images: TrainingImages,
+        devices: distribution.Devices,
+        stop: tf.Variable,
     ) -> None:
         self.settings = settings
         self.images = images
-        self.student = models.build_model(settings.model)
-        self.average = models.build_model(settings.model)
-        averaging.start(self.average, self.student)
-        self.learning_rate = schedules.learning_rate(
-            settings.train, images.num_labeled, settings.total_steps
+        self.devices = devices
+        self.state = state.TrainingState(
+            settings, method, images.num_labeled, devices
         )
-        self.optimizer = optimizers.rmsprop(self.learning_rate)
-        self.optimizer.build(self.student.trainable_variables)
-        self.seconds_before = tf.Variable(0.0, trainable=False, dtype="float64")
-        self.checkpoints = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                student=self.student,
-                average=self.average,
-                optimizer=self.optimizer,
-                random_states=_random_states(self.student),
-                seconds=self.seconds_before,
-            ),
-            str(settings.directory / "checkpoints"),
-            max_to_keep=settings.run.keep_checkpoint_max,
-        )
+        self.best = self.state.checkpoints_in(settings.directory / _BEST, 1)
         self.train_loop = step.make_train_loop(
             method,
-            self.student,
-            self.average,
-            self.optimizer,
-            settings.train.weight_decay,
-            settings.train.moving_average_decay,
+            self.state.student,
+            self.state.average,
+            self.state.optimizer,
+            step.StepSettings.of(settings.train),
+            stop,
         )
-        self.summaries = summaries.Summaries(settings.directory)
+        self.summaries = summaries.Summaries(
+            settings.directory, devices.is_chief
+        )
 
     @property
     def step(self) -> int:
         """Number of finished steps."""
-        return int(self.optimizer.iterations)
+        return self.state.step
 
     def train(self) -> None:
         """Runs the remaining steps, evaluates, and writes the model."""
         self._start()
-        total = self.settings.total_steps
-        start = self.step
-        strategy = tf.distribute.get_strategy()
-        batches = iter(
-            strategy.experimental_distribute_dataset(self.images.batches(start))
-        )
+        total, start = self.settings.total_steps, self.step
+        batches = self._batches(start)
         with progress.bar(
-            total, self.settings.description, "step", initial=start
+            total,
+            self.settings.description,
+            "step",
+            initial=start,
+            shown=self.devices.is_chief,
         ) as bar:
             while self.step < total:
                 self._train_until(self._next_stop(), batches, bar)
         self._evaluate_once()
-        self._save_model()
+        self._save_model(self.settings.directory)
 
     def _start(self) -> None:
-        """Resumes from the last checkpoint (1), or begins afresh (2)."""
         self.started = time.monotonic()
-        path = self.checkpoints.latest_checkpoint
-        if path:
-            status = self.checkpoints.checkpoint.restore(path)
-            status.assert_consumed().assert_existing_objects_matched()
-        directory = self.settings.directory
-        summaries.drop_metrics_after(directory, self.step)
-        self.seconds_at_start = float(self.seconds_before)
+        self.state.start()
+        if self.devices.is_chief:
+            directory = self.settings.directory
+            summaries.drop_metrics_after(directory, self.step)
+        self.seconds_at_start = float(self.state.seconds.numpy())
+
+    def _batches(self, start: int) -> Iterator:
+        return iter(
+            self.devices.strategy.distribute_datasets_from_function(
+                lambda context: self.images.batches(context, start)
+            )
+        )
 
     def _next_stop(self) -> int:
         """The next step with something to do besides training."""
@@ -167,42 +154,67 @@ class _Trainer:
         stops = [(self.step // every + 1) * every for every in intervals]
         return min([self.settings.total_steps, *stops])
 
-    def _train_until(self, stop: int, batches, bar) -> None:
+    def _train_until(self, stop: int, batches: Iterator, bar) -> None:
         begin, start = time.monotonic(), self.step
-        metrics = self.train_loop(batches, tf.constant(stop - start))
-        scalars = {name: float(value) for name, value in metrics.items()}
-        if not tf.math.is_finite(scalars["train/loss"]):
-            raise FloatingPointError(
-                f"The loss is {scalars['train/loss']} between steps {start} "
-                f"and {stop} ({scalars}); the checkpoints before are intact. "
-                "A lower base_learning_rate usually helps."
-            )
-        bar.update(stop - start)
-        bar.set_postfix(loss=f"{scalars['train/loss']:.3f}", refresh=False)
-        self._log(scalars, (stop - start) / (time.monotonic() - begin))
+        result = self.train_loop(batches, stop - start)
+        finished = self.step
+        summaries.check_loss(result.last, finished)
+        bar.update(finished - start)
+        rate = (finished - start) / (time.monotonic() - begin)
+        self._log(result.metrics, rate, bar)
+        if result.stopped:
+            self._save_and_stop()
         self._save_and_evaluate()
 
-    def _log(self, scalars: dict[str, float], steps_per_second: float) -> None:
-        batch_size = self.settings.train.train_batch_size
-        finished = self.step
+    def _log(
+        self, metrics: dict[str, float], steps_per_second: float, bar
+    ) -> None:
+        train, finished = self.settings.train, self.step
+        images = train.train_batch_size + train.unlabeled_batch_size
+        speed = images * steps_per_second
+        bar.set_postfix_str(
+            f"loss={metrics['train/loss']:.3f}, {speed:.0f} images/s",
+            refresh=False,
+        )
+        first = self.state.learning_rate.first_step
+        epochs = train.labels_per_step / self.images.num_labeled
         self.summaries.write(
             finished,
-            scalars
+            metrics
             | {
-                "train/lr": float(self.learning_rate(finished)),
-                "train/epoch": finished * batch_size / self.images.num_labeled,
+                "train/lr": float(self.state.learning_rate(finished)),
+                "train/epoch": (first + finished) * epochs,
                 "train/steps_per_second": steps_per_second,
+                "train/images_per_second": speed,
             },
         )
 
     def _save_and_evaluate(self) -> None:
         run, finished = self.settings.run, self.step
         is_last = finished == self.settings.total_steps
+        if is_last or finished % run.save_checkpoints_steps == 0:
+            self._save(self.state.checkpoints)
         if run.steps_per_eval and finished % run.steps_per_eval == 0:
             self._evaluate_once()
-        if is_last or finished % run.save_checkpoints_steps == 0:
-            self.seconds_before.assign(self._seconds())
-            self.checkpoints.save(checkpoint_number=finished)
+
+    def _save(self, to: checkpoints.Checkpoints) -> None:
+        self.state.seconds.assign(self._seconds())
+        if self.devices.is_chief:
+            summaries.check_weights(self.state.student, self.step)
+            to.save(self.step)
+
+    def _save_and_stop(self) -> None:
+        if self.step not in self.state.checkpoints.steps():
+            self._save(self.state.checkpoints)
+        self.devices.wait_for_all()
+        raise preemption.Preempted(
+            f"Stopped by SIGTERM at step {self.step}, which is saved"
+        )
+
+    def _stop_if_asked(self) -> None:
+        """In the midst of an evaluation; several workers would not agree."""
+        if preemption.is_requested() and self.devices.num_workers == 1:
+            self._save_and_stop()
 
     def _seconds(self) -> float:
         """Time spent on this run, earlier processes included."""
@@ -212,32 +224,29 @@ class _Trainer:
         """Evaluates the average at this step, unless that was done."""
         directory = self.settings.directory
         lines = summaries.read_metrics(directory)
-        if lines and lines[-1]["step"] == self.step:
+        done = bool(lines) and lines[-1]["step"] == self.step
+        if self.devices.agree(done):
             return
         accuracy = evaluation.evaluate(
-            self.average, self.images.test, self.images.num_test
+            self.state.average,
+            self.images.test,
+            self.images.num_test,
+            on_batch=self._stop_if_asked,
+            shown=self.devices.is_chief,
         )
+        if not self.devices.is_chief:
+            return
         metrics = {"step": self.step, **dataclasses.asdict(accuracy)}
-        self.summaries.write(
-            self.step,
-            {
-                "eval/top_1_accuracy": accuracy.top_1_accuracy,
-                "eval/top_5_accuracy": accuracy.top_5_accuracy,
-            },
-        )
         metrics["seconds"] = round(self._seconds(), 1)
+        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
+        if self.settings.run.steps_per_eval and accuracy.top_1_accuracy > best:
+            self._save(self.best)
+            self._save_model(directory / _BEST)
+        self.summaries.write_accuracy(self.step, accuracy)
         summaries.append_metrics(directory, metrics)
 
-    def _save_model(self) -> None:
-        """Writes the averaged model; its presence says "finished"."""
-        path = self.settings.directory / run_directory.MODEL_FILE
-        models.save_model(self.average, path)
-
-
-def _random_states(model: keras.Model) -> list[tf.Variable]:
-    """The states of dropout's seeds, which checkpoints leave out of models.
-
-    With them, a resumed run draws what an uninterrupted one would have.
-    """
-    weights = {id(weight) for weight in model.weights}
-    return [v.value for v in model.variables if id(v) not in weights]
+    def _save_model(self, directory: pathlib.Path) -> None:
+        """Writes the averaged model; in the run directory, it is the end."""
+        if self.devices.is_chief:
+            path = directory / run_directory.MODEL_FILE
+            models.save_model(self.state.average, path)

@@ -75,9 +75,9 @@ def take(dataset, count):
 
 
 def labeled(
-    image_format=SMALL, noise=PLAIN, seed=0, start_step=0, batch=4, **options
+    image_format=SMALL, noise=PLAIN, seed=0, first_batch=0, batch=4, **options
 ):
     batches = pipelines.NoisedBatches(
-        image_format, noise, batch, seed, start_step, **options
+        image_format, noise, batch, seed, first_batch, **options
     )
     return pipelines.labeled_images(make_source(), batches)

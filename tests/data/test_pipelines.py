@@ -1,5 +1,8 @@
 """Batches, their order and their repeatability."""
 
+import dataclasses
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -24,7 +27,8 @@ def test_batches_have_the_promised_form(image_format):
     side = image_format.side
     assert dataset.element_spec["image"].shape == (4, side, side, 3)
     batch = take(dataset, 1)[0]
-    assert sorted(batch) == ["image", "label"]
+    assert sorted(batch) == ["image", "label", "label_weight"]
+    assert (batch["label_weight"] == 1).all()
     assert batch["image"].dtype == np.uint8
     assert batch["label"].dtype == np.int64 and batch["label"].shape == (4,)
 
@@ -50,7 +54,7 @@ def test_every_epoch_is_a_permutation_and_each_another():
 def test_a_later_start_yields_what_would_have_come(image_format):
     whole = take(labeled(image_format, NOISED), 8)
     for start in (1, 3, 5):
-        rest = take(labeled(image_format, NOISED, start_step=start), 3)
+        rest = take(labeled(image_format, NOISED, first_batch=start), 3)
         for early, late in zip(whole[start:], rest, strict=False):
             np.testing.assert_array_equal(early["label"], late["label"])
             np.testing.assert_array_equal(early["image"], late["image"])
@@ -135,3 +139,64 @@ def test_large_batches_are_whole():
         np.testing.assert_array_equal(
             batch["image"][:, 0, 0, 0], 10 * batch["label"]
         )
+
+
+def test_a_share_of_the_labels_counts():
+    batches = pipelines.NoisedBatches(SMALL, PLAIN, 100, seed=0)
+
+    def weights(first):
+        later = dataclasses.replace(batches, first_batch=first)
+        dataset = pipelines.labeled_images(make_source(), later, 0.3)
+        return np.stack([b["label_weight"] for b in take(dataset, 20 - first)])
+
+    drawn = weights(0)
+    assert set(drawn.ravel()) == {0.0, 1.0}
+    # Standard deviation 0.010 of 2,000 draws.
+    assert drawn.mean() == pytest.approx(0.3, abs=0.05)
+    assert len({row.tobytes() for row in drawn}) == 20
+    np.testing.assert_array_equal(weights(5), drawn[5:])
+
+
+@pytest.mark.parametrize(
+    "kind", ["labelled", "unlabelled", "one file", "files"]
+)
+def test_workers_share_the_images(tmp_path, kind):
+    source = make_source(8)
+    shares = [source.shard(number, 2) for number in (0, 1)]
+    paths = [str(tmp_path / f"train-{number}") for number in (0, 1)]
+    if kind == "one file":
+        paths = paths[:1]
+        write_records(tmp_path / "train-0", source)
+    else:
+        for path, share in zip(paths, shares, strict=True):
+            write_records(pathlib.Path(path), share)
+
+    def seen_by(worker):
+        batches = pipelines.NoisedBatches(
+            SMALL, PLAIN, 4, seed=0, worker=worker, num_workers=2
+        )
+        if kind == "labelled":
+            dataset, key = pipelines.labeled_images(source, batches), "image"
+        elif kind == "unlabelled":
+            dataset = pipelines.unlabeled_images(source, batches)
+            key = "unlabeled_image"
+        else:
+            dataset = pipelines.pseudo_labeled_images(paths, 8, 3, batches)
+            key = "unlabeled_image"
+        epochs = [batch[key][:, 0, 0, 0] // 10 for batch in take(dataset, 3)]
+        assert len({tuple(sorted(epoch)) for epoch in epochs}) == 1
+        return set(epochs[0])
+
+    assert [seen_by(0), seen_by(1)] == [{0, 2, 4, 6}, {1, 3, 5, 7}]
+
+
+def test_unlabelled_images_come_without_their_labels():
+    batches = pipelines.NoisedBatches(SMALL, NOISED, 4, 0, teacher_side=8)
+    dataset = pipelines.unlabeled_images(make_source(), batches)
+    assert {
+        key: tuple(spec.shape) for key, spec in dataset.element_spec.items()
+    } == {
+        "unlabeled_image": (4, 16, 16, 3),
+        "teacher_image": (4, 8, 8, 3),
+        "unlabeled_weight": (4,),
+    }

@@ -1,5 +1,6 @@
 """What of an image training, the teacher and evaluation see."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -61,7 +62,7 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     probabilities = write_records(tmp_path / "train-0", make_source(side=40))
     noise = NoiseConfig("v1", randaug_mag=10)
     batches = pipelines.NoisedBatches(
-        image_format, noise, 10, seed=0, with_teacher=True
+        image_format, noise, 10, seed=0, teacher_side=image_format.side
     )
     dataset = unlabeled(tmp_path / "train-0", batches)
     side = image_format.side
@@ -78,14 +79,19 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     assert (teacher != batch["unlabeled_image"]).any(axis=(1, 2, 3)).sum() > 2
 
 
-def test_the_teachers_large_image_is_the_evaluations(tmp_path):
+@pytest.mark.parametrize("image_format", [SMALL, LARGE])
+@pytest.mark.parametrize("side", [24, 28])
+def test_the_teachers_image_is_the_evaluations(tmp_path, image_format, side):
+    """Also at another resolution than the student's."""
     source = make_photo_source(side=40)
     write_records(tmp_path / "train-0", source)
+    options = InputConfig(shuffle_buffer_size=1)
     batches = pipelines.NoisedBatches(
-        LARGE, NOISED, 4, seed=0, with_teacher=True
+        image_format, NOISED, 4, seed=0, teacher_side=side, input=options
     )
     batch = take(unlabeled(tmp_path / "train-0", batches), 1)[0]
-    [expected] = take(pipelines.plain_images(source, LARGE, 8), 1)
+    teachers = dataclasses.replace(image_format, side=side)
+    [expected] = take(pipelines.plain_images(source, teachers, 8), 1)
     np.testing.assert_array_equal(batch["teacher_image"], expected["image"][:4])
 
 

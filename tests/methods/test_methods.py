@@ -14,6 +14,7 @@ PROBABILITIES = GENERATOR.dirichlet(np.ones(4), size=6).astype(np.float32)
 BATCH = {
     "image": IMAGES,
     "label": np.array([0, 2, 1]),
+    "label_weight": np.ones(3, np.float32),
     "unlabeled_image": UNLABELED,
     "unlabeled_label": PROBABILITIES.argmax(axis=1),
     "unlabeled_probabilities": PROBABILITIES,

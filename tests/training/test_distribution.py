@@ -1,5 +1,6 @@
 import pytest
 
+from noisy_student.config import RunConfig
 from noisy_student.training import distribution
 
 
@@ -7,16 +8,20 @@ from noisy_student.training import distribution
     ("name", "replicas"), [("auto", 1), ("one_device", 1), ("mirrored", 2)]
 )
 def test_strategies_on_two_logical_cpus(name, replicas):
-    strategy = distribution.make_strategy(name)
-    assert strategy.num_replicas_in_sync == replicas
+    devices = distribution.make_devices(RunConfig(name))
+    assert devices.strategy.num_replicas_in_sync == replicas
+    assert devices.is_chief and devices.agree(7) == 7
 
 
-def test_an_unknown_distribution_is_refused():
-    with pytest.raises(ValueError, match="one_device or mirrored; got 'tpu'"):
-        distribution.make_strategy("tpu")
+def test_a_batch_must_be_divisible_by_the_replicas():
+    distribution.check_batch_size("train_batch_size", 12, 2, 3)
+    with pytest.raises(ValueError, match="by the 2 replicas; got 5"):
+        distribution.check_batch_size("train_batch_size", 5, 2)
+    with pytest.raises(ValueError, match="2 replicas x 3 accumulation_steps"):
+        distribution.check_batch_size("train_batch_size", 8, 2, 3)
 
 
-def test_a_batch_must_be_divisible_by_the_replicas(two_replicas):
-    distribution.check_batch_size("train_batch_size", 6, two_replicas)
-    with pytest.raises(ValueError, match="train_batch_size must be divisible"):
-        distribution.check_batch_size("train_batch_size", 5, two_replicas)
+@pytest.mark.parametrize("tpu", [None, "grpc://localhost:1"])
+def test_a_tpu_that_is_not_there_is_refused(tpu):
+    with pytest.raises(ValueError, match="There is no TPU"):
+        distribution.make_devices(RunConfig("tpu", tpu=tpu))

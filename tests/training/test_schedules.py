@@ -22,28 +22,50 @@ def test_learning_rate_follows_the_original(name, fixtures):
         train_ratio=meta["train_ratio"],
         base_learning_rate=meta["base_learning_rate"],
         final_base_lr=meta["final_base_lr"],
+        # Before `train_ratio`, which the fixture has applied.
+        train_steps=round(meta["train_steps"] / meta["train_ratio"]),
+        train_last_step_num=meta["train_steps"] - meta["start_from_step"]
+        if meta["start_from_step"]
+        else None,
     )
-    schedule = schedules.learning_rate(
-        config, meta["num_train_images"], meta["train_steps"]
-    )
+    schedule = schedules.learning_rate(config, meta["num_train_images"])
     assert schedule.warmup_steps == meta["warmup_steps"]
     assert schedule.decay_steps == pytest.approx(meta["decay_steps"])
     assert len(rows) > 10
     for step, expected in rows:
-        # Fine-tuning is the end of the same schedule.
-        step += meta["start_from_step"]
         assert float(schedule(step)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_schedule_that_never_leaves_the_warmup_is_refused():
     config = TrainConfig(
-        train_batch_size=10, final_base_lr=1e-4, warmup_epochs=5
+        train_batch_size=10,
+        final_base_lr=1e-4,
+        warmup_epochs=5,
+        train_steps=50,
     )
     with pytest.raises(ValueError, match="warmup_epochs=5 are 50 steps"):
-        schedules.learning_rate(config, num_labeled=100, total_steps=50)
+        schedules.learning_rate(config, num_labeled=100)
 
 
 def test_without_warmup_the_first_step_has_the_peak():
     config = TrainConfig(train_batch_size=256, warmup_epochs=0)
-    schedule = schedules.learning_rate(config, 1000, 100)
+    schedule = schedules.learning_rate(config, 1000)
     assert float(schedule(0)) == pytest.approx(0.016)
+
+
+def test_masked_labels_make_a_smaller_batch():
+    """Half of 256 images that count are a batch of 128."""
+    masked = TrainConfig(
+        train_batch_size=256, label_data_sample_prob=0.5, train_steps=900
+    )
+    plain = TrainConfig(train_batch_size=128, train_steps=900)
+    assert (
+        schedules.learning_rate(masked, 10_000).get_config()
+        == schedules.learning_rate(plain, 10_000).get_config()
+    )
+
+
+def test_more_last_steps_than_there_are_are_refused():
+    config = TrainConfig(train_steps=10, train_last_step_num=11)
+    with pytest.raises(ValueError, match="more than the schedule's 10 steps"):
+        schedules.learning_rate(config, 1000)

@@ -12,6 +12,7 @@ from noisy_student.training import averaging, optimizers, step
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
 LABELS = GENERATOR.integers(0, 3, 8)
+SETTINGS = step.StepSettings(weight_decay=1e-3, moving_average_decay=0.9)
 UNLABELED = GENERATOR.dirichlet(np.ones(3), 8).astype(np.float32)
 
 
@@ -29,7 +30,11 @@ def dense_model(seed=0):
 
 def batches(strategy):
     dataset = tf.data.Dataset.from_tensors(
-        {"image": IMAGES, "label": LABELS}
+        {
+            "image": IMAGES,
+            "label": LABELS,
+            "label_weight": np.ones(len(LABELS), np.float32),
+        }
     ).repeat()
     # A global batch of unequal examples, divided by the strategy.
     return iter(strategy.experimental_distribute_dataset(dataset))
@@ -42,10 +47,10 @@ def train(strategy, num_steps):
         optimizer = optimizers.rmsprop(0.01)
         optimizer.build(student.trainable_variables)
         loop = step.make_train_loop(
-            methods.Supervised(0.1), student, average, optimizer, 1e-3, 0.9
+            methods.Supervised(0.1), student, average, optimizer, SETTINGS
         )
-        metrics = loop(batches(strategy), tf.constant(num_steps))
-    return student, average, optimizer, metrics
+        result = loop(batches(strategy), num_steps)
+    return student, average, optimizer, result.metrics
 
 
 def train_by_hand(num_steps):
@@ -98,7 +103,11 @@ def test_two_replicas_equal_one(two_replicas):
 def train_student(strategy, num_steps):
     """Noisy Student on unequal numbers of images, as the program feeds it."""
     labeled = tf.data.Dataset.from_tensors(
-        {"image": IMAGES[:4], "label": LABELS[:4]}
+        {
+            "image": IMAGES[:4],
+            "label": LABELS[:4],
+            "label_weight": np.ones(4, np.float32),
+        }
     ).repeat()
     unlabeled = tf.data.Dataset.from_tensors(
         {
@@ -116,11 +125,11 @@ def train_student(strategy, num_steps):
         optimizer = optimizers.rmsprop(0.01)
         optimizer.build(student.trainable_variables)
         loop = step.make_train_loop(
-            method, student, average, optimizer, 1e-3, 0.9
+            method, student, average, optimizer, SETTINGS
         )
         batches = strategy.experimental_distribute_dataset(dataset)
-        metrics = loop(iter(batches), tf.constant(num_steps))
-    return student, metrics
+        result = loop(iter(batches), num_steps)
+    return student, result.metrics
 
 
 def test_two_replicas_share_labelled_and_unlabelled_images(two_replicas):
@@ -166,6 +175,7 @@ def test_pseudo_labels_teach_the_student_and_get_no_gradient():
     batch = {
         "image": GENERATOR.integers(0, 256, (2, 16, 16, 3), np.uint8),
         "label": np.array([0, 1]),
+        "label_weight": np.ones(2, np.float32),
         "unlabeled_image": GENERATOR.integers(0, 256, (4, 16, 16, 3), np.uint8),
         "unlabeled_label": np.array([0, 1, 2, 2]),
         "unlabeled_probabilities": GENERATOR.dirichlet(np.ones(3), 4).astype(

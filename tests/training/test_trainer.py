@@ -11,7 +11,7 @@ from noisy_student.config import (
     TrainConfig,
 )
 from noisy_student.models import efficientnet
-from noisy_student.training import summaries, trainer
+from noisy_student.training import distribution, summaries, trainer
 
 MODEL = ModelConfig(
     "efficientnet-b0",
@@ -22,6 +22,7 @@ MODEL = ModelConfig(
     small_image_model=True,
 )
 BATCH = 4
+DEVICES = distribution.Devices(tf.distribute.OneDeviceStrategy("CPU:0"))
 
 
 def batch_at(step):
@@ -30,7 +31,8 @@ def batch_at(step):
     label = tf.random.stateless_uniform([BATCH], seed, 0, 2, tf.int64)
     noise = tf.random.stateless_uniform([BATCH, 8, 8, 3], seed, 0, 60)
     image = noise + 150.0 * tf.cast(label, tf.float32)[:, None, None, None]
-    return {"image": image, "label": label}
+    weight = tf.ones([BATCH])
+    return {"image": image, "label": label, "label_weight": weight}
 
 
 def make_images():
@@ -38,9 +40,9 @@ def make_images():
         lambda step: batch_at(step) | {"weight": tf.ones([BATCH])}
     )
     return trainer.TrainingImages(
-        batches=lambda start: tf.data.Dataset.counter(start).map(batch_at),
+        batches=lambda _, start: tf.data.Dataset.counter(start).map(batch_at),
         num_labeled=16,
-        test=test,
+        test=lambda _: test,
         num_test=20,
     )
 
@@ -74,6 +76,7 @@ def run(directory, total_steps=30, **changes):
         settings(directory, total_steps, **changes),
         methods.Supervised(0.0),
         make_images(),
+        DEVICES,
     )
 
 
@@ -103,14 +106,13 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
     model = models.load_model(directory / "model.keras")
     correct = [
         model(batch["image"]).numpy().argmax(axis=1) == batch["label"]
-        for batch in make_images().test.as_numpy_iterator()
+        for batch in make_images().test(None).as_numpy_iterator()
     ]
     assert np.mean(correct) == pytest.approx(metrics["top_1_accuracy"])
     average = efficientnet.build_model(MODEL)
     student = efficientnet.build_model(MODEL)
     checkpoint = tf.train.Checkpoint(average=average, student=student)
-    path = tf.train.latest_checkpoint(str(directory / "checkpoints"))
-    checkpoint.restore(path).expect_partial()
+    checkpoint.read(str(directory / "checkpoints/ckpt-30")).expect_partial()
     for ours, truth, other in zip(
         model.weights, average.weights, student.weights, strict=True
     ):
@@ -182,16 +184,20 @@ def test_old_checkpoints_are_deleted(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
     broken = make_images()
 
-    def batches(start):
-        return broken.batches(start).map(
+    def batches(context, start):
+        return broken.batches(context, start).map(
             lambda batch: batch | {"image": batch["image"] * float("nan")}
         )
 
     images = trainer.TrainingImages(
         batches, broken.num_labeled, broken.test, broken.num_test
     )
-    with pytest.raises(FloatingPointError, match="loss is nan between steps 0"):
-        trainer.train(settings(tmp_path, 10), methods.Supervised(0.0), images)
+    with pytest.raises(
+        FloatingPointError, match="loss is nan at step 1: lab/acc"
+    ):
+        trainer.train(
+            settings(tmp_path, 10), methods.Supervised(0.0), images, DEVICES
+        )
     assert not (tmp_path / "checkpoints").exists() or not list(
         (tmp_path / "checkpoints").glob("*.index")
     )

@@ -52,12 +52,17 @@ def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
     train_loop = step.make_train_loop(
-        supervised.Supervised(0.1), student, average, optimizer, 1e-5, 0.9999
+        supervised.Supervised(0.1),
+        student,
+        average,
+        optimizer,
+        step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999),
     )
     images, labels = images_and_labels(models.input_side(config), batch_size)
-    batch = {"image": images, "label": labels}
+    weights = tf.ones(batch_size)
+    batch = {"image": images, "label": labels, "label_weight": weights}
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    return lambda: float(train_loop(batches, tf.constant(steps))["train/loss"])
+    return lambda: train_loop(batches, steps)
 
 
 def call_run(

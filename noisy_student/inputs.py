@@ -1,0 +1,104 @@
+"""From settings and images to the batches of a stage.
+
+Batches are a replica's; `tf.distribute.InputContext` says which worker asks
+and how many replicas share a step.
+"""
+
+import dataclasses
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from noisy_student import methods, pseudo_labels
+from noisy_student.config import ExperimentConfig, TrainConfig
+from noisy_student.data import pipelines, sources, views
+
+
+@dataclasses.dataclass(frozen=True)
+class Teaching:
+    """Where a student's unlabelled images and their labels come from.
+
+    Attributes:
+        records: directory that `pseudo_labels.filter_and_balance` wrote; None
+            takes the task's unlabelled images.
+        teacher: labels them in the step; None takes the records' labels.
+    """
+
+    records: pathlib.Path | None = None
+    teacher: keras.Model | None = None
+
+
+def training_batches(
+    batches: pipelines.NoisedBatches,
+    method: methods.Method,
+    data: sources.TaskData,
+    train: TrainConfig,
+    teaching: Teaching | None,
+    context: tf.distribute.InputContext,
+    start_step: int,
+) -> tf.data.Dataset:
+    """Labelled and, for a student, unlabelled batches of a replica.
+
+    A step takes one such batch for each replica of the worker, or several
+    with `accumulation_steps`.
+    """
+    parts = train.accumulation_steps
+    replicas = context.num_replicas_in_sync
+    workers = context.num_input_pipelines
+    of_worker = dataclasses.replace(
+        batches,
+        batch_size=train.train_batch_size // (replicas * parts),
+        first_batch=start_step * replicas // workers * parts,
+        worker=context.input_pipeline_id,
+        num_workers=workers,
+    )
+    dataset = pipelines.labeled_images(
+        data.labeled, of_worker, train.label_data_sample_prob
+    )
+    if teaching is not None:
+        size = train.unlabeled_batch_size // (replicas * parts)
+        unlabeled = _unlabeled_batches(
+            data, teaching, dataclasses.replace(of_worker, batch_size=size)
+        )
+        dataset = tf.data.Dataset.zip(dataset, unlabeled).map(
+            lambda one, other: one | other
+        )
+    return dataset.map(
+        lambda batch: {key: batch[key] for key in method.batch_keys}
+    )
+
+
+def _unlabeled_batches(
+    data: sources.TaskData, teaching: Teaching, batches: pipelines.NoisedBatches
+) -> tf.data.Dataset:
+    if teaching.records is None:
+        return pipelines.unlabeled_images(data.require_unlabeled(), batches)
+    return pipelines.pseudo_labeled_images(
+        pseudo_labels.record_paths(teaching.records),
+        pseudo_labels.PseudoLabelStats.load(teaching.records).records,
+        data.task.num_classes,
+        batches,
+    )
+
+
+def test_batches(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    side: int,
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """One pass over a worker's part of the test images, for its replicas."""
+    return pipelines.plain_images(
+        data.test.shard(context.input_pipeline_id, context.num_input_pipelines),
+        image_format(config, data, side),
+        context.get_per_replica_batch_size(config.run.eval_batch_size),
+        input_config=config.input_pipeline,
+    )
+
+
+def image_format(
+    config: ExperimentConfig, data: sources.TaskData, side: int
+) -> views.ImageFormat:
+    """How the images of an experiment reach a model of that side."""
+    return views.ImageFormat.of(data.task, side, config.noise)

@@ -1,0 +1,97 @@
+"""SIGTERM: the machine is about to be taken away.
+
+Most work may stop at once: stages leave nothing half done and are restarted.
+Training has something to save, and holds the stop until it has.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+EXIT_CODE = 75  # EX_TEMPFAIL: the same command goes on
+
+
+class Preempted(SystemExit):
+    """Ends the process with `EXIT_CODE`; the message is the attribute."""
+
+    def __init__(self, message: str = "Stopped by SIGTERM") -> None:
+        super().__init__(EXIT_CODE)
+        self.message = f"{message}; the same command goes on."
+
+
+class _State:
+    """Of this process: signals belong to no one else."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.holders = 0
+        self.callbacks: list[Callable[[], None]] = []
+
+
+_state = _State()
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Ends with `Preempted` on SIGTERM while inside; of the main thread.
+
+    The handler of Python runs when the main thread comes back from
+    TensorFlow, which may take a while; callbacks (see `held`) run at once.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    _state.requested = False
+    thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
+    thread.start()
+    handler = signal.signal(signal.SIGTERM, _handle)
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGTERM, handler)
+        os.close(writer)  # ends the thread
+        thread.join()
+        os.close(reader)
+
+
+@contextlib.contextmanager
+def held(callback: Callable[[], None]) -> Iterator[None]:
+    """Leaves the stop to the code inside, which asks `is_requested`.
+
+    Args:
+        callback: called from another thread as soon as the signal comes.
+    """
+    _state.holders += 1
+    _state.callbacks.append(callback)
+    try:
+        if _state.requested:
+            callback()
+        yield
+    finally:
+        _state.holders -= 1
+        _state.callbacks.remove(callback)
+    if _state.requested and not _state.holders:
+        raise Preempted
+
+
+def is_requested() -> bool:
+    """Whether SIGTERM has come."""
+    return _state.requested
+
+
+def _handle(*_) -> None:
+    _state.requested = True
+    if not _state.holders:
+        raise Preempted
+
+
+def _listen(reader: int) -> None:
+    """Waits for the signal's number, which C writes without Python."""
+    while numbers := os.read(reader, 16):
+        if signal.SIGTERM in numbers:
+            _state.requested = True
+            for callback in list(_state.callbacks):
+                callback()

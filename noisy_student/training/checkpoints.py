@@ -1,0 +1,106 @@
+"""Checkpoints of a run: whole or not there, the newest that can be read."""
+
+import contextlib
+import pathlib
+import re
+import shutil
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from noisy_student.errors import InputError, disk_error
+
+_NAME = "ckpt"
+_DAMAGE = (tf.errors.OpError, RuntimeError, ValueError, IndexError)
+
+
+class Checkpoints:
+    """The checkpoints in a directory.
+
+    TensorFlow writes one under a temporary name and its index at last, so
+    that what has an index is whole, unless it was damaged later.
+
+    Args:
+        directory: where they are.
+        keep: how many stay.
+        **state: trackable objects by name.
+    """
+
+    def __init__(self, directory: pathlib.Path, keep: int, **state: Any):
+        self._directory = directory
+        self._checkpoint = tf.train.Checkpoint(**state)
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Of the checkpoints that are there, in order."""
+        found = self._directory.glob(f"{_NAME}-*.index")
+        names = (re.fullmatch(rf"{_NAME}-(\d+)", path.stem) for path in found)
+        return sorted(int(name[1]) for name in names if name)
+
+    def save(self, step: int) -> None:
+        """Writes the checkpoint of a step; older ones go once it is there.
+
+        Raises:
+            InputError: the disk has no room, or the like; the checkpoints
+                before are intact.
+        """
+        prefix = self._prefix(step)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._checkpoint.write(prefix)
+        except (OSError, tf.errors.OpError) as error:
+            self._remove(step)
+            raise disk_error(pathlib.Path(prefix), error) from error
+        for old in self.steps()[: -self._keep]:
+            self._remove(old)
+
+    def restore(self, step: int) -> None:
+        """Reads the checkpoint of a step.
+
+        Raises:
+            InputError: it is not there, damaged, or of another model.
+        """
+        try:
+            status = self._checkpoint.read(self._prefix(step))
+            status.assert_consumed().assert_existing_objects_matched()
+        except (*_DAMAGE, AssertionError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"The checkpoint {self._prefix(step)} cannot be read: {reason}"
+            ) from error
+
+    def restore_newest(self) -> int | None:
+        """Reads the newest whole checkpoint; warns of damaged ones.
+
+        Returns:
+            Its step; None where there is no checkpoint.
+
+        Raises:
+            InputError: there are some, and none can be read.
+        """
+        for step in reversed(self.steps()):
+            try:
+                self.restore(step)
+                return step
+            except InputError as error:
+                logging.warning("%s Trying the one before.", error)
+        if self.steps():
+            raise InputError(
+                f"No checkpoint in {self._directory} can be read; remove the "
+                "directory to begin anew."
+            )
+        return None
+
+    def _prefix(self, step: int) -> str:
+        return str(self._directory / f"{_NAME}-{step}")
+
+    def _remove(self, step: int) -> None:
+        """Deletes a checkpoint, or what there is of it; the index first."""
+        prefix = pathlib.Path(self._prefix(step))
+        parts = self._directory.glob(f"{prefix.name}.data-*")
+        for path in [prefix.with_name(f"{prefix.name}.index"), *parts]:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        # Where TensorFlow had begun.
+        shutil.rmtree(f"{prefix}_temp", ignore_errors=True)

@@ -44,12 +44,12 @@ def _run(
     try:
         if argv[1:]:
             raise ValueError(f"unknown arguments {' '.join(argv[1:])}")
+        logging.set_verbosity(logging.WARNING)
         work = plan()
     except (ValueError, OSError) as error:
         _end(error, USAGE_ERROR)
     if work is None:
         return
-    logging.set_verbosity(logging.WARNING)
     try:
         work()
     except (InputError, FloatingPointError) as error:

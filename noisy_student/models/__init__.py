@@ -1,5 +1,6 @@
 """EfficientNet: scaling table, blocks, the network, files and imports."""
 
+from noisy_student.models.batch_norm import share_statistics
 from noisy_student.models.efficientnet import (
     build_model,
     check_model,
@@ -26,4 +27,5 @@ __all__ = [
     "load_teacher",
     "read_weights",
     "save_model",
+    "share_statistics",
 ]

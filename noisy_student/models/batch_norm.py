@@ -45,6 +45,9 @@ class BatchNormalization(keras.layers.Layer):
     long. Variables and statistics are float32 under every dtype policy. With
     `trainable` off it normalises with the moving statistics, which then stay.
 
+    On several replicas each moves statistics of its own; call
+    `share_statistics` at the end of a step.
+
     Args:
         momentum: weight of the old value in the moving statistics, [0, 1).
         epsilon: added to the variance.
@@ -70,24 +73,34 @@ class BatchNormalization(keras.layers.Layer):
         self.num_shards_per_group = num_shards_per_group
 
     def build(self, input_shape) -> None:
-        def add_weight(name, initializer, **kwargs):
+        def add_weight(name, initializer):
             return self.add_weight(
                 name=name,
                 shape=(input_shape[-1],),
                 initializer=initializer,
                 dtype="float32",
                 autocast=False,
-                **kwargs,
             )
+
+        def add_statistic(name, initializer):
+            # Each replica moves its own copy, until `share_statistics`;
+            # `add_weight` would have them share at once.
+            with keras.name_scope(self.name):
+                return keras.Variable(
+                    initializer=initializer,
+                    shape=(input_shape[-1],),
+                    dtype="float32",
+                    trainable=False,
+                    autocast=False,
+                    synchronization="on_read",
+                    aggregation="only_first_replica",
+                    name=name,
+                )
 
         self.gamma = add_weight("gamma", "ones")
         self.beta = add_weight("beta", "zeros")
-        # Each replica moves its own copy; their mean is what all keep.
-        statistic = {"trainable": False, "aggregation": "mean"}
-        self.moving_mean = add_weight("moving_mean", "zeros", **statistic)
-        self.moving_variance = add_weight(
-            "moving_variance", "ones", **statistic
-        )
+        self.moving_mean = add_statistic("moving_mean", "zeros")
+        self.moving_variance = add_statistic("moving_variance", "ones")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not self.uses_batch_statistics(training):
@@ -163,6 +176,29 @@ class BatchNormalization(keras.layers.Layer):
             "epsilon": self.epsilon,
             "num_shards_per_group": self.num_shards_per_group,
         }
+
+
+def share_statistics(model: keras.Model) -> None:
+    """Gives all replicas the mean of their moving statistics.
+
+    All of them at once: a small message for each would cost more than the
+    gradients' large one. Call in replica context.
+
+    Args:
+        model: its norms are those of this module.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return
+    names = ("moving_mean", "moving_variance")
+    own = [weight.value for weight in model.weights if weight.name in names]
+    if not own:
+        return
+    means = context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, [value.read_value() for value in own]
+    )
+    for value, mean in zip(own, means, strict=True):
+        value.assign(mean)
 
 
 def mean_over_group(value: tf.Tensor, group: int) -> tf.Tensor:

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -48,21 +49,27 @@ class Devices:
         if self.num_workers == 1:
             return value
 
+        own = value if self.is_chief else 0
+        return int(self._sum_over_workers(tf.constant(own, tf.int64)))
+
+    @functools.cached_property
+    def _sum_over_workers(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The sum of an integer of each worker; traced once."""
+
+        def of_replica(value: tf.Tensor) -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            # One of each worker's replicas has it, so that it counts once.
+            local = self.strategy.num_replicas_in_sync // self.num_workers
+            first = context.replica_id_in_sync_group % local == 0
+            counted = tf.where(first, value, tf.zeros_like(value))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
+
         @tf.function
-        def total() -> tf.Tensor:
-            own = tf.constant(value if self.is_chief else 0, tf.int64)
+        def total(value: tf.Tensor) -> tf.Tensor:
+            results = self.strategy.run(of_replica, args=(value,))
+            return self.strategy.experimental_local_results(results)[0]
 
-            def of_replica() -> tf.Tensor:
-                context = tf.distribute.get_replica_context()
-                first = context.replica_id_in_sync_group == 0
-                counted = tf.where(first, own, tf.zeros_like(own))
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
-
-            return self.strategy.experimental_local_results(
-                self.strategy.run(of_replica)
-            )[0]
-
-        return int(total())
+        return total
 
     @contextlib.contextmanager
     def watching_workers(self) -> Iterator[None]:

@@ -5,17 +5,16 @@ are summed over both, so each loss is divided by their number once, here.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
+from noisy_student import models
 from noisy_student.config import TrainConfig
 from noisy_student.methods import base, losses
 from noisy_student.training import accumulation, averaging
 
 Metrics = dict[str, tf.Tensor]
-_STOP = "stop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,23 +35,73 @@ class StepSettings:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class LoopResult:
-    """What a call of the training loop leaves.
+class Step:
+    """What one replica does in a step; its methods run in replica context.
 
-    Attributes:
-        metrics: means over the steps.
-        last: of the last step alone.
-        stopped: whether some worker was asked to stop.
+    Build in the scope of the strategy that the models were built in.
+
+    Args:
+        method: where the losses come from.
+        student: is trained.
+        average: follows it.
+        optimizer: built of the student's trainable variables.
+        settings: numbers.
     """
 
-    metrics: dict[str, float]
-    last: dict[str, float]
-    stopped: bool
+    def __init__(
+        self,
+        method: base.Method,
+        student: keras.Model,
+        average: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        settings: StepSettings,
+    ) -> None:
+        self.method = method
+        self.student = student
+        self.average = average
+        self.optimizer = optimizer
+        self.settings = settings
+        self._variables = student.trainable_variables
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._share = 1 / (replicas * settings.accumulation_steps)
+        if settings.accumulation_steps > 1:
+            self._gradient_sum = accumulation.GradientSum(self._variables)
 
+    def whole(self, batch: base.Batch) -> Metrics:
+        """A step on a batch at once."""
+        gradients, metrics = self._gradients(batch)
+        self._update(gradients)
+        return metrics
 
-# From an iterator over batches and a number of steps.
-TrainLoop = Callable[[Iterator, int], LoopResult]
+    def part(self, batch: base.Batch) -> Metrics:
+        """One of `accumulation_steps` parts; `end` makes the step of them."""
+        gradients, metrics = self._gradients(batch)
+        self._gradient_sum.add(gradients)
+        return metrics
+
+    def end(self) -> None:
+        """Updates with the sum of the parts."""
+        self._update(self._gradient_sum.take())
+
+    def _gradients(self, batch: base.Batch) -> tuple[list[tf.Tensor], Metrics]:
+        with tf.GradientTape() as tape:
+            result = self.method.compute_losses(
+                self.student, self.average, batch
+            )
+            loss, metrics = total_loss(
+                result, self._variables, self.settings.weight_decay
+            )
+            scaled = loss * self._share
+        values = [variable.value for variable in self._variables]
+        return tape.gradient(scaled, values), metrics
+
+    def _update(self, gradients: list[tf.Tensor]) -> None:
+        self.optimizer.apply(gradients, self._variables)
+        models.share_statistics(self.student)
+        decay = averaging.decay_at(
+            self.optimizer.iterations.value, self.settings.moving_average_decay
+        )
+        averaging.update(self.average, self.student, decay)
 
 
 def total_loss(
@@ -76,110 +125,3 @@ def total_loss(
     loss = data_loss + weight_decay * losses.weight_decay(variables)
     totals = {"train/data_loss": data_loss, "train/loss": loss}
     return loss, result.metrics | means | totals
-
-
-def make_train_loop(
-    method: base.Method,
-    student: keras.Model,
-    average: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    settings: StepSettings,
-    stop: tf.Variable | None = None,
-) -> TrainLoop:
-    """Builds the function that runs steps on the device.
-
-    It returns early after a step whose loss is not finite, and after one
-    during which any worker's `stop` was set. Call in the scope of the
-    strategy that the models were built in.
-
-    Args:
-        method: where the losses come from.
-        student: is trained.
-        average: follows it.
-        optimizer: built of the student's trainable variables.
-        settings: numbers.
-        stop: float32 (), 1 to stop, of this process alone.
-    """
-    strategy = tf.distribute.get_strategy()
-    variables = student.trainable_variables
-    parts = settings.accumulation_steps
-    share = 1 / (strategy.num_replicas_in_sync * parts)
-    if parts > 1:
-        gradient_sum = accumulation.GradientSum(variables)
-    names: list[str] = []
-
-    def compute(batch: base.Batch, stop: tf.Tensor):
-        """Gradients of one part's loss on one replica, and its metrics."""
-        with tf.GradientTape() as tape:
-            result = method.compute_losses(student, average, batch)
-            loss, metrics = total_loss(result, variables, settings.weight_decay)
-            scaled = loss * share
-        gradients = tape.gradient(scaled, [v.value for v in variables])
-        metrics = metrics | {_STOP: stop}
-        names[:] = metrics
-        return gradients, tf.stack([metrics[name] for name in names])
-
-    def update(gradients: list[tf.Tensor]) -> None:
-        optimizer.apply(gradients, variables)
-        decay = averaging.decay_at(
-            optimizer.iterations.value, settings.moving_average_decay
-        )
-        averaging.update(average, student, decay)
-
-    def whole_step(batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
-        gradients, metrics = compute(batch, stop)
-        update(gradients)
-        return metrics
-
-    def part_of_step(batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
-        gradients, metrics = compute(batch, stop)
-        gradient_sum.add(gradients)
-        return metrics
-
-    def end_of_step() -> None:
-        update(gradient_sum.take())
-
-    def run(replica_step: Callable, iterator: Iterator) -> tf.Tensor:
-        flag = tf.zeros([]) if stop is None else stop.read_value()
-        metrics = strategy.run(replica_step, args=(next(iterator), flag))
-        return strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None)
-
-    @tf.function  # traced once, though called twice
-    def part(iterator: Iterator) -> tf.Tensor:
-        return run(part_of_step, iterator)
-
-    @tf.function
-    def step(iterator: Iterator) -> tf.Tensor:
-        if parts == 1:
-            metrics = run(whole_step, iterator)
-        else:
-            metrics = part(iterator)
-            for _ in tf.range(parts - 1):
-                metrics += part(iterator)
-            metrics /= parts
-            strategy.run(end_of_step)
-        method.after_step(optimizer.iterations.value)
-        return metrics
-
-    def goes_on(metrics: tf.Tensor) -> tf.Tensor:
-        of = dict(zip(names, tf.unstack(metrics, len(names)), strict=True))
-        return tf.math.is_finite(of["train/loss"]) & (of[_STOP] == 0)
-
-    @tf.function
-    def train_loop(iterator: Iterator, num_steps: tf.Tensor):
-        last = step(iterator)
-        total, done = last, 1
-        while done < num_steps and goes_on(last):
-            last = step(iterator)
-            total, done = total + last, done + 1
-        return total / tf.cast(done, tf.float32), last
-
-    def run_loop(iterator: Iterator, num_steps: int) -> LoopResult:
-        means, last = (
-            dict(zip(names, values.numpy().tolist(), strict=True))
-            for values in train_loop(iterator, tf.constant(num_steps))
-        )
-        means.pop(_STOP)
-        return LoopResult(means, last, last.pop(_STOP) > 0)
-
-    return run_loop

@@ -23,6 +23,7 @@ from noisy_student.methods import base
 from noisy_student.training import (
     checkpoints,
     distribution,
+    loop,
     state,
     step,
     summaries,
@@ -96,12 +97,14 @@ class _Trainer:
             settings, method, images.num_labeled, devices
         )
         self.best = self.state.checkpoints_in(settings.directory / _BEST, 1)
-        self.train_loop = step.make_train_loop(
-            method,
-            self.state.student,
-            self.state.average,
-            self.state.optimizer,
-            step.StepSettings.of(settings.train),
+        self.train_loop = loop.make_train_loop(
+            step.Step(
+                method,
+                self.state.student,
+                self.state.average,
+                self.state.optimizer,
+                step.StepSettings.of(settings.train),
+            ),
             stop,
         )
         self.summaries = summaries.Summaries(

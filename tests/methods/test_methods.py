@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from noisy_student import methods
 from noisy_student.config import TrainConfig
@@ -112,3 +112,59 @@ def test_make_method_follows_the_config():
     assert isinstance(made, methods.NoisyStudent) and made.unlabel_ratio == 7
     with pytest.raises(ValueError, match="unlabel_ratio above 0"):
         methods.make_method(TrainConfig("noisy_student", unlabel_ratio=0))
+
+
+TEACHER_LOGITS = GENERATOR.normal(size=(6, 4)).astype(np.float32)
+
+
+class Teacher(Student):
+    """Logits of its own, whatever it sees."""
+
+    def __call__(self, images, training):
+        super().__call__(images, training)
+        return tf.constant(TEACHER_LOGITS)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 1.0, 0.5])
+def test_a_teacher_in_the_step_against_numpy(temperature):
+    teacher = Teacher()
+    method = methods.NoisyStudent(0.1, 2.0, temperature, teacher, False)
+    assert "teacher_image" in method.batch_keys
+    assert "unlabeled_probabilities" not in method.batch_keys
+    batch = BATCH | {"teacher_image": UNLABELED}
+    batch = {key: batch[key] for key in method.batch_keys}
+    result = method.compute_losses(Student(), None, batch)
+    if temperature == -1:
+        targets = smooth(TEACHER_LOGITS.argmax(axis=1))
+    else:
+        targets = softmax(TEACHER_LOGITS / temperature, axis=1)
+    expected = mean_cross_entropy(targets, UNLABELED, BATCH["unlabeled_weight"])
+    ours = float(result.terms["ext/loss"].mean())
+    assert ours == pytest.approx(expected, rel=1e-5)
+    assert "unl/acc_to_dump" not in result.metrics
+    assert teacher.calls == [([6, 4], False)]
+
+
+def test_a_sure_teacher_in_the_step_gives_hard_labels():
+    class Sure(Teacher):
+        def __call__(self, images, training):
+            return 1000 * tf.one_hot(BATCH["unlabeled_label"], 4)
+
+    soft, hard = (
+        methods.NoisyStudent(0.0, 1.0, temperature, Sure())
+        .compute_losses(Student(), None, BATCH | {"teacher_image": UNLABELED})
+        .terms["ext/loss"]
+        .mean()
+        for temperature in (1.0, -1.0)
+    )
+    assert float(soft) == pytest.approx(float(hard), rel=1e-6)
+
+
+def test_masked_labels_weigh_nothing():
+    batch = BATCH | {"label_weight": np.array([1, 0, 1], np.float32)}
+    result = methods.Supervised(0.1).compute_losses(Student(), None, batch)
+    expected = mean_cross_entropy(
+        smooth(BATCH["label"]), IMAGES, batch["label_weight"]
+    )
+    ours = float(result.terms["lab/loss"].mean())
+    assert ours == pytest.approx(expected, rel=1e-5)

@@ -76,8 +76,11 @@ def test_moving_statistics_are_the_mean_over_replicas(two_replicas):
     outputs = on_replicas(two_replicas, layer, parts)[0]
     means = [part.mean(axis=(0, 1, 2)) for part in parts]
     np.testing.assert_allclose(
-        layer.moving_mean.value.values[0], 0.1 * np.mean(means, 0), rtol=1e-4
+        layer.moving_mean.value.values[1], 0.1 * means[1], rtol=1e-4
     )
+    two_replicas.run(tf.function(lambda: batch_norm.share_statistics(layer)))
+    for copy in layer.moving_mean.value.values:
+        np.testing.assert_allclose(copy, 0.1 * np.mean(means, 0), rtol=1e-4)
     # Each replica is normalised with its own statistics.
     for output in outputs:
         np.testing.assert_allclose(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,13 +9,23 @@ from noisy_student import methods
 from noisy_student.config import ModelConfig
 from noisy_student.methods import losses
 from noisy_student.models import efficientnet
-from noisy_student.training import averaging, optimizers, step
+from noisy_student.training import averaging, loop, optimizers, step
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
 LABELS = GENERATOR.integers(0, 3, 8)
 SETTINGS = step.StepSettings(weight_decay=1e-3, moving_average_decay=0.9)
 UNLABELED = GENERATOR.dirichlet(np.ones(3), 8).astype(np.float32)
+
+
+SMALL = ModelConfig(
+    "efficientnet-b0",
+    num_classes=3,
+    input_image_size=16,
+    width_coefficient=0.25,
+    depth_coefficient=0.34,
+    small_image_model=True,
+)
 
 
 def dense_model(seed=0):
@@ -46,10 +58,11 @@ def train(strategy, num_steps):
         averaging.start(average, student)
         optimizer = optimizers.rmsprop(0.01)
         optimizer.build(student.trainable_variables)
-        loop = step.make_train_loop(
+        replica_step = step.Step(
             methods.Supervised(0.1), student, average, optimizer, SETTINGS
         )
-        result = loop(batches(strategy), num_steps)
+        train_loop = loop.make_train_loop(replica_step)
+        result = train_loop(batches(strategy), num_steps)
     return student, average, optimizer, result.metrics
 
 
@@ -124,11 +137,11 @@ def train_student(strategy, num_steps):
         student, average = dense_model(), dense_model()
         optimizer = optimizers.rmsprop(0.01)
         optimizer.build(student.trainable_variables)
-        loop = step.make_train_loop(
-            method, student, average, optimizer, SETTINGS
+        train_loop = loop.make_train_loop(
+            step.Step(method, student, average, optimizer, SETTINGS)
         )
         batches = strategy.experimental_distribute_dataset(dataset)
-        result = loop(iter(batches), num_steps)
+        result = train_loop(iter(batches), num_steps)
     return student, result.metrics
 
 
@@ -149,16 +162,7 @@ def test_metrics_are_means_over_the_steps_of_a_call():
 
 
 def noisy_student_gradients(method, batch):
-    model = efficientnet.build_model(
-        ModelConfig(
-            "efficientnet-b0",
-            num_classes=3,
-            input_image_size=16,
-            width_coefficient=0.25,
-            depth_coefficient=0.34,
-            small_image_model=True,
-        )
-    )
+    model = efficientnet.build_model(SMALL)
     probabilities = tf.constant(batch["unlabeled_probabilities"])
     with tf.GradientTape() as tape:
         tape.watch(probabilities)
@@ -189,3 +193,148 @@ def test_pseudo_labels_teach_the_student_and_get_no_gradient():
     assert teacher is None
     norms = [float(tf.norm(gradient)) for gradient in student]
     assert np.mean(np.array(norms) > 0) > 0.9
+
+
+def small_step(config=SMALL, teacher=None, seed=0):
+    """A step of Noisy Student on EfficientNets."""
+    keras.utils.set_random_seed(seed)
+    student, average = (efficientnet.build_model(config) for _ in range(2))
+    averaging.start(average, student)
+    optimizer = optimizers.rmsprop(0.01)
+    optimizer.build(student.trainable_variables)
+    method = methods.NoisyStudent(0.1, 1.0, 1.0, teacher)
+    return step.Step(method, student, average, optimizer, SETTINGS)
+
+
+def image_batch(num_unlabeled=4):
+    generator = np.random.default_rng(1)
+
+    def images(count):
+        shape = (count, 16, 16, 3)
+        return tf.constant(generator.integers(0, 256, shape, np.uint8))
+
+    probabilities = generator.dirichlet(np.ones(3), num_unlabeled)
+    return {
+        "image": images(2),
+        "label": tf.constant([0, 1]),
+        "label_weight": tf.ones(2),
+        "unlabeled_image": images(num_unlabeled),
+        "unlabeled_label": tf.constant(probabilities.argmax(axis=1)),
+        "unlabeled_probabilities": tf.constant(probabilities, tf.float32),
+        "unlabeled_weight": tf.ones(num_unlabeled),
+        "teacher_image": images(num_unlabeled),
+    }
+
+
+@pytest.mark.parametrize("use_bfloat16", [False, True])
+def test_xla_compiles_the_whole_step(use_bfloat16):
+    """As on a TPU: teacher, student with noise, optimizer and average."""
+    config = dataclasses.replace(SMALL, use_bfloat16=use_bfloat16)
+    compiled = small_step(config, efficientnet.build_model(config))
+    before = [w.numpy() for w in compiled.average.weights]
+    run = tf.function(compiled.whole, jit_compile=True)
+    losses = [float(run(image_batch())["train/loss"]) for _ in range(3)]
+    assert np.isfinite(losses).all() and len(set(losses)) == 3
+    assert int(compiled.optimizer.iterations) == 3
+    moved = [
+        not np.array_equal(old, new)
+        for old, new in zip(before, compiled.average.weights, strict=True)
+    ]
+    assert np.mean(moved) > 0.95
+
+
+def test_xla_computes_the_same():
+    quiet = dataclasses.replace(
+        SMALL, dropout_rate=0.0, stochastic_depth_rate=0.0
+    )
+    plain, compiled = small_step(quiet), small_step(quiet)
+    tf.function(plain.whole)(image_batch())
+    tf.function(compiled.whole, jit_compile=True)(image_batch())
+    for a, b in zip(
+        plain.average.weights, compiled.average.weights, strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_frozen_weights_stay_as_they_are_to_the_bit():
+    trained = small_step(dataclasses.replace(SMALL, fix_layer_num=2))
+    models = (trained.student, trained.average)
+    before = [[w.numpy() for w in model.weights] for model in models]
+    run = tf.function(trained.whole)
+    for _ in range(3):
+        run(image_batch())
+    frozen = ("stem/", "blocks_0/", "blocks_1/")
+    for model, olds in zip(models, before, strict=True):
+        for old, new in zip(olds, model.weights, strict=True):
+            same = np.array_equal(old, new)
+            assert same == new.path.startswith(frozen), new.path
+
+
+def test_the_teacher_is_not_trained():
+    teacher = efficientnet.build_model(SMALL)
+    teacher.trainable = False
+    before = teacher.get_weights()
+    trained = small_step(teacher=teacher)
+    batch = image_batch()
+    # Nothing but the teacher decides the targets, and it has no noise.
+    with tf.GradientTape() as tape:
+        tape.watch(batch["teacher_image"])
+        values = [v.value for v in teacher.weights]
+        tape.watch(values)
+        result = trained.method.compute_losses(trained.student, None, batch)
+        loss = result.terms["ext/loss"].mean()
+    assert not any(g is not None for g in tape.gradient(loss, values))
+    targets = tf.nn.softmax(teacher(batch["teacher_image"], training=False))
+    confidence = tf.reduce_mean(tf.reduce_max(targets, axis=1))
+    assert float(result.metrics["unl/target_prob"]) == pytest.approx(
+        float(confidence), rel=1e-5
+    )
+    tf.function(trained.whole)(batch)
+    for old, new in zip(before, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def nan_from(step_number):
+    """Batches whose images are no numbers from a step on."""
+
+    def at(index):
+        poison = tf.where(index + 1 >= step_number, np.nan, 0.0)
+        return {
+            "image": IMAGES + tf.cast(poison, tf.float32),
+            "label": LABELS,
+            "label_weight": tf.ones(len(LABELS)),
+        }
+
+    return iter(tf.data.Dataset.counter().map(at))
+
+
+def test_the_loop_ends_where_the_loss_is_no_number():
+    student, average = dense_model(), dense_model()
+    optimizer = optimizers.rmsprop(0.01)
+    optimizer.build(student.trainable_variables)
+    train_loop = loop.make_train_loop(
+        step.Step(
+            methods.Supervised(0.1), student, average, optimizer, SETTINGS
+        )
+    )
+    result = train_loop(nan_from(4), 10)
+    assert int(optimizer.iterations) == 4
+    assert np.isnan(result.last["train/loss"]) and not result.stopped
+
+
+def test_the_loop_ends_when_asked():
+    stop = tf.Variable(0.0)
+    student, average = dense_model(), dense_model()
+    optimizer = optimizers.rmsprop(0.01)
+    optimizer.build(student.trainable_variables)
+    train_loop = loop.make_train_loop(
+        step.Step(
+            methods.Supervised(0.1), student, average, optimizer, SETTINGS
+        ),
+        stop,
+    )
+    batches = nan_from(1000)
+    assert not train_loop(batches, 3).stopped
+    stop.assign(1.0)
+    assert train_loop(batches, 3).stopped
+    assert int(optimizer.iterations) == 4

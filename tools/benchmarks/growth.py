@@ -15,7 +15,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.config import ModelConfig
 from noisy_student.methods import supervised
-from noisy_student.training import averaging, optimizers, step
+from noisy_student.training import averaging, loop, optimizers, step
 from tools.benchmarks import turns
 
 _MODELS = [f"efficientnet-b{number}" for number in range(5)]
@@ -51,12 +51,11 @@ def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
     averaging.start(average, student)
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
-    train_loop = step.make_train_loop(
-        supervised.Supervised(0.1),
-        student,
-        average,
-        optimizer,
-        step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999),
+    settings = step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999)
+    train_loop = loop.make_train_loop(
+        step.Step(
+            supervised.Supervised(0.1), student, average, optimizer, settings
+        )
     )
     images, labels = images_and_labels(models.input_side(config), batch_size)
     weights = tf.ones(batch_size)

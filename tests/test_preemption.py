@@ -1,0 +1,50 @@
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from noisy_student import preemption
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_work_stops_at_once():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(preemption.Preempted) as caught, preemption.watched():
+        terminate()
+        time.sleep(10)
+        raise AssertionError
+    assert caught.value.code == 75
+    assert "the same command goes on" in caught.value.message
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_held_work_is_told_and_goes_on():
+    told = threading.Event()
+    done = []
+    with pytest.raises(preemption.Preempted), preemption.watched():
+        with preemption.held(told.set):
+            assert not preemption.is_requested()
+            terminate()
+            assert told.wait(10)
+            assert preemption.is_requested()
+            done.append("saved")
+        done.append("too far")
+    assert done == ["saved"]
+
+
+def test_what_begins_after_the_signal_is_told_too():
+    calls = []
+    assert "inner" in calls
+
+
+def test_the_next_work_begins_anew():
+    with pytest.raises(preemption.Preempted), preemption.watched():
+        terminate()
+        time.sleep(10)
+    with preemption.watched():
+        assert not preemption.is_requested()

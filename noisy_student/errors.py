@@ -1,6 +1,10 @@
 """The errors that people can mend and that show once the work began."""
 
 import pathlib
+import re
+
+# What its messages say of graphs and operations, around the cause.
+_OF_TENSORFLOW = re.compile(r"\{\{.*?\}\}|\[Op:.*?\].*", re.DOTALL)
 
 
 class InputError(ValueError):
@@ -17,7 +21,8 @@ class WorkerLostError(RuntimeError):
 
 def disk_error(path: pathlib.Path, error: Exception) -> InputError:
     """What to say of a file that could not be written."""
+    reason = _OF_TENSORFLOW.sub("", str(error)).strip()
     return InputError(
-        f"{path} cannot be written: {error}. Make room or name another "
+        f"{path} cannot be written: {reason}. Make room or name another "
         "directory, and run the same command again."
     )

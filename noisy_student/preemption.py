@@ -42,7 +42,6 @@ def watched() -> Iterator[None]:
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    _state.requested = False
     thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
     thread.start()
     handler = signal.signal(signal.SIGTERM, _handle)
@@ -50,6 +49,7 @@ def watched() -> Iterator[None]:
     try:
         yield
     finally:
+        _state.requested = False
         signal.set_wakeup_fd(wakeup)
         signal.signal(signal.SIGTERM, handler)
         os.close(writer)  # ends the thread

@@ -28,12 +28,12 @@ TINY = [
 ]
 
 
-def run(*arguments, script="main.py", timeout=240):
+def run(*arguments, script="main.py", timeout=240, **environment):
     return subprocess.run(
         [sys.executable, script, *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
     )

@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from noisy_student import models
+from noisy_student.config import ModelConfig
 from tests.scripts import TINY, run
 
 CASES = [
@@ -29,7 +31,25 @@ CASES = [
         "tfds_data_dir /none does not exist",
     ),
     (["surplus"], "unknown arguments surplus"),
+    (["--accumulation_steps=3"], "1 replicas x 3 accumulation_steps; got 10"),
+    (["--label_data_sample_prob=0"], "must be in (0, 1]; got 0.0"),
+    (["--use_tpu"], "There is no TPU 'local'"),
+    (["--tpu=grpc://localhost:1"], "There is no TPU 'grpc://localhost:1'"),
+    (["--use_tpu", "--distribution=mirrored"], "leave one of them out"),
+    (["--distribution=multi_worker"], "TF_CONFIG is not set"),
+    (["--init_model_path=/none"], "/none is neither a .keras file"),
+    (["--teacher_model_path=/none"], "is for mode=train"),
+    (
+        ["--mode=train", "--teacher_model_path=/none"],
+        "/none is neither a .keras file",
+    ),
+    (
+        ["--mode=train", "--method=supervised", "--train_last_step_num=99"],
+        "train_last_step_num=99 is more than the schedule's 6 steps",
+    ),
 ]
+
+BROKEN_CLUSTER = '{"cluster": {"worker": ["a:1", "b"]}, "task": {}}'
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +101,49 @@ def test_help_lists_every_flag_with_its_text():
     for flag in ("--model_dir", "--randaug_mag", "--num_iterations"):
         assert flag in text
     assert "a teacher's probabilities" in text.replace("\n    ", " ")
+
+
+def test_a_broken_cluster_is_refused(tmp_path):
+    process = run(
+        *TINY, f"--model_dir={tmp_path}/run", TF_CONFIG=BROKEN_CLUSTER
+    )
+    assert process.returncode == 2
+    assert "TF_CONFIG has the address 'b'" in process.stderr
+
+
+def test_models_that_do_not_fit_are_refused(tmp_path):
+    """Given weights, or a teacher, of other classes than the task's."""
+    config = ModelConfig(
+        "efficientnet-b0",
+        num_classes=3,
+        input_image_size=8,
+        width_coefficient=0.1,
+        depth_coefficient=0.1,
+        small_image_model=True,
+    )
+    models.save_model(models.build_model(config), tmp_path / "other.keras")
+    for flags, complaint in (
+        (
+            [
+                "--method=supervised",
+                f"--init_model_path={tmp_path}/other.keras",
+            ],
+            "of another shape: head/dense/kernel is (128, 3)",
+        ),
+        (
+            [f"--teacher_model_path={tmp_path}/other.keras"],
+            "knows 3 classes, and the student's task has 10",
+        ),
+        (
+            [
+                f"--teacher_model_path={tmp_path}/other.keras",
+                "--teacher_model_name=efficientnet-b7",
+            ],
+            "is a efficientnet_b0; got teacher_model_name=efficientnet-b7",
+        ),
+    ):
+        model_dir = tmp_path / "run"
+        process = run(*TINY, "--mode=train", *flags, f"--model_dir={model_dir}")
+        assert process.returncode == 2, process.stderr
+        assert complaint in process.stderr
+        assert not model_dir.exists()

@@ -38,8 +38,16 @@ def test_held_work_is_told_and_goes_on():
 
 
 def test_what_begins_after_the_signal_is_told_too():
-    calls = []
-    assert "inner" in calls
+    told = threading.Event()
+    with (
+        pytest.raises(preemption.Preempted),
+        preemption.watched(),
+        preemption.held(lambda: None),
+    ):
+        terminate()
+        assert preemption.is_requested()
+        with preemption.held(told.set):
+            assert told.is_set()
 
 
 def test_the_next_work_begins_anew():

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,11 @@ from noisy_student.errors import WorkerLostError
 from noisy_student.training import cluster
 
 _CONNECT_SECONDS = 10
+# What TensorFlow says when a process does not answer any more.
+_LOST_WORKER = re.compile(
+    r".*(Collective ops is aborted|unhealthy|heartbeat|Connection reset|"
+    r"Socket closed|failed to connect).*"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +87,13 @@ class Devices:
         try:
             yield
         except tf.errors.OpError as error:
-            if self.num_workers == 1:
+            found = _LOST_WORKER.search(error.message)
+            if self.num_workers == 1 or not found:
                 raise
-            reason = error.message.strip().split("\n")[0]
             raise WorkerLostError(
                 f"Worker {self.worker} of {self.num_workers} has lost another "
-                f"one ({reason}). Start the same command on all of them: the "
-                "run goes on from its newest checkpoint."
+                f"one ({found[0].strip()}). Start the same command on all of "
+                "them: the run goes on from its newest checkpoint."
             ) from error
 
     def wait_for_all(self) -> None:

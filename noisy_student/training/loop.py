@@ -59,22 +59,21 @@ def make_train_loop(
         metrics = strategy.run(on_replica, args=(next(iterator), asked))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None)
 
-    @tf.function  # these two are traced once, though called twice
-    def part(iterator: Iterator) -> tf.Tensor:
-        return run(replica_step.part, iterator)
-
     @tf.function
+    def one_pass(iterator: Iterator) -> tf.Tensor:
+        whole = parts == 1
+        return run(replica_step.whole if whole else replica_step.part, iterator)
+
     def one_step(iterator: Iterator) -> tf.Tensor:
         if parts == 1:
-            metrics = run(replica_step.whole, iterator)
+            metrics = one_pass(iterator)
         else:
-            metrics = part(iterator)
-            for _ in tf.range(parts - 1):
-                metrics += part(iterator)
+            metrics = tf.zeros([len(names)])
+            for _ in tf.range(parts):
+                metrics += one_pass(iterator)
             metrics /= parts
             strategy.run(replica_step.end)
-        finished = replica_step.optimizer.iterations.value
-        replica_step.method.after_step(finished)
+        replica_step.method.after_step(replica_step.optimizer.iterations.value)
         return metrics
 
     def goes_on(metrics: tf.Tensor) -> tf.Tensor:
@@ -83,14 +82,18 @@ def make_train_loop(
 
     @tf.function
     def train_loop(iterator: Iterator, num_steps: tf.Tensor):
-        last = one_step(iterator)
-        total, done = last, 1
-        while done < num_steps and goes_on(last):
+        last = total = tf.zeros([len(names)])
+        done = 0
+        # Every step is in the loop: what a compiler makes of one outside of
+        # it would differ in the last bits.
+        while done < num_steps and (done == 0 or goes_on(last)):
             last = one_step(iterator)
             total, done = total + last, done + 1
         return total / tf.cast(done, tf.float32), last
 
     def call(iterator: Iterator, num_steps: int) -> LoopResult:
+        if not names:
+            one_pass.get_concrete_function(iterator)
         means, last = (
             dict(zip(names, values.numpy().tolist(), strict=True))
             for values in train_loop(iterator, tf.constant(num_steps))

@@ -23,17 +23,25 @@ class Summaries:
     """
 
     def __init__(self, directory: pathlib.Path, enabled: bool = True) -> None:
+        self._directory = directory
         if enabled:
             self._writer = tf.summary.create_file_writer(str(directory))
         else:
             self._writer = tf.summary.create_noop_writer()
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
-        """Writes scalars of one step."""
-        with self._writer.as_default(step):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
+        """Writes scalars of one step.
+
+        Raises:
+            InputError: the disk has no room, or the like.
+        """
+        try:
+            with self._writer.as_default(step):
+                for name, value in scalars.items():
+                    tf.summary.scalar(name, value)
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            raise disk_error(self._directory, error) from error
 
     def write_accuracy(self, step: int, accuracy: evaluation.Accuracy) -> None:
         """Writes an evaluation's scalars."""

@@ -1,17 +1,28 @@
+import dataclasses
 import json
+import os
+import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import methods, models
+from noisy_student import evaluation, methods, models, preemption
 from noisy_student.config import (
     ModelConfig,
     RunConfig,
     TrainConfig,
 )
 from noisy_student.models import efficientnet
-from noisy_student.training import distribution, summaries, trainer
+from noisy_student.training import (
+    distribution,
+    state,
+    summaries,
+    trainer,
+)
+from tests.models.small import SMALL
 
 MODEL = ModelConfig(
     "efficientnet-b0",
@@ -201,3 +212,157 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoints").exists() or not list(
         (tmp_path / "checkpoints").glob("*.index")
     )
+
+
+def test_a_gradient_that_is_no_number_is_not_saved(tmp_path, monkeypatch):
+    """The loss may be a number when the weights are none any more."""
+    keep = trainer._Trainer._save
+
+    def poisoned(self, to):
+        if self.step == 20:
+            self.state.student.weights[0].assign(
+                np.nan * self.state.student.weights[0]
+            )
+        keep(self, to)
+
+    monkeypatch.setattr(trainer._Trainer, "_save", poisoned)
+    with pytest.raises(FloatingPointError, match="at step 20, which is not"):
+        run(tmp_path)
+    names = sorted(p.name for p in (tmp_path / "checkpoints").glob("*.index"))
+    assert names == ["ckpt-10.index"]
+
+
+def test_the_best_evaluation_is_kept_apart(tmp_path, monkeypatch):
+    accuracies = iter([0.25, 0.75, 0.5])
+    monkeypatch.setattr(
+        evaluation,
+        "evaluate",
+        lambda *_, **__: evaluation.Accuracy(next(accuracies), 1.0, 20),
+    )
+    run(tmp_path, steps_per_eval=10, keep_checkpoint_max=1)
+    kept = sorted(path.name for path in (tmp_path / "best").iterdir())
+    assert kept == [
+        "ckpt-20.data-00000-of-00001",
+        "ckpt-20.index",
+        "model.keras",
+    ]
+    best, last = (
+        models.load_model(path / "model.keras").get_weights()
+        for path in (tmp_path / "best", tmp_path)
+    )
+    assert not np.array_equal(best[0], last[0])
+
+
+def test_a_damaged_checkpoint_costs_its_steps_alone(finished, tmp_path, caplog):
+    whole, metrics = finished
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run/model.keras").unlink()
+    data = tmp_path / "run/checkpoints/ckpt-30.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:1000])
+    resumed = run(tmp_path / "run")
+    assert "ckpt-30 cannot be read" in caplog.text
+    assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
+
+
+class Signal:
+    """Sends SIGTERM in the midst of the training loop, at a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, batch):
+        def send(step):
+            if step == self.step:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.5)  # so that it is heard before the step ends
+            return np.int64(0)
+
+        zero = tf.numpy_function(send, [batch["step"]], tf.int64)
+        return batch_at(batch["step"] + zero)
+
+
+def test_sigterm_saves_at_the_next_step(finished, tmp_path):
+    _, metrics = finished
+    images = make_images()
+    interrupted = dataclasses.replace(
+        images,
+        batches=lambda _, start: (
+            tf.data.Dataset.counter(start)
+            .map(lambda step: {"step": step})
+            .map(Signal(13))
+            .map(
+                lambda batch: {
+                    k: tf.ensure_shape(v, s)
+                    for (k, v), s in zip(
+                        batch.items(),
+                        [(BATCH, 8, 8, 3), (BATCH,), (BATCH,)],
+                        strict=True,
+                    )
+                }
+            )
+        ),
+    )
+    options = settings(tmp_path, 30, iterations_per_loop=100)
+    method = methods.Supervised(0.0)
+    with pytest.raises(preemption.Preempted) as caught, preemption.watched():
+        trainer.train(options, method, interrupted, DEVICES)
+    names = [path.stem for path in (tmp_path / "checkpoints").glob("*.index")]
+    [step] = [int(name[5:]) for name in names if name != "ckpt-10"]
+    assert 10 < step < 20
+    assert f"at step {step}, which is saved" in caught.value.message
+    resumed = trainer.train(options, method, images, DEVICES)
+    assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
+
+
+def started(directory, **train):
+    """The student and average of a run before its first step."""
+    options = settings(directory, 10)
+    options = dataclasses.replace(
+        options, train=dataclasses.replace(options.train, **train)
+    )
+    made = state.TrainingState(options, methods.Supervised(0.0), 16, DEVICES)
+    made.start()
+    return made
+
+
+def test_a_run_starts_from_given_weights(finished, tmp_path):
+    whole, _ = finished
+    truth = models.load_model(whole / "model.keras").get_weights()
+    for path in (whole, whole / "model.keras"):  # a directory or the file
+        made = started(tmp_path, init_model_path=str(path))
+        assert made.step == 0
+        for model in (made.student, made.average):
+            for ours, theirs in zip(model.get_weights(), truth, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_checkpoint_comes_before_given_weights(finished, tmp_path):
+    whole, _ = finished
+    shutil.copytree(whole / "checkpoints", tmp_path / "checkpoints")
+    made = started(tmp_path, init_model_path="/none")
+    assert made.step == 30
+
+
+def test_a_run_starts_from_the_originals_checkpoint(fixtures, tmp_path):
+    path = str(fixtures / "svhn_small/model.ckpt")
+    made = state.TrainingState(
+        dataclasses.replace(
+            settings(tmp_path, 10),
+            model=SMALL,
+            train=TrainConfig("supervised", init_model_path=path),
+        ),
+        methods.Supervised(0.0),
+        16,
+        DEVICES,
+    )
+    made.start()
+    images = np.load(fixtures / "svhn_small/images.npy")
+    truth = np.load(fixtures / "svhn_small/logits_ema.npy")
+    for model in (made.student, made.average):
+        np.testing.assert_allclose(model(images), truth, atol=1e-4)
+
+
+def test_fresh_weights_are_the_seeds(tmp_path):
+    made = started(tmp_path)
+    for a, b in zip(made.student.weights, made.average.weights, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,115 @@
+"""Training as users start it: teachers in the step, fine-tuning, workers."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from noisy_student import models
+from tests import workers
+from tests.scripts import ROOT, TINY, run
+
+TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
+SUPERVISED = [*TRAIN, "--method=supervised"]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("teacher") / "run"
+    process = run(*SUPERVISED, f"--model_dir={directory}")
+    assert process.returncode == 0, process.stderr
+    return directory
+
+
+def last_metrics(directory):
+    lines = (directory / "metrics.jsonl").read_text().strip().split("\n")
+    return json.loads(lines[-1])
+
+
+def test_a_teacher_labels_in_the_step(teacher, tmp_path):
+    """No records are needed, and the resolutions may differ."""
+    process = run(
+        *TRAIN,
+        "--input_image_size=16",
+        f"--teacher_model_path={teacher}",
+        "--accumulation_steps=2",
+        "--label_data_sample_prob=0.5",
+        f"--model_dir={tmp_path}",
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["step"] == 6
+
+
+def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
+    process = run(
+        *SUPERVISED,
+        "--input_image_size=12",
+        f"--init_model_path={teacher}",
+        "--train_last_step_num=2",
+        "--fix_layer_num=1",
+        "--remove_aug",
+        "--steps_per_eval=1",
+        f"--model_dir={tmp_path}",
+    )
+    assert process.returncode == 0, process.stderr
+    assert last_metrics(tmp_path)["step"] == 2
+    model = models.load_model(tmp_path / "model.keras")
+    assert model.input_shape == (None, 12, 12, 3)
+    given = models.load_model(teacher / "model.keras")
+    for layer, same in (("stem", True), ("blocks_0", True), ("logits", False)):
+        pairs = zip(
+            model.get_layer(layer).get_weights(),
+            given.get_layer(layer).get_weights(),
+            strict=True,
+        )
+        assert all(np.array_equal(a, b) for a, b in pairs) == same, layer
+    assert (tmp_path / "best/model.keras").is_file()
+
+
+def test_sigterm_saves_and_ends_with_75(teacher, tmp_path):
+    command = [
+        sys.executable,
+        "main.py",
+        *SUPERVISED,
+        "--train_steps=100000",
+        f"--model_dir={tmp_path}",
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/ckpt-*.index")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    [step] = re.findall(r"Stopped by SIGTERM at step (\d+), which", errors)
+    assert (tmp_path / f"checkpoints/ckpt-{step}.index").is_file()
+    assert "Traceback" not in errors
+
+
+def test_two_workers_train_together(tmp_path):
+    flags = [*TINY, "--num_iterations=1", f"--model_dir={tmp_path}"]
+    codes, outputs, errors = workers.run("main.py", *flags)
+    assert codes == [0, 0], errors
+    # The chief alone speaks and writes; both have predicted.
+    assert outputs[0].startswith("generation") and not outputs[1]
+    assert "train student 1" not in errors[1]
+    assert "predict shard 1/2" in errors[0]
+    assert "predict shard 2/2" in errors[1]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [row["role"] for row in results["generations"]] == [
+        "teacher",
+        "student",
+    ]
+    assert last_metrics(tmp_path / "generation_01")["step"] == 6
+    # Both go on together, too, and refuse to with other flags.
+    codes, _, errors = workers.run("main.py", *flags, "--weight_decay=1")
+    assert set(codes) <= {2, 75} and 2 in codes
+    assert "holds another experiment" in "".join(errors)

@@ -36,7 +36,7 @@ def worker_lost(folder: pathlib.Path) -> Report:
         seconds.append(took)
         lines.append(Line(f"lost {name}", line.seen, line.ok))
         again = _start_again(run, environments)
-        lines.append(Line(f"lost {name}: both again", again.seen, again.ok))
+        lines.append(Line("... both started again", again.seen, again.ok))
     return Report(lines, {"worker_lost_seconds": worst(seconds)})
 
 

@@ -58,18 +58,18 @@ def truncated(folder: pathlib.Path) -> Report:
 
 
 def disk_full(folder: pathlib.Path) -> Report:
-    """Lets the disk fill up with checkpoints, and then makes room."""
+    """Lets the disk fill up, first with checkpoints, and makes room again."""
     whole = _whole(folder)
     last = traces.checkpoint(whole.directory, _STEPS)
     size = last.with_name(f"{last.name}.{_DATA}").stat().st_size
     try:
         # A few checkpoints fit, but not as many as are kept.
         with _disk(folder / "disk", 7 * size // 2) as disk:
-            run = Run(disk / "run", _STEPS)
-            lines = [_fill(run)]
-            _mount("remount,size=64m", disk)
-            done = "disk full: made room"
-            lines.append(Line(done, *run.compare(run.finish(), whole)))
+            lines = _fill_by_saving(Run(disk / "saving", _STEPS), whole, disk)
+            # Checkpoints so rare that a page of events is full before.
+            every = f"--save_checkpoints_steps={_STEPS // 2}"
+            run = Run(disk / "logging", _STEPS, (every,))
+            lines += _fill_while_logging(run, whole, disk)
     except PermissionError as error:
         lines = [Line("disk full", f"no disk to fill: {error}", None)]
         return Report(lines, {"disk_full": None})
@@ -134,7 +134,7 @@ def _after_stop(run: Run, life: Life, whole: Run) -> Line:
         f"{'the same' if joined else 'ANOTHER'} curve"
     )
     ok = joined and run.last_step() == _STEPS and life.code == 0
-    return Line("SIGTERM: started again", seen, ok and life.goes_on())
+    return Line("... started again", seen, ok and life.goes_on())
 
 
 def _whole(folder: pathlib.Path) -> Run:
@@ -157,22 +157,42 @@ def _cut(prefix: pathlib.Path, suffix: str) -> None:
         file.truncate(path.stat().st_size // 2)
 
 
-def _fill(run: Run) -> Line:
-    """Trains until the disk is full."""
+def _fill_by_saving(run: Run, whole: Run, disk: pathlib.Path) -> list[Line]:
+    """Trains until the disk is full of checkpoints."""
     with run.life() as life:
         life.end(run.start())
+    line = _when_full("disk full, saving", run, life)
+    _mount("remount,size=64m", disk)
+    return [line, Line("... made room", *run.compare(run.finish(), whole))]
+
+
+def _fill_while_logging(run: Run, whole: Run, disk: pathlib.Path) -> list[Line]:
+    """Fills the disk after a checkpoint, long before the next."""
+    filler = disk / "filler"
+    with run.life() as life:
+        process = run.start()
+        process.wait_until(lambda: traces.last_saved(run.directory) > 0)
+        with contextlib.suppress(OSError), open(filler, "wb", 0) as file:
+            while file.write(bytes(2**12)):
+                pass
+        life.end(process)
+    line = _when_full("disk full, logging", run, life)
+    filler.unlink()
+    return [line, Line("... made room", *run.compare(run.finish(), whole))]
+
+
+def _when_full(done: str, run: Run, life: Life) -> Line:
+    """One error that names a path, and checkpoints that can be read."""
     steps = traces.saved_steps(run.directory)
     readable = all(
         traces.is_whole(traces.checkpoint(run.directory, step))
         for step in steps
     )
-    error = (
-        error_line(life.stderr) or f"no error line but {life.stderr[-500:]!r}"
-    )
+    error = error_line(life.stderr) or f"NO ERROR LINE {life.stderr[-50:]!r}"
     state = "readable" if readable else "UNREADABLE"
-    seen = f"code {life.code}, {state} {steps}, {error}"
     ok = life.code == _INPUT_ERROR and f"error: {run.directory}/" in error
-    return Line("disk full", seen, ok and bool(steps) and readable)
+    seen = f"code {life.code}, {state} {steps}, {error}"
+    return Line(done, seen, ok and bool(steps) and readable)
 
 
 @contextlib.contextmanager
@@ -183,7 +203,8 @@ def _disk(directory: pathlib.Path, size: int) -> Iterator[pathlib.Path]:
     try:
         yield directory
     finally:
-        subprocess.run(["umount", str(directory)], check=True)
+        # Lazily: where something went wrong, a process may still be there.
+        subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
 def _mount(options: str, directory: pathlib.Path) -> None:

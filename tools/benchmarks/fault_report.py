@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-_WIDTH = 110
+_WIDTH = 160
 
 
 @dataclasses.dataclass(frozen=True)

@@ -190,7 +190,7 @@ def _when_full(done: str, run: Run, life: Life) -> Line:
     )
     error = error_line(life.stderr) or f"NO ERROR LINE {life.stderr[-50:]!r}"
     state = "readable" if readable else "UNREADABLE"
-    ok = life.code == _INPUT_ERROR and f"error: {run.directory}/" in error
+    ok = life.code == _INPUT_ERROR and f"error: {run.directory}" in error
     seen = f"code {life.code}, {state} {steps}, {error}"
     return Line(done, seen, ok and bool(steps) and readable)
 

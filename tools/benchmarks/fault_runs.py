@@ -1,0 +1,244 @@
+"""Runs of main.py to interrupt, as one starts and restarts them.
+
+Starts and watches processes; `traces.py` reads what they leave. What is done
+to them, and what is asked of them then, is in `faults.py`.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from tools.benchmarks import recipe, traces
+
+# Steps between checkpoints, and between logged losses: with both alike, a
+# resumed run logs the means over the same steps as an uninterrupted one.
+INTERVAL = 10
+
+PREEMPTED = 75  # the exit code of a process that goes on when restarted
+
+LIMIT_SECONDS = 900.0
+_POLL_SECONDS = 0.001
+
+_TINY = (
+    "--mode=train",
+    "--method=supervised",
+    "--task_name=digits",
+    "--input_image_size=8",
+    "--width_coefficient=0.1",
+    "--depth_coefficient=0.1",
+    "--train_batch_size=10",
+    "--warmup_epochs=0",
+    "--moving_average_decay=0.9",
+    f"--save_checkpoints_steps={INTERVAL}",
+    f"--iterations_per_loop={INTERVAL}",
+)
+
+
+class Process:
+    """One process of main.py.
+
+    Args:
+        arguments: of the command line.
+        environment: variables beside this process' own.
+    """
+
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        # A file, because a pipe that nobody reads would fill up.
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        self.started = time.time()
+        self._popen = subprocess.Popen(
+            [sys.executable, "main.py", *arguments],
+            cwd=recipe.ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=self._output,
+            env={**os.environ, **(environment or {})},
+        )
+
+    def has_ended(self) -> bool:
+        """Whether it has."""
+        return self._popen.poll() is not None
+
+    def wait_until(self, condition: Callable[[], bool]) -> bool:
+        """Looks all the time; False if the process ends before."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while not condition():
+            if self.has_ended():
+                return False
+            if time.monotonic() > end:
+                self.kill()
+                raise TimeoutError(f"Nothing came of it: {self.stderr()}")
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def sleep(self, seconds: float) -> bool:
+        """Waits so long; False if the process ends before."""
+        end = time.monotonic() + seconds
+        return self.wait_until(lambda: time.monotonic() >= end)
+
+    def kill(self) -> None:
+        """Kills it with -9."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def terminate(self) -> None:
+        """Sends SIGTERM."""
+        self._popen.terminate()
+
+    def finish(self, limit: float = LIMIT_SECONDS) -> int | None:
+        """Waits for the exit code; kills after the limit, which is None."""
+        try:
+            return self._popen.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    def stderr(self) -> str:
+        """What it wrote there; once it has ended."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def error(self) -> str | None:
+        """See `error_line`."""
+        return error_line(self.stderr())
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A command, which trains for some steps in a directory of its own."""
+
+    directory: pathlib.Path
+    num_steps: int
+    arguments: tuple[str, ...] = ()
+
+    def start(self, environment: Mapping[str, str] | None = None) -> Process:
+        """Gives the command."""
+        arguments = [
+            *_TINY,
+            f"--train_steps={self.num_steps}",
+            f"--model_dir={self.directory}",
+            *self.arguments,
+        ]
+        return Process(arguments, environment)
+
+    def train(self) -> float:
+        """Trains undisturbed; returns the seconds to the first checkpoint.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        process = self.start()
+        process.wait_until(lambda: traces.last_saved(self.directory) > 0)
+        seconds = time.time() - process.started
+        if process.finish() != 0:
+            raise RuntimeError(process.stderr())
+        return seconds
+
+    def finish(self) -> "Life":
+        """Gives the command and waits for its end, which should be good."""
+        with self.life() as life:
+            life.end(self.start())
+        if life.code != 0:
+            print(life.stderr, file=sys.stderr)
+        return life
+
+    @contextlib.contextmanager
+    def life(self) -> Iterator["Life"]:
+        """What the processes that run inside find and log."""
+        life = Life(traces.newest_whole(self.directory))
+        before = set(traces.event_files(self.directory))
+        yield life
+        files = set(traces.event_files(self.directory)) - before
+        steps = [step for file in files for step, _ in traces.losses(file)]
+        life.first_logged = min(steps, default=None)
+        life.last_logged = max(steps, default=None)
+
+    def last_step(self) -> int | None:
+        """Of the last evaluation."""
+        path = self.directory / "metrics.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return json.loads(lines[-1])["step"] if lines else None
+
+    def curve(self) -> traces.Curve:
+        """All losses that were logged, some steps perhaps several times."""
+        files = traces.event_files(self.directory)
+        return [point for file in files for point in traces.losses(file)]
+
+    def ends_as(self, whole: "Run") -> bool:
+        """Whether step count and final weights are those of another run."""
+        return self.last_step() == whole.num_steps and traces.same_weights(
+            self.directory, whole.directory
+        )
+
+    def compare(self, life: "Life", whole: "Run") -> tuple[str, bool]:
+        """In words and whether a life went on and ended as another run."""
+        same = self.ends_as(whole)
+        seen = (
+            f"{life}, ended at {self.last_step()} of {self.num_steps} with "
+            f"{'the same' if same else 'OTHER'} weights"
+        )
+        went_on = life.newest is not None and life.first_logged is not None
+        return seen, life.code == 0 and same and went_on and life.goes_on()
+
+
+@dataclasses.dataclass
+class Life:
+    """What one process found, and what it did.
+
+    Attributes:
+        newest: step of the whole checkpoint that it found, if any.
+        first_logged: the first step whose loss it logged, if any.
+        last_logged: the last one.
+        code: its exit code.
+        stderr: what it wrote there.
+        killed: whether it lived until it was killed.
+        half_saved: whether it then left a checkpoint without its index.
+    """
+
+    newest: int | None
+    first_logged: int | None = None
+    last_logged: int | None = None
+    code: int | None = None
+    stderr: str = ""
+    killed: bool = False
+    half_saved: bool = False
+
+    def end(self, process: Process) -> None:
+        """Waits for its process."""
+        self.code = process.finish()
+        self.stderr = process.stderr()
+
+    def goes_on(self) -> bool:
+        """Whether it began at the checkpoint that it found."""
+        start = self.newest or 0
+        first = self.first_logged
+        return first is None or start < first <= start + INTERVAL
+
+    def is_fresh_start(self) -> bool:
+        """Whether it took steps again that a checkpoint had kept."""
+        found, first = self.newest, self.first_logged
+        return found is not None and first is not None and first <= found
+
+    def __str__(self) -> str:
+        found = "nothing" if self.newest is None else self.newest
+        logged = "nothing"
+        if self.first_logged is not None:
+            logged = f"{self.first_logged}-{self.last_logged}"
+        half = ", left half a checkpoint" if self.half_saved else ""
+        return f"found {found}, logged {logged}{half}"
+
+
+def error_line(stderr: str) -> str | None:
+    """The one line that tells of an error; None if there is not just one."""
+    errors = [line for line in stderr.splitlines() if line.startswith("error:")]
+    if len(errors) != 1 or "Traceback" in stderr:
+        return None
+    return errors[0]

@@ -1,0 +1,71 @@
+"""Training in worker processes of one core each.
+
+`loop.py` starts this as a script, a process a worker.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+_SIDE, _BATCH = 32, 64  # of a worker
+_STEPS = 6
+_TURNS = 4
+
+
+def images_per_second(num_workers: int) -> float:
+    """Speed of so many workers together.
+
+    Raises:
+        RuntimeError: a worker failed.
+    """
+    sockets = [
+        socket.create_server(("localhost", 0)) for _ in range(num_workers)
+    ]
+    addresses = [f"localhost:{s.getsockname()[1]}" for s in sockets]
+    for bound in sockets:
+        bound.close()
+    workers = []
+    for index in range(num_workers):
+        task = {"type": "worker", "index": index}
+        config = {"cluster": {"worker": addresses}, "task": task}
+        workers.append(
+            subprocess.Popen(
+                [sys.executable, "-m", __name__, str(index)],
+                env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    ends = [worker.communicate() for worker in workers]
+    if any(worker.returncode for worker in workers):
+        raise RuntimeError(f"A worker has failed: {ends}")
+    return float(ends[0][0])
+
+
+def main(core: int) -> None:
+    """Trains as a worker, on a core; the chief prints images/s."""
+    os.sched_setaffinity(0, {core})
+    # After that, for its threads are as many as the cores then.
+    import statistics
+
+    from noisy_student.config import RunConfig
+    from noisy_student.training import distribution
+    from tools.benchmarks import growth, turns
+
+    devices = distribution.make_devices(RunConfig())
+    config = growth.model_config("efficientnet-b0", _SIDE, small=True)
+    with devices.strategy.scope():
+        run = growth.train_run(config, _BATCH, _STEPS)
+    run()
+    count = _STEPS * _BATCH * devices.num_workers
+    speeds = [turns.images_per_second(run, count) for _ in range(_TURNS)]
+    if devices.is_chief:
+        print(statistics.median(speeds))
+    devices.wait_for_all()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 
-_SIDE, _BATCH = 32, 64  # of a worker
+# The gradients' message is the same for any batch: a small one pays more for
+# it (64 images a worker: 0.79 of twice one worker, where 128 have 0.85).
+_SIDE, _BATCH = 32, 128
 _STEPS = 6
 _TURNS = 4
 

@@ -7,10 +7,12 @@ Training has something to save, and holds the stop until it has.
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 EXIT_CODE = 75  # EX_TEMPFAIL: the same command goes on
+_GRACE_SECONDS = 5.0
 
 
 class Preempted(SystemExit):
@@ -26,6 +28,7 @@ class _State:
 
     def __init__(self) -> None:
         self.requested = False
+        self.ended = threading.Event()
         self.holders = 0
         self.callbacks: list[Callable[[], None]] = []
 
@@ -39,9 +42,12 @@ def watched() -> Iterator[None]:
 
     The handler of Python runs when the main thread comes back from
     TensorFlow, which may take a while; callbacks (see `held`) run at once.
+    Where nothing is held, and it does not come back for some seconds, as it
+    may wait for other workers for hours, the process ends all the same.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
+    _state.ended.clear()
     thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
     thread.start()
     handler = signal.signal(signal.SIGTERM, _handle)
@@ -49,12 +55,13 @@ def watched() -> Iterator[None]:
     try:
         yield
     finally:
-        _state.requested = False
+        _state.ended.set()
         signal.set_wakeup_fd(wakeup)
         signal.signal(signal.SIGTERM, handler)
         os.close(writer)  # ends the thread
         thread.join()
         os.close(reader)
+        _state.requested = False
 
 
 @contextlib.contextmanager
@@ -95,3 +102,6 @@ def _listen(reader: int) -> None:
             _state.requested = True
             for callback in list(_state.callbacks):
                 callback()
+            if not _state.holders and not _state.ended.wait(_GRACE_SECONDS):
+                print(Preempted().message, file=sys.stderr, flush=True)
+                os._exit(EXIT_CODE)

@@ -1,11 +1,14 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from noisy_student import preemption
+from tests.scripts import ROOT
 
 
 def terminate():
@@ -56,3 +59,28 @@ def test_the_next_work_begins_anew():
         time.sleep(10)
     with preemption.watched():
         assert not preemption.is_requested()
+
+
+BLOCKED = """
+import sys, tensorflow as tf
+from noisy_student import preemption
+with preemption.watched():
+    print("ready", flush=True)
+    tf.queue.FIFOQueue(1, tf.int32).dequeue()  # never comes back to Python
+"""
+
+
+def test_a_wait_inside_of_tensorflow_ends_too():
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "the same command goes on" in errors

@@ -148,7 +148,13 @@ def _multi_worker(workers: cluster.Cluster) -> Devices:
             file=sys.stderr,
             flush=True,
         )
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise WorkerLostError(
+            f"Worker {workers.index} of {count} has not met {', '.join(others)}"
+            ". Start the same command on all of them."
+        ) from error
     local = strategy.extended.worker_devices
     return Devices(
         strategy,

@@ -19,13 +19,31 @@ def parse(*arguments):
         return flags.experiment_config()
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+FINE_TUNING = [path for path in RECIPES if "finetune" in path.stem]
+SELF_TRAINING = [path for path in RECIPES if path not in FINE_TUNING]
+
+
+@pytest.mark.parametrize("path", SELF_TRAINING, ids=lambda path: path.stem)
 def test_recipes_are_experiments(path):
     experiment = parse(f"--flagfile={path}", "--model_dir=x")
     assert experiment.mode == "self_train"
     assert experiment.train.method == "noisy_student"
     assert experiment.noise.augment_name == "v1"
     self_training.check_models(experiment)
+
+
+@pytest.mark.parametrize("path", FINE_TUNING, ids=lambda path: path.stem)
+def test_fine_tuning_is_of_the_same_model(path):
+    """Its recipe goes on where the other of its name has ended."""
+    tuning = parse(f"--flagfile={path}", "--model_dir=x")
+    before = path.with_stem(path.stem.removesuffix("_finetune"))
+    trained = parse(f"--flagfile={before}", "--model_dir=x")
+    assert tuning.train.train_last_step_num < trained.train.train_steps
+    assert tuning.noise.remove_aug and tuning.model.fix_layer_num > 0
+    same = dataclasses.replace(tuning.model, fix_layer_num=-1)
+    assert same == trained.model
+    for name in ("base_learning_rate", "final_base_lr", "train_steps"):
+        assert getattr(tuning.train, name) == getattr(trained.train, name)
 
 
 def test_flags_after_the_file_override_it():

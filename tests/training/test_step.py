@@ -22,8 +22,8 @@ SMALL = ModelConfig(
     "efficientnet-b0",
     num_classes=3,
     input_image_size=16,
-    width_coefficient=0.25,
-    depth_coefficient=0.34,
+    width_coefficient=0.1,
+    depth_coefficient=0.1,
     small_image_model=True,
 )
 
@@ -226,10 +226,9 @@ def image_batch(num_unlabeled=4):
     }
 
 
-@pytest.mark.parametrize("use_bfloat16", [False, True])
-def test_xla_compiles_the_whole_step(use_bfloat16):
+def test_xla_compiles_the_whole_step():
     """As on a TPU: teacher, student with noise, optimizer and average."""
-    config = dataclasses.replace(SMALL, use_bfloat16=use_bfloat16)
+    config = dataclasses.replace(SMALL, use_bfloat16=True)
     compiled = small_step(config, efficientnet.build_model(config))
     before = [w.numpy() for w in compiled.average.weights]
     run = tf.function(compiled.whole, jit_compile=True)

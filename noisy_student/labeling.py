@@ -185,6 +185,7 @@ def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
 
     def work() -> None:
         run_directory.write_class_names(output_dir, data.class_names)
+        balance = None
         if settings.runner is not None:
             arguments = settings.beam_args
             beam.run(job, config.data, config.seed, settings.runner, arguments)
@@ -193,8 +194,13 @@ def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
             if settings.only_get_stats:
                 _print_counts(job)
                 return
-            filtering.write_parts(job, data, parts)
-        _print_stats(job)
+            balance = filtering.write_parts(job, data, parts)
+        missing = filtering.missing_parts(job)
+        if missing:
+            _log_missing("written", missing)
+            return
+        stats = filtering.finish(job, balance)
+        print(json.dumps(dataclasses.asdict(stats)))
 
     return work
 
@@ -210,15 +216,6 @@ def _print_counts(job: filtering.FilterJob) -> None:
     values = {name: getattr(balance, name).tolist() for name in names}
     predicted = balance.counts.sum(axis=1).tolist()
     print(json.dumps({"predicted": predicted} | values))
-
-
-def _print_stats(job: filtering.FilterJob) -> None:
-    """The statistics, once all parts are written."""
-    missing = filtering.missing_parts(job)
-    if missing:
-        _log_missing("written", missing)
-        return
-    print(json.dumps(dataclasses.asdict(filtering.finish(job))))
 
 
 def _log_missing(verb: str, parts: list[pseudo_labels.Part]) -> None:

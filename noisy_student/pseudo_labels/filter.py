@@ -64,8 +64,7 @@ def filter_and_balance(
     job = plan(data, files, output_dir, config, seed)
     parts = files.division.parts()
     count_parts(job, parts)
-    write_parts(job, data, parts)
-    return finish(job)
+    return finish(job, write_parts(job, data, parts))
 
 
 def plan(
@@ -186,19 +185,23 @@ def choose_balance(job: FilterJob, counts: np.ndarray) -> Balance:
 
 def write_parts(
     job: FilterJob, data: sources.TaskData, parts: Iterable[Part]
-) -> None:
+) -> Balance | None:
     """The second phase, of some parts; those written are passed over.
+
+    Returns:
+        What was chosen; None where all these were written before.
 
     Raises:
         InputError: see `choose` and `parts.write_part`.
     """
     todo = [part for part in parts if not job.is_written(part)]
     if not todo:
-        return
+        return None
     balance = choose(job)
     claim(job)
     for part in todo:
         write_part(job, part, balance, data.require_unlabeled())
+    return balance
 
 
 def claim(job: FilterJob) -> None:
@@ -222,8 +225,13 @@ def missing_parts(job: FilterJob) -> list[Part]:
     ]
 
 
-def finish(job: FilterJob) -> PseudoLabelStats:
-    """Sums up when all parts are written, and says that they are."""
+def finish(job: FilterJob, balance: Balance | None = None) -> PseudoLabelStats:
+    """Sums up when all parts are written, and says that they are.
+
+    Args:
+        job: the work.
+        balance: what was chosen; None chooses again.
+    """
     if (job.output_dir / STATS_FILE).exists():
         return PseudoLabelStats.load(job.output_dir)
     parts = job.files.division.parts()
@@ -231,7 +239,7 @@ def finish(job: FilterJob) -> PseudoLabelStats:
     tally = sum((Tally.load(job.tally_file(part)) for part in parts), nothing)
     paths = [job.data_file(part) for part in parts]
     stats = PseudoLabelStats.of(
-        choose(job),
+        balance or choose(job),
         tally,
         job.files.seconds() + tally.seconds,
         job.made_from,

@@ -307,15 +307,18 @@ def nan_from(step_number):
     return iter(tf.data.Dataset.counter().map(at))
 
 
-def test_the_loop_ends_where_the_loss_is_no_number():
+def dense_loop(stop=None):
     student, average = dense_model(), dense_model()
     optimizer = optimizers.rmsprop(0.01)
     optimizer.build(student.trainable_variables)
-    train_loop = loop.make_train_loop(
-        step.Step(
-            methods.Supervised(0.1), student, average, optimizer, SETTINGS
-        )
+    replica_step = step.Step(
+        methods.Supervised(0.1), student, average, optimizer, SETTINGS
     )
+    return loop.make_train_loop(replica_step, stop), optimizer
+
+
+def test_the_loop_ends_where_the_loss_is_no_number():
+    train_loop, optimizer = dense_loop()
     result = train_loop(nan_from(4), 10)
     assert int(optimizer.iterations) == 4
     assert np.isnan(result.last["train/loss"]) and not result.stopped
@@ -323,17 +326,26 @@ def test_the_loop_ends_where_the_loss_is_no_number():
 
 def test_the_loop_ends_when_asked():
     stop = tf.Variable(0.0)
-    student, average = dense_model(), dense_model()
-    optimizer = optimizers.rmsprop(0.01)
-    optimizer.build(student.trainable_variables)
-    train_loop = loop.make_train_loop(
-        step.Step(
-            methods.Supervised(0.1), student, average, optimizer, SETTINGS
-        ),
-        stop,
-    )
+    train_loop, optimizer = dense_loop(stop)
     batches = nan_from(1000)
     assert not train_loop(batches, 3).stopped
     stop.assign(1.0)
     assert train_loop(batches, 3).stopped
     assert int(optimizer.iterations) == 4
+
+
+def test_steps_are_the_same_however_many_a_call():
+    """To the bit, so that runs that were interrupted end the same."""
+
+    def weights(*calls):
+        trained = small_step()
+        train_loop = loop.make_train_loop(trained)
+        batch = image_batch()
+        batch = {key: batch[key] for key in trained.method.batch_keys}
+        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+        for number in calls:
+            train_loop(batches, number)
+        return trained.average.get_weights()
+
+    for a, b in zip(weights(5), weights(1, 3, 1), strict=True):
+        np.testing.assert_array_equal(a, b)

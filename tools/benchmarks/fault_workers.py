@@ -1,14 +1,11 @@
 """One of the faults: a worker of several is lost."""
 
-import contextlib
-import json
 import pathlib
-import socket
 import time
 
 from absl import flags
 
-from tools.benchmarks import traces
+from tools.benchmarks import local_cluster, traces
 from tools.benchmarks.fault_report import Line, Report
 from tools.benchmarks.fault_runs import INTERVAL, PREEMPTED, Run
 
@@ -31,7 +28,7 @@ def worker_lost(folder: pathlib.Path) -> Report:
         run = Run(
             folder / f"lost_{victim}", _STEPS, ("--distribution=multi_worker",)
         )
-        environments = _environments()
+        environments = local_cluster.environments()
         took, line = _lose(run, environments, victim)
         seconds.append(took)
         lines.append(Line(f"lost {name}", line.seen, line.ok))
@@ -70,24 +67,3 @@ def _start_again(run: Run, environments: list[dict[str, str]]) -> Line:
     ended = run.last_step() == _STEPS and codes == [0, 0]
     went_on = life.newest is not None and life.first_logged is not None
     return Line("", seen, ended and went_on and life.goes_on())
-
-
-def _environments() -> list[dict[str, str]]:
-    """`TF_CONFIG` of two workers on this machine."""
-    with contextlib.ExitStack() as stack:
-        # All are open at once, so that the ports differ.
-        sockets = [stack.enter_context(socket.socket()) for _ in _NAMES]
-        for opened in sockets:
-            opened.bind(("localhost", 0))
-        addresses = [f"localhost:{s.getsockname()[1]}" for s in sockets]
-    return [
-        {
-            "TF_CONFIG": json.dumps(
-                {
-                    "cluster": {"worker": addresses},
-                    "task": {"type": "worker", "index": index},
-                }
-            )
-        }
-        for index in range(len(addresses))
-    ]

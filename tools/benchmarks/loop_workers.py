@@ -3,11 +3,11 @@
 `loop.py` starts this as a script, a process a worker.
 """
 
-import json
 import os
-import socket
 import subprocess
 import sys
+
+from tools.benchmarks import local_cluster
 
 # The gradients' message is the same for any batch: a small one pays more for
 # it (64 images a worker: 0.79 of twice one worker, where 128 have 0.85).
@@ -22,25 +22,18 @@ def images_per_second(num_workers: int) -> float:
     Raises:
         RuntimeError: a worker failed.
     """
-    sockets = [
-        socket.create_server(("localhost", 0)) for _ in range(num_workers)
-    ]
-    addresses = [f"localhost:{s.getsockname()[1]}" for s in sockets]
-    for bound in sockets:
-        bound.close()
-    workers = []
-    for index in range(num_workers):
-        task = {"type": "worker", "index": index}
-        config = {"cluster": {"worker": addresses}, "task": task}
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-m", __name__, str(index)],
-                env={**os.environ, "TF_CONFIG": json.dumps(config)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(index)],
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        for index, environment in enumerate(
+            local_cluster.environments(num_workers)
+        )
+    ]
     ends = [worker.communicate() for worker in workers]
     if any(worker.returncode for worker in workers):
         raise RuntimeError(f"A worker has failed: {ends}")

@@ -71,11 +71,11 @@ def check_training(
 
 
 def load_teacher(
-    config: ExperimentConfig,
-    data: sources.TaskData,
-    devices: distribution.Devices,
+    config: ExperimentConfig, data: sources.TaskData
 ) -> keras.Model | None:
     """The model that labels in the step, where there is one.
+
+    Call in the strategy's scope, on every worker; or outside, to check.
 
     Raises:
         ValueError: there is no such file, it is damaged, or of other classes.
@@ -84,10 +84,7 @@ def load_teacher(
         return None
     path = models.find(config.train.teacher_model_path)
     student = model_for_task(config, config.model, data)
-    with devices.strategy.scope():
-        return models.load_teacher(
-            path, config.train.teacher_model_name, student
-        )
+    return models.load_teacher(path, config.train.teacher_model_name, student)
 
 
 def train_model(
@@ -126,32 +123,47 @@ def train_model(
         seed=seed,
         description=description,
     )
-    teacher = teaching.teacher if teaching else None
-    records = teaching.records if teaching else None
-    method = methods.make_method(train, teacher, records is not None)
-    noised = pipelines.NoisedBatches(
-        inputs.image_format(config, data, models.input_side(model)),
-        config.noise,
-        train.train_batch_size,
-        seed,
-        teacher_side=teacher.input_shape[1] if teacher else None,
-        input=config.input_pipeline,
-    )
-    images = trainer.TrainingImages(
-        batches=functools.partial(
-            inputs.training_batches, noised, method, data, train, teaching
-        ),
-        num_labeled=data.labeled.num_images,
-        test=functools.partial(
-            inputs.test_batches, config, data, models.input_side(model)
-        ),
-        num_test=data.test.num_images,
-    )
+    teaching = teaching or inputs.Teaching()
+    records = teaching.records
+    method = methods.make_method(train, teaching.teacher, records is not None)
+    images = _training_images(config, data, settings, method, teaching)
     record_paths = [*data.labeled.record_paths, *data.test.record_paths]
     if records is not None:
         record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
         return trainer.train(settings, method, images, devices)
+
+
+def _training_images(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    settings: trainer.RunSettings,
+    method: methods.Method,
+    teaching: inputs.Teaching,
+) -> trainer.TrainingImages:
+    side = models.input_side(settings.model)
+    teacher = teaching.teacher
+    batches = pipelines.NoisedBatches(
+        inputs.image_format(config, data, side),
+        config.noise,
+        settings.train.train_batch_size,
+        settings.seed,
+        teacher_side=teacher.input_shape[1] if teacher else None,
+        input=config.input_pipeline,
+    )
+    return trainer.TrainingImages(
+        batches=functools.partial(
+            inputs.training_batches,
+            batches,
+            method,
+            data,
+            settings.train,
+            teaching,
+        ),
+        num_labeled=data.labeled.num_images,
+        test=functools.partial(inputs.test_batches, config, data, side),
+        num_test=data.test.num_images,
+    )
 
 
 def label_images(

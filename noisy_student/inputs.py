@@ -34,7 +34,7 @@ def training_batches(
     method: methods.Method,
     data: sources.TaskData,
     train: TrainConfig,
-    teaching: Teaching | None,
+    teaching: Teaching,
     context: tf.distribute.InputContext,
     start_step: int,
 ) -> tf.data.Dataset:
@@ -56,7 +56,7 @@ def training_batches(
     dataset = pipelines.labeled_images(
         data.labeled, of_worker, train.label_data_sample_prob
     )
-    if teaching is not None:
+    if train.unlabel_ratio:
         size = train.unlabeled_batch_size // (replicas * parts)
         unlabeled = _unlabeled_batches(
             data, teaching, dataclasses.replace(of_worker, batch_size=size)
@@ -90,7 +90,10 @@ def test_batches(
 ) -> tf.data.Dataset:
     """One pass over a worker's part of the test images, for its replicas."""
     return pipelines.plain_images(
-        data.test.shard(context.input_pipeline_id, context.num_input_pipelines),
+        # Not by files: `evaluate` counts on parts of one size.
+        data.test.stride(
+            context.input_pipeline_id, context.num_input_pipelines
+        ),
         image_format(config, data, side),
         context.get_per_replica_batch_size(config.run.eval_batch_size),
         input_config=config.input_pipeline,

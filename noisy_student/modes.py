@@ -76,25 +76,25 @@ def _train(config: ExperimentConfig) -> Work:
     methods.make_method(config.train)
     records = _records(config)
     devices = distribution.make_devices(config.run)
-    teaching = None
 
     def check() -> sources.TaskData:
-        nonlocal teaching
         run_directory.check(config.directory, config)
         data = labeling.open_images(config)
         if records:
             pseudo_labels.check_images(records, data.identity)
+            pseudo_labels.check_number(records, devices.num_workers)
         experiment.check_training(
             config, config.model, config.train, data, devices
         )
         if config.train.method != "supervised":
-            teacher = experiment.load_teacher(config, data, devices)
-            teaching = inputs.Teaching(records, teacher)
+            experiment.load_teacher(config, data)
             if records is None:
                 data.require_unlabeled()
         return data
 
     data = _checked_and_claimed(config, devices, check)
+    with devices.watching_workers(), devices.strategy.scope():
+        teacher = experiment.load_teacher(config, data)
 
     def work() -> None:
         with devices.watching_workers():
@@ -105,7 +105,7 @@ def _train(config: ExperimentConfig) -> Work:
                 config.directory,
                 experiment.model_for_task(config, config.model, data),
                 config.train,
-                teaching,
+                inputs.Teaching(records, teacher),
                 seed=config.seed,
             )
         if devices.is_chief:
@@ -123,13 +123,15 @@ def _checked_and_claimed(
 
     These thus meet the chief's settings, and refuse to run with others.
     """
-    if devices.is_chief:
+    with devices.watching_workers():
+        if not devices.is_chief:
+            devices.wait_for_all()
+            return check()
         data = check()
         run_directory.claim(config.directory, config)
         run_directory.write_class_names(config.directory, data.class_names)
-    with devices.watching_workers():
         devices.wait_for_all()
-    return data if devices.is_chief else check()
+        return data
 
 
 def _eval(config: ExperimentConfig) -> Work:

@@ -29,6 +29,7 @@ class _State:
     def __init__(self) -> None:
         self.requested = False
         self.ended = threading.Event()
+        self.ended.set()  # until something is watched
         self.holders = 0
         self.callbacks: list[Callable[[], None]] = []
 
@@ -62,6 +63,15 @@ def watched() -> Iterator[None]:
         thread.join()
         os.close(reader)
         _state.requested = False
+
+
+def watch_again() -> None:
+    """After something has taken the signal over, as TensorFlow's cluster does.
+
+    Nothing where nothing is `watched`.
+    """
+    if not _state.ended.is_set():
+        signal.signal(signal.SIGTERM, _handle)
 
 
 @contextlib.contextmanager

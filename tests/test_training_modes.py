@@ -113,3 +113,29 @@ def test_two_workers_train_together(tmp_path):
     codes, _, errors = workers.run("main.py", *flags, "--weight_decay=1")
     assert set(codes) <= {2, 75} and 2 in codes
     assert "holds another experiment" in "".join(errors)
+
+
+def test_a_signal_to_one_worker_stops_both(teacher, tmp_path):
+    """With a teacher in the step, which every worker loads."""
+    processes = workers.start(
+        "main.py",
+        *TRAIN,
+        f"--teacher_model_path={teacher}",
+        "--train_steps=100000",
+        f"--model_dir={tmp_path}",
+    )
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("checkpoints/ckpt-*.index")):
+        ends = [process.poll() for process in processes]
+        assert ends == [None, None] and time.monotonic() < deadline
+        time.sleep(0.05)
+    processes[1].send_signal(signal.SIGTERM)
+    codes, _, errors = workers.ends(processes)
+    assert codes == [75, 75], errors
+    found = [
+        re.findall(r"Stopped by SIGTERM at step (\d+), which", text)
+        for text in errors
+    ]
+    assert found[0] == found[1] and len(found[0]) == 1
+    [step] = found[0]
+    assert (tmp_path / f"checkpoints/ckpt-{step}.index").is_file()

@@ -8,9 +8,9 @@ from tests.scripts import ROOT
 from tools.benchmarks import local_cluster
 
 
-def run(*arguments, timeout=240):
-    """Return codes, outputs and errors of two workers."""
-    processes = [
+def start(*arguments):
+    """Starts `python ARGUMENTS` as each of two workers."""
+    return [
         subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             cwd=ROOT,
@@ -21,10 +21,19 @@ def run(*arguments, timeout=240):
         )
         for environment in local_cluster.environments()
     ]
+
+
+def ends(processes, timeout=240):
+    """Return codes, outputs and errors."""
     try:
-        ends = [process.communicate(timeout=timeout) for process in processes]
+        texts = [process.communicate(timeout=timeout) for process in processes]
     finally:
         for process in processes:
             process.kill()
     codes = [process.returncode for process in processes]
-    return codes, [out for out, _ in ends], [err for _, err in ends]
+    return codes, [out for out, _ in texts], [err for _, err in texts]
+
+
+def run(*arguments):
+    """What `ends` returns of a command that ends by itself."""
+    return ends(start(*arguments))

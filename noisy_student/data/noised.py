@@ -16,6 +16,7 @@ import tensorflow as tf
 from noisy_student.config import InputConfig, NoiseConfig
 from noisy_student.data import batching, decoding, shuffling, views
 from noisy_student.data.decoding import Example
+from noisy_student.errors import InputError
 
 # From a chunk's number, int64 (), and the chunk.
 Stage = Callable[[tf.Tensor, Example], Example]
@@ -71,10 +72,10 @@ def noised_epochs(
         check: says what to do where images could not be decoded.
 
     Raises:
-        ValueError: the worker has no images.
+        InputError: the worker has no images.
     """
     if not num_images:
-        raise ValueError(
+        raise InputError(
             f"There are no images for worker {batches.worker} of "
             f"{batches.num_workers}; use fewer workers."
         )

@@ -5,6 +5,7 @@ in `noised.py`.
 """
 
 import dataclasses
+import os
 import pathlib
 
 import tensorflow as tf
@@ -44,7 +45,7 @@ def labeled_images(
         `label`, int64 (batch_size,), and `label_weight`, float32
         (batch_size,), 0 or 1.
     """
-    source = source.shard(batches.worker, batches.num_workers)
+    source = source.worker_part(batches.worker, batches.num_workers)
     batches = dataclasses.replace(batches, teacher_side=None)
 
     def check(batch: Example, decodable: tf.Tensor) -> Example:
@@ -89,7 +90,7 @@ def unlabeled_images(
         teacher_side, teacher_side, 3), and `unlabeled_weight`, float32
         (batch_size,), 0 or 1.
     """
-    source = source.shard(batches.worker, batches.num_workers)
+    source = source.worker_part(batches.worker, batches.num_workers)
     dataset = _examples(source).map(
         lambda example: {key: example[key] for key in ("encoded", "record")}
     )
@@ -116,12 +117,16 @@ def pseudo_labeled_images(
         num_classes).
     """
     paths, worker, count = sorted(paths), batches.worker, batches.num_workers
-    if count > 1 and len(paths) % count == 0:  # a worker reads its own files
+    dataset = records.read_pseudo_labeled(paths, num_classes)
+    if count == 1:
+        return _unlabeled(dataset, num_records, batches)
+    # A worker reads its own files alone, if these are as much as the others'.
+    sizes = [sum(map(os.path.getsize, paths[i::count])) for i in range(count)]
+    if sources.nearly_equal(sizes):
         paths = paths[worker::count]
         numbers = record_files.count([pathlib.Path(path) for path in paths])
         dataset = records.read_pseudo_labeled(paths, num_classes)
         return _unlabeled(dataset, sum(numbers), batches)
-    dataset = records.read_pseudo_labeled(paths, num_classes)
     number = len(range(worker, num_records, count))
     return _unlabeled(dataset.shard(count, worker), number, batches)
 

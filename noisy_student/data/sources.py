@@ -7,7 +7,7 @@ pipelines' (`pipelines.py`).
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import tensorflow as tf
 from noisy_student import tasks
 from noisy_student.config import DataConfig
 
-NUM_TEST_DIGITS = 400
+_NEARLY = 1.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,26 @@ class ImageSource:
 
     def shard(self, index: int, count: int) -> "ImageSource":
         """One of `count` parts: every `count`-th image, or every such file."""
+        return self.stride(index, count)
+
+    def worker_part(self, index: int, count: int) -> "ImageSource":
+        """The part that a worker trains on, of nearly the same size for all.
+
+        All give as many images to a step: with much fewer than another, a
+        worker's would come more often.
+        """
+        if count == 1:
+            return self
+        parts = [self.shard(number, count) for number in range(count)]
+        sizes = [part.num_images for part in parts]
+        if nearly_equal(sizes):
+            return parts[index]
+        return self.stride(index, count)
+
+    def stride(self, index: int, count: int) -> "ImageSource":
+        """Every `count`-th image from the `index`-th on."""
+        if count == 1:
+            return self
         return _PartSource(
             len(range(index, self.num_images, count)),
             lambda: self.read().shard(count, index),
@@ -75,6 +95,11 @@ class ImageSource:
         """The name for messages, string (), of the image with an index."""
         number = tf.strings.as_string(index)
         return tf.strings.join(["image ", number, f" of {self.name}"])
+
+
+def nearly_equal(sizes: Sequence[int]) -> bool:
+    """Whether parts of these sizes may count as much as one another."""
+    return max(sizes) <= _NEARLY * min(sizes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,9 +185,11 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
 
 def _open_named(config: DataConfig, seed: int) -> TaskData:
     """The task that `task_name` names by itself."""
+    # These import this module, and cost seconds.
     if config.task_name == "digits":
-        return _open_digits(config, seed)
-    # Costs seconds to import, and only these tasks need it.
+        from noisy_student.data import digits_source
+
+        return digits_source.open_task(config, seed)
     from noisy_student.data import tfds_source
 
     return tfds_source.open_task(config, seed)
@@ -244,56 +271,3 @@ def balanced_mask(
             )
         mask[generator.permutation(members)[:per_class]] = True
     return mask
-
-
-def _open_digits(config: DataConfig, seed: int) -> TaskData:
-    """scikit-learn's 1,797 scanned digits, 8x8 grey, as PNGs."""
-    for name in ("label_split", "unlabel_split", "test_split"):
-        if getattr(config, name) is not None:
-            raise ValueError(
-                f"{name} is for tensorflow-datasets; the task digits is "
-                "split by --num_labeled and --seed."
-            )
-    # Costs a second to import, and only this task needs it.
-    from sklearn.datasets import load_digits
-
-    task = tasks.KNOWN["digits"]
-    digits = load_digits()
-    order = np.random.default_rng(seed).permutation(len(digits.target))
-    images = np.round(digits.images[order] * (255 / 16)).astype(np.uint8)
-    labels = digits.target[order].astype(np.int64)
-    encoded = np.array([_encode_png(image) for image in images])
-
-    num_labeled = config.num_labeled or task.num_labeled
-    assert num_labeled is not None  # the table has it
-    test, train = slice(None, NUM_TEST_DIGITS), slice(NUM_TEST_DIGITS, None)
-    labeled, unlabeled = split_labeled(
-        _array_source(encoded[train], labels[train], "the digits to train on"),
-        labels[train],
-        num_labeled,
-        task.num_classes,
-        seed,
-    )
-    return TaskData(
-        task,
-        labeled,
-        unlabeled,
-        _array_source(encoded[test], labels[test], "the digits to test on"),
-        make_identity(config, num_labeled, seed),
-    )
-
-
-def _encode_png(image: np.ndarray) -> bytes:
-    return tf.io.encode_png(image[..., np.newaxis]).numpy()
-
-
-def _array_source(
-    encoded: np.ndarray, labels: np.ndarray, name: str
-) -> ImageSource:
-    def read() -> tf.data.Dataset:
-        index = np.arange(len(labels))
-        return tf.data.Dataset.from_tensor_slices(
-            {"encoded": encoded, "label": labels, "index": index}
-        )
-
-    return ImageSource(len(labels), read, name)

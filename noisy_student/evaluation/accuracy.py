@@ -50,7 +50,8 @@ def evaluate(
         top_5 = tf.math.in_top_k(
             batch["label"], logits, k=min(5, logits.shape[-1])
         )
-        correct = tf.cast(tf.stack([top_1, top_5]), tf.float32)
+        counted = tf.ones_like(top_1)
+        correct = tf.cast(tf.stack([top_1, top_5, counted]), tf.float32)
         return tf.reduce_sum(correct * batch["weight"], axis=1)
 
     @tf.function
@@ -61,14 +62,15 @@ def evaluate(
             axis=None,
         )
 
-    correct = tf.zeros([2], tf.float64)
+    correct = tf.zeros([3], tf.float64)
     iterator, steps, step_size = _distribute(strategy, batches, num_images)
     with progress.bar(num_images, description, "image", shown=shown) as bar:
         for step in range(steps):
             correct += tf.cast(evaluate_step(iterator), tf.float64)
             bar.update(min(step_size, num_images - step * step_size))
             on_batch()
-    top_1, top_5 = (correct / num_images).numpy().tolist()
+    top_1, top_5, counted = (correct / num_images).numpy().tolist()
+    assert counted == 1, f"{counted * num_images} of {num_images} images"
     return Accuracy(top_1, top_5, num_images)
 
 

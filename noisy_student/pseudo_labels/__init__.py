@@ -12,6 +12,7 @@ from noisy_student.pseudo_labels.stats import (
     STATS_FILE,
     PseudoLabelStats,
     check_images,
+    check_number,
     record_paths,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "PredictionFiles",
     "PseudoLabelStats",
     "check_images",
+    "check_number",
     "filter_and_balance",
     "predict",
     "record_paths",

@@ -191,3 +191,17 @@ def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
             f"The pseudo labels of {directory} are of other images: "
             f"{changed}. Trained on both, a model could meet its test images."
         )
+
+
+def check_number(directory: pathlib.Path, workers: int) -> None:
+    """Refuses fewer records than workers.
+
+    Raises:
+        ValueError: saying how many there are.
+    """
+    records = PseudoLabelStats.load(directory).records
+    if records < workers:
+        raise ValueError(
+            f"{workers} workers cannot share the {records} records of "
+            f"{directory}; use fewer workers."
+        )

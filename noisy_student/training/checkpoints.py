@@ -25,12 +25,16 @@ class Checkpoints:
         directory: where they are.
         keep: how many stay.
         **state: trackable objects by name.
+
+    Attributes:
+        current: step of the one that was last read or written; None before.
     """
 
     def __init__(self, directory: pathlib.Path, keep: int, **state: Any):
         self._directory = directory
         self._checkpoint = tf.train.Checkpoint(**state)
         self._keep = keep
+        self.current: int | None = None
 
     def steps(self) -> list[int]:
         """Of the checkpoints that are there, in order."""
@@ -39,7 +43,10 @@ class Checkpoints:
         return sorted(int(name[1]) for name in names if name)
 
     def save(self, step: int) -> None:
-        """Writes the checkpoint of a step; older ones go once it is there.
+        """Writes the checkpoint of a step; others go once it is there.
+
+        Too old ones do, and later ones: a run that went on from before them
+        comes to these steps anew.
 
         Raises:
             InputError: the disk has no room, or the like; the checkpoints
@@ -52,8 +59,11 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             self._remove(step)
             raise disk_error(pathlib.Path(prefix), error) from error
-        for old in self.steps()[: -self._keep]:
-            self._remove(old)
+        self.current = step
+        later = [other for other in self.steps() if other > step]
+        earlier = [other for other in self.steps() if other <= step]
+        for other in [*later, *earlier[: -self._keep]]:
+            self._remove(other)
 
     def restore(self, step: int) -> None:
         """Reads the checkpoint of a step.
@@ -64,6 +74,7 @@ class Checkpoints:
         try:
             status = self._checkpoint.read(self._prefix(step))
             status.assert_consumed().assert_existing_objects_matched()
+            self.current = step
         except (*_DAMAGE, AssertionError) as error:
             reason = str(error).strip().split("\n")[0]
             raise InputError(

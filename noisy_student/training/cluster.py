@@ -48,8 +48,12 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
         )
     if len(known["chief"]) > 1:
         raise _error("has more than one chief")
+    everyone = (*known["chief"], *known["worker"])
+    for address in everyone:
+        if everyone.count(address) > 1:
+            raise _error(f"has the address {address} twice")
     before = len(known["chief"]) if kind == "worker" else 0
-    return Cluster((*known["chief"], *known["worker"]), before + index)
+    return Cluster(everyone, before + index)
 
 
 def is_given(environment: Mapping[str, str] = os.environ) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
+from noisy_student import preemption
 from noisy_student.config import RunConfig
 from noisy_student.errors import WorkerLostError
 from noisy_student.training import cluster
@@ -155,6 +156,7 @@ def _multi_worker(workers: cluster.Cluster) -> Devices:
             f"Worker {workers.index} of {count} has not met {', '.join(others)}"
             ". Start the same command on all of them."
         ) from error
+    preemption.watch_again()
     local = strategy.extended.worker_devices
     return Devices(
         strategy,

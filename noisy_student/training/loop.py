@@ -1,10 +1,11 @@
 """The loop: many steps in one call on the devices."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from noisy_student.methods import base
 from noisy_student.training import step
 
 _LOSS = "train/loss"
@@ -26,79 +27,80 @@ class LoopResult:
     stopped: bool
 
 
-# From an iterator over batches and a number of steps.
-TrainLoop = Callable[[Iterator, int], LoopResult]
+class TrainLoop:
+    """The function that runs steps on the devices.
 
-
-def make_train_loop(
-    replica_step: step.Step, stop: tf.Variable | None = None
-) -> TrainLoop:
-    """Builds the function that runs steps on the device.
-
-    It returns early after a step whose loss is not finite, and after one
-    during which any worker's `stop` was set. Call in the scope of the
+    A call returns early after a step whose loss is not finite, and after one
+    during which any worker's `stop` was set. Build in the scope of the
     strategy that the step was built in.
 
     Args:
         replica_step: what each replica does.
         stop: float32 (), above 0 to stop, of this process alone.
     """
-    strategy = tf.distribute.get_strategy()
-    parts = replica_step.settings.accumulation_steps
-    names: list[str] = []
 
-    def run(compute: Callable, iterator: Iterator) -> tf.Tensor:
-        """Means over replicas, as one vector: one message between them."""
+    def __init__(
+        self, replica_step: step.Step, stop: tf.Variable | None = None
+    ) -> None:
+        self._step = replica_step
+        self._stop = stop
+        self._strategy = tf.distribute.get_strategy()
+        self._parts = replica_step.settings.accumulation_steps
+        self._names: list[str] = []  # of the metrics, once they are traced
 
-        def on_replica(batch, stop: tf.Tensor) -> tf.Tensor:
-            metrics = compute(batch) | {_STOP: stop}
-            names[:] = metrics
-            return tf.stack(list(metrics.values()))
-
-        asked = tf.zeros([]) if stop is None else stop.read_value()
-        metrics = strategy.run(on_replica, args=(next(iterator), asked))
-        return strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None)
-
-    @tf.function
-    def one_pass(iterator: Iterator) -> tf.Tensor:
-        whole = parts == 1
-        return run(replica_step.whole if whole else replica_step.part, iterator)
-
-    def one_step(iterator: Iterator) -> tf.Tensor:
-        if parts == 1:
-            metrics = one_pass(iterator)
-        else:
-            metrics = tf.zeros([len(names)])
-            for _ in tf.range(parts):
-                metrics += one_pass(iterator)
-            metrics /= parts
-            strategy.run(replica_step.end)
-        replica_step.method.after_step(replica_step.optimizer.iterations.value)
-        return metrics
-
-    def goes_on(metrics: tf.Tensor) -> tf.Tensor:
-        finite = tf.math.is_finite(metrics[names.index(_LOSS)])
-        return finite & (metrics[names.index(_STOP)] == 0)
-
-    @tf.function
-    def train_loop(iterator: Iterator, num_steps: tf.Tensor):
-        last = total = tf.zeros([len(names)])
-        done = 0
-        # Every step is in the loop: what a compiler makes of one outside of
-        # it would differ in the last bits.
-        while done < num_steps and (done == 0 or goes_on(last)):
-            last = one_step(iterator)
-            total, done = total + last, done + 1
-        return total / tf.cast(done, tf.float32), last
-
-    def call(iterator: Iterator, num_steps: int) -> LoopResult:
-        if not names:
-            one_pass.get_concrete_function(iterator)
+    def __call__(self, iterator: Iterator, num_steps: int) -> LoopResult:
+        """Runs steps, each on the next batch of every replica."""
+        if not self._names:
+            self._one_pass.get_concrete_function(iterator)
         means, last = (
-            dict(zip(names, values.numpy().tolist(), strict=True))
-            for values in train_loop(iterator, tf.constant(num_steps))
+            dict(zip(self._names, values.numpy().tolist(), strict=True))
+            for values in self._loop(iterator, tf.constant(num_steps))
         )
         means.pop(_STOP)
         return LoopResult(means, last, last.pop(_STOP) > 0)
 
-    return call
+    @tf.function
+    def _loop(
+        self, iterator: Iterator, num_steps: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        last = total = tf.zeros([len(self._names)])
+        done = 0
+        # Every step is in the loop: what a compiler makes of one outside of
+        # it would differ in the last bits.
+        while done < num_steps and (done == 0 or self._goes_on(last)):
+            last = self._one_step(iterator)
+            total, done = total + last, done + 1
+        return total / tf.cast(done, tf.float32), last
+
+    def _goes_on(self, metrics: tf.Tensor) -> tf.Tensor:
+        loss, stop = (metrics[self._names.index(n)] for n in (_LOSS, _STOP))
+        return tf.math.is_finite(loss) & (stop == 0)
+
+    def _one_step(self, iterator: Iterator) -> tf.Tensor:
+        if self._parts == 1:
+            metrics = self._one_pass(iterator)
+        else:
+            metrics = tf.zeros([len(self._names)])
+            for _ in tf.range(self._parts):
+                metrics += self._one_pass(iterator)
+            metrics /= self._parts
+            self._strategy.run(self._step.end)
+        self._step.method.after_step(self._step.optimizer.iterations.value)
+        return metrics
+
+    @tf.function
+    def _one_pass(self, iterator: Iterator) -> tf.Tensor:
+        """Metrics of a batch, or of a part of one: means over replicas."""
+        asked = tf.zeros([]) if self._stop is None else self._stop.read_value()
+        metrics = self._strategy.run(
+            self._on_replica, args=(next(iterator), asked)
+        )
+        mean = tf.distribute.ReduceOp.MEAN
+        return self._strategy.reduce(mean, metrics, axis=None)
+
+    def _on_replica(self, batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
+        """All metrics in one vector: one message between workers."""
+        compute = self._step.whole if self._parts == 1 else self._step.part
+        metrics = compute(batch) | {_STOP: stop}
+        self._names[:] = metrics
+        return tf.stack(list(metrics.values()))

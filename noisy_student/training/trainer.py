@@ -97,7 +97,7 @@ class _Trainer:
             settings, method, images.num_labeled, devices
         )
         self.best = self.state.checkpoints_in(settings.directory / _BEST, 1)
-        self.train_loop = loop.make_train_loop(
+        self.train_loop = loop.TrainLoop(
             step.Step(
                 method,
                 self.state.student,
@@ -121,6 +121,7 @@ class _Trainer:
         self._start()
         total, start = self.settings.total_steps, self.step
         batches = self._batches(start)
+        self._evaluate_if_due()  # where a kill came before it
         with progress.bar(
             total,
             self.settings.description,
@@ -197,8 +198,7 @@ class _Trainer:
         is_last = finished == self.settings.total_steps
         if is_last or finished % run.save_checkpoints_steps == 0:
             self._save(self.state.checkpoints)
-        if run.steps_per_eval and finished % run.steps_per_eval == 0:
-            self._evaluate_once()
+        self._evaluate_if_due()
 
     def _save(self, to: checkpoints.Checkpoints) -> None:
         self.state.seconds.assign(self._seconds())
@@ -207,7 +207,7 @@ class _Trainer:
             to.save(self.step)
 
     def _save_and_stop(self) -> None:
-        if self.step not in self.state.checkpoints.steps():
+        if self.state.checkpoints.current != self.step:
             self._save(self.state.checkpoints)
         self.devices.wait_for_all()
         raise preemption.Preempted(
@@ -222,6 +222,11 @@ class _Trainer:
     def _seconds(self) -> float:
         """Time spent on this run, earlier processes included."""
         return self.seconds_at_start + time.monotonic() - self.started
+
+    def _evaluate_if_due(self) -> None:
+        every = self.settings.run.steps_per_eval
+        if every and self.step and self.step % every == 0:
+            self._evaluate_once()
 
     def _evaluate_once(self) -> None:
         """Evaluates the average at this step, unless that was done."""

@@ -8,7 +8,14 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import DataConfig
-from noisy_student.data import decoding, pipelines, records, shards, sources
+from noisy_student.data import (
+    decoding,
+    pipelines,
+    record_source,
+    records,
+    shards,
+    sources,
+)
 from noisy_student.errors import InputError
 from tests.data.directories import (
     encoded_of,
@@ -253,3 +260,20 @@ def test_flags_that_do_not_go_together():
             sources.open_task(DataConfig("digits", **settings), seed=0)
     with pytest.raises(ValueError, match="do not go together"):
         DataConfig("x", label_data_dir="a", tfds_data_dir="b")
+
+
+@pytest.mark.parametrize(
+    ("counts", "shared"), [((4, 4), "files"), ((6, 2), "images")]
+)
+def test_workers_train_on_parts_of_one_size(tmp_path, counts, shared):
+    """Whole files only where these are as large as one another."""
+    written = write_records(tmp_path, "train", counts)
+    paths = [str(path) for path in sorted(tmp_path.glob("train-*"))]
+    source = record_source.from_files(paths, "a test")
+    parts = [encoded_of(source.worker_part(worker, 2)) for worker in (0, 1)]
+    if shared == "files":
+        assert parts == [written[:4], written[4:]]
+    else:
+        assert parts == [written[::2], written[1::2]]
+    strides = [encoded_of(source.stride(worker, 3)) for worker in range(3)]
+    assert strides == [written[0::3], written[1::3], written[2::3]]

@@ -92,7 +92,7 @@ def train(devices, parts=1, build=lambda: models.build_model(MODEL)):
             optimizer,
             step.StepSettings(1e-3, 0.9, parts),
         )
-        train_loop = loop.make_train_loop(replica_step)
+        train_loop = loop.TrainLoop(replica_step)
         iterator = iter(
             devices.strategy.distribute_datasets_from_function(
                 lambda context: batches_of(context, parts)

@@ -38,6 +38,7 @@ def test_a_chief_comes_first():
         (environment(index="0")["TF_CONFIG"], "task index '0'"),
         (environment(kind="ps")["TF_CONFIG"], "task type 'ps'"),
         (environment(["host"])["TF_CONFIG"], "'host', which is no HOST:PORT"),
+        (environment(["a:1", "a:1"])["TF_CONFIG"], "address a:1 twice"),
         (environment("a:1")["TF_CONFIG"], "no list of addresses as worker"),
         (environment(chief=["a:1", "b:2"])["TF_CONFIG"], "more than one chief"),
     ],

@@ -61,7 +61,7 @@ def train(strategy, num_steps):
         replica_step = step.Step(
             methods.Supervised(0.1), student, average, optimizer, SETTINGS
         )
-        train_loop = loop.make_train_loop(replica_step)
+        train_loop = loop.TrainLoop(replica_step)
         result = train_loop(batches(strategy), num_steps)
     return student, average, optimizer, result.metrics
 
@@ -111,47 +111,6 @@ def test_two_replicas_equal_one(two_replicas):
             np.testing.assert_allclose(a, b, atol=1e-6)
     for name, value in one[3].items():
         assert float(value) == pytest.approx(float(two[3][name]), rel=1e-5)
-
-
-def train_student(strategy, num_steps):
-    """Noisy Student on unequal numbers of images, as the program feeds it."""
-    labeled = tf.data.Dataset.from_tensors(
-        {
-            "image": IMAGES[:4],
-            "label": LABELS[:4],
-            "label_weight": np.ones(4, np.float32),
-        }
-    ).repeat()
-    unlabeled = tf.data.Dataset.from_tensors(
-        {
-            "unlabeled_image": 2 * IMAGES,
-            "unlabeled_label": LABELS,
-            "unlabeled_probabilities": UNLABELED,
-            "unlabeled_weight": np.ones(len(LABELS), np.float32),
-        }
-    ).repeat()
-    method = methods.NoisyStudent(0.1, 2.0, 1.0)
-    dataset = tf.data.Dataset.zip(labeled, unlabeled).map(lambda a, b: a | b)
-    dataset = dataset.map(lambda b: {key: b[key] for key in method.batch_keys})
-    with strategy.scope():
-        student, average = dense_model(), dense_model()
-        optimizer = optimizers.rmsprop(0.01)
-        optimizer.build(student.trainable_variables)
-        train_loop = loop.make_train_loop(
-            step.Step(method, student, average, optimizer, SETTINGS)
-        )
-        batches = strategy.experimental_distribute_dataset(dataset)
-        result = train_loop(iter(batches), num_steps)
-    return student, result.metrics
-
-
-def test_two_replicas_share_labelled_and_unlabelled_images(two_replicas):
-    one = train_student(tf.distribute.OneDeviceStrategy("CPU:0"), 5)
-    two = train_student(two_replicas, 5)
-    for a, b in zip(one[0].weights, two[0].weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    for name, value in one[1].items():
-        assert float(value) == pytest.approx(float(two[1][name]), rel=1e-5)
 
 
 def test_metrics_are_means_over_the_steps_of_a_call():
@@ -293,59 +252,24 @@ def test_the_teacher_is_not_trained():
         np.testing.assert_array_equal(old, new)
 
 
-def nan_from(step_number):
-    """Batches whose images are no numbers from a step on."""
-
-    def at(index):
-        poison = tf.where(index + 1 >= step_number, np.nan, 0.0)
-        return {
-            "image": IMAGES + tf.cast(poison, tf.float32),
-            "label": LABELS,
-            "label_weight": tf.ones(len(LABELS)),
-        }
-
-    return iter(tf.data.Dataset.counter().map(at))
-
-
-def dense_loop(stop=None):
-    student, average = dense_model(), dense_model()
-    optimizer = optimizers.rmsprop(0.01)
-    optimizer.build(student.trainable_variables)
-    replica_step = step.Step(
-        methods.Supervised(0.1), student, average, optimizer, SETTINGS
-    )
-    return loop.make_train_loop(replica_step, stop), optimizer
-
-
-def test_the_loop_ends_where_the_loss_is_no_number():
-    train_loop, optimizer = dense_loop()
-    result = train_loop(nan_from(4), 10)
-    assert int(optimizer.iterations) == 4
-    assert np.isnan(result.last["train/loss"]) and not result.stopped
-
-
-def test_the_loop_ends_when_asked():
-    stop = tf.Variable(0.0)
-    train_loop, optimizer = dense_loop(stop)
-    batches = nan_from(1000)
-    assert not train_loop(batches, 3).stopped
-    stop.assign(1.0)
-    assert train_loop(batches, 3).stopped
-    assert int(optimizer.iterations) == 4
-
-
-def test_steps_are_the_same_however_many_a_call():
-    """To the bit, so that runs that were interrupted end the same."""
-
-    def weights(*calls):
+def test_replicas_share_their_moving_statistics(two_replicas):
+    """Each normalises with its own; all keep the mean of what they saw."""
+    batch = image_batch()
+    parts = [
+        {k: v[i::2] for k, v in batch.items() if k != "teacher_image"}
+        for i in range(2)
+    ]
+    with two_replicas.scope():
         trained = small_step()
-        train_loop = loop.make_train_loop(trained)
-        batch = image_batch()
-        batch = {key: batch[key] for key in trained.method.batch_keys}
-        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-        for number in calls:
-            train_loop(batches, number)
-        return trained.average.get_weights()
-
-    for a, b in zip(weights(5), weights(1, 3, 1), strict=True):
-        np.testing.assert_array_equal(a, b)
+        value = two_replicas.experimental_distribute_values_from_function
+        shared = value(lambda c: parts[c.replica_id_in_sync_group])
+        two_replicas.run(tf.function(trained.whole), args=(shared,))
+    seen = []
+    for part in parts:
+        alone = small_step()
+        alone.whole(part)
+        seen.append(alone.student.get_layer("stem").norm.moving_mean.numpy())
+    ours = trained.student.get_layer("stem").norm.moving_mean.value
+    assert not np.allclose(seen[0], seen[1], atol=1e-4)
+    for copy in ours.values:
+        np.testing.assert_allclose(copy, np.mean(seen, axis=0), atol=1e-5)

@@ -10,85 +10,20 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import evaluation, methods, models, preemption
-from noisy_student.config import (
-    ModelConfig,
-    RunConfig,
-    TrainConfig,
-)
 from noisy_student.models import efficientnet
 from noisy_student.training import (
-    distribution,
-    state,
     summaries,
     trainer,
 )
-from tests.models.small import SMALL
-
-MODEL = ModelConfig(
-    "efficientnet-b0",
-    num_classes=2,
-    input_image_size=8,
-    width_coefficient=0.1,
-    depth_coefficient=0.1,
-    small_image_model=True,
+from tests.training.runs import (
+    BATCH,
+    DEVICES,
+    MODEL,
+    batch_at,
+    make_images,
+    run,
+    settings,
 )
-BATCH = 4
-DEVICES = distribution.Devices(tf.distribute.OneDeviceStrategy("CPU:0"))
-
-
-def batch_at(step):
-    """Random images whose brightness is their label, by step alone."""
-    seed = tf.stack([step, tf.zeros_like(step)])
-    label = tf.random.stateless_uniform([BATCH], seed, 0, 2, tf.int64)
-    noise = tf.random.stateless_uniform([BATCH, 8, 8, 3], seed, 0, 60)
-    image = noise + 150.0 * tf.cast(label, tf.float32)[:, None, None, None]
-    weight = tf.ones([BATCH])
-    return {"image": image, "label": label, "label_weight": weight}
-
-
-def make_images():
-    test = tf.data.Dataset.range(1000, 1005).map(
-        lambda step: batch_at(step) | {"weight": tf.ones([BATCH])}
-    )
-    return trainer.TrainingImages(
-        batches=lambda _, start: tf.data.Dataset.counter(start).map(batch_at),
-        num_labeled=16,
-        test=lambda _: test,
-        num_test=20,
-    )
-
-
-def settings(directory, total_steps, **changes):
-    run = {
-        "iterations_per_loop": 5,
-        "save_checkpoints_steps": 10,
-        "steps_per_eval": 15,
-    }
-    return trainer.RunSettings(
-        directory=directory,
-        model=MODEL,
-        train=TrainConfig(
-            "supervised",
-            train_batch_size=BATCH,
-            base_learning_rate=0.3,
-            moving_average_decay=0.9,
-            warmup_epochs=0,
-        ),
-        run=RunConfig(**(run | changes)),
-        total_steps=total_steps,
-        seed=3,
-        description="train",
-    )
-
-
-def run(directory, total_steps=30, **changes):
-    directory.mkdir(exist_ok=True)
-    return trainer.train(
-        settings(directory, total_steps, **changes),
-        methods.Supervised(0.0),
-        make_images(),
-        DEVICES,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -314,55 +249,15 @@ def test_sigterm_saves_at_the_next_step(finished, tmp_path):
     assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
 
 
-def started(directory, **train):
-    """The student and average of a run before its first step."""
-    options = settings(directory, 10)
-    options = dataclasses.replace(
-        options, train=dataclasses.replace(options.train, **train)
-    )
-    made = state.TrainingState(options, methods.Supervised(0.0), 16, DEVICES)
-    made.start()
-    return made
-
-
-def test_a_run_starts_from_given_weights(finished, tmp_path):
-    whole, _ = finished
-    truth = models.load_model(whole / "model.keras").get_weights()
-    for path in (whole, whole / "model.keras"):  # a directory or the file
-        made = started(tmp_path, init_model_path=str(path))
-        assert made.step == 0
-        for model in (made.student, made.average):
-            for ours, theirs in zip(model.get_weights(), truth, strict=True):
-                np.testing.assert_array_equal(ours, theirs)
-
-
-def test_a_checkpoint_comes_before_given_weights(finished, tmp_path):
-    whole, _ = finished
-    shutil.copytree(whole / "checkpoints", tmp_path / "checkpoints")
-    made = started(tmp_path, init_model_path="/none")
-    assert made.step == 30
-
-
-def test_a_run_starts_from_the_originals_checkpoint(fixtures, tmp_path):
-    path = str(fixtures / "svhn_small/model.ckpt")
-    made = state.TrainingState(
-        dataclasses.replace(
-            settings(tmp_path, 10),
-            model=SMALL,
-            train=TrainConfig("supervised", init_model_path=path),
-        ),
-        methods.Supervised(0.0),
-        16,
-        DEVICES,
-    )
-    made.start()
-    images = np.load(fixtures / "svhn_small/images.npy")
-    truth = np.load(fixtures / "svhn_small/logits_ema.npy")
-    for model in (made.student, made.average):
-        np.testing.assert_allclose(model(images), truth, atol=1e-4)
-
-
-def test_fresh_weights_are_the_seeds(tmp_path):
-    made = started(tmp_path)
-    for a, b in zip(made.student.weights, made.average.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_an_evaluation_that_was_interrupted_is_made_up_for(
+    finished, tmp_path, monkeypatch
+):
+    _, metrics = finished
+    kill_after(monkeypatch, evaluation, "evaluate", 0)
+    with pytest.raises(Killed):
+        run(tmp_path, save_checkpoints_steps=15)
+    monkeypatch.undo()
+    resumed = run(tmp_path, save_checkpoints_steps=15)
+    assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
+    steps = [line["step"] for line in summaries.read_metrics(tmp_path)]
+    assert steps == [15, 30]

@@ -52,7 +52,7 @@ def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
     settings = step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999)
-    train_loop = loop.make_train_loop(
+    train_loop = loop.TrainLoop(
         step.Step(
             supervised.Supervised(0.1), student, average, optimizer, settings
         )

@@ -83,7 +83,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
         if teacher:
             teacher.trainable = False
         method = methods.NoisyStudent(0.1, 3.0, 1.0, teacher)
-    train_loop = loop.make_train_loop(_step(method))
+    train_loop = loop.TrainLoop(_step(method))
     batch = _batch(labeled, unlabeled)
     batch = {key: batch[key] for key in method.batch_keys}
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())

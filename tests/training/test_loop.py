@@ -1,0 +1,71 @@
+import numpy as np
+import tensorflow as tf
+
+from noisy_student import methods
+from noisy_student.training import loop, optimizers, step
+from tests.training.test_step import (
+    IMAGES,
+    LABELS,
+    SETTINGS,
+    dense_model,
+    image_batch,
+    small_step,
+)
+
+
+def nan_from(step_number):
+    """Batches whose images are no numbers from a step on."""
+
+    def at(index):
+        poison = tf.where(index + 1 >= step_number, np.nan, 0.0)
+        return {
+            "image": IMAGES + tf.cast(poison, tf.float32),
+            "label": LABELS,
+            "label_weight": tf.ones(len(LABELS)),
+        }
+
+    return iter(tf.data.Dataset.counter().map(at))
+
+
+def dense_loop(stop=None):
+    student, average = dense_model(), dense_model()
+    optimizer = optimizers.rmsprop(0.01)
+    optimizer.build(student.trainable_variables)
+    replica_step = step.Step(
+        methods.Supervised(0.1), student, average, optimizer, SETTINGS
+    )
+    return loop.TrainLoop(replica_step, stop), optimizer
+
+
+def test_the_loop_ends_where_the_loss_is_no_number():
+    train_loop, optimizer = dense_loop()
+    result = train_loop(nan_from(4), 10)
+    assert int(optimizer.iterations) == 4
+    assert np.isnan(result.last["train/loss"]) and not result.stopped
+
+
+def test_the_loop_ends_when_asked():
+    stop = tf.Variable(0.0)
+    train_loop, optimizer = dense_loop(stop)
+    batches = nan_from(1000)
+    assert not train_loop(batches, 3).stopped
+    stop.assign(1.0)
+    assert train_loop(batches, 3).stopped
+    assert int(optimizer.iterations) == 4
+
+
+def test_steps_are_the_same_however_many_a_call():
+    """To the bit, so that runs that were interrupted end the same."""
+
+    def weights(*calls):
+        trained = small_step()
+        train_loop = loop.TrainLoop(trained)
+        batch = image_batch()
+        batch = {key: batch[key] for key in trained.method.batch_keys}
+        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+        for number in calls:
+            train_loop(batches, number)
+        return trained.average.get_weights()
+
+    for a, b in zip(weights(5), weights(1, 3, 1), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,73 @@
+"""Where a run starts from."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from noisy_student import methods, models
+from noisy_student.config import TrainConfig
+from noisy_student.training import state
+from tests.models.small import SMALL
+from tests.training.runs import DEVICES, run, settings
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("run") / "whole"
+    return directory, run(directory)
+
+
+def started(directory, **train):
+    """The student and average of a run before its first step."""
+    options = settings(directory, 10)
+    options = dataclasses.replace(
+        options, train=dataclasses.replace(options.train, **train)
+    )
+    made = state.TrainingState(options, methods.Supervised(0.0), 16, DEVICES)
+    made.start()
+    return made
+
+
+def test_a_run_starts_from_given_weights(finished, tmp_path):
+    whole, _ = finished
+    truth = models.load_model(whole / "model.keras").get_weights()
+    for path in (whole, whole / "model.keras"):  # a directory or the file
+        made = started(tmp_path, init_model_path=str(path))
+        assert made.step == 0
+        for model in (made.student, made.average):
+            for ours, theirs in zip(model.get_weights(), truth, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_checkpoint_comes_before_given_weights(finished, tmp_path):
+    whole, _ = finished
+    shutil.copytree(whole / "checkpoints", tmp_path / "checkpoints")
+    made = started(tmp_path, init_model_path="/none")
+    assert made.step == 30
+
+
+def test_a_run_starts_from_the_originals_checkpoint(fixtures, tmp_path):
+    path = str(fixtures / "svhn_small/model.ckpt")
+    made = state.TrainingState(
+        dataclasses.replace(
+            settings(tmp_path, 10),
+            model=SMALL,
+            train=TrainConfig("supervised", init_model_path=path),
+        ),
+        methods.Supervised(0.0),
+        16,
+        DEVICES,
+    )
+    made.start()
+    images = np.load(fixtures / "svhn_small/images.npy")
+    truth = np.load(fixtures / "svhn_small/logits_ema.npy")
+    for model in (made.student, made.average):
+        np.testing.assert_allclose(model(images), truth, atol=1e-4)
+
+
+def test_fresh_weights_are_the_seeds(tmp_path):
+    made = started(tmp_path)
+    for a, b in zip(made.student.weights, made.average.weights, strict=True):
+        np.testing.assert_array_equal(a, b)

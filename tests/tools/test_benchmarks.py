@@ -18,6 +18,8 @@ from tools.benchmarks import (
     growth,
     input_pipeline,
     kills,
+    local_cluster,
+    loop,
     photographs,
     pil_rand_augment,
     train_step,
@@ -146,6 +148,23 @@ def test_the_compared_pipelines_yield_batches_of_one_form():
     assert images.shape == (64, 224, 224, 3) and images.dtype == tf.uint8
     plain = input_pipeline.plain_pipeline(encoded, 1)
     assert plain.element_spec[0].shape == (64, 224, 224, 3)
+
+
+def test_the_distance_from_a_line_is_relative():
+    sizes = (16, 32, 64)
+    assert loop.distance_from_line(sizes, [3.0, 5.0, 9.0]) < 1e-9
+    bent = loop.distance_from_line(sizes, [3.0, 5.0, 11.0])
+    assert 0.02 < bent < 0.2
+
+
+def test_workers_of_this_machine_have_ports_of_their_own():
+    configs = [
+        json.loads(environment["TF_CONFIG"])
+        for environment in local_cluster.environments(3)
+    ]
+    assert [config["task"]["index"] for config in configs] == [0, 1, 2]
+    assert len(set(configs[0]["cluster"]["worker"])) == 3
+    assert all(c["cluster"] == configs[0]["cluster"] for c in configs)
 
 
 def test_no_two_benchmarks_define_the_same_flag():

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from noisy_student import models
 from noisy_student.config import ModelConfig
-from noisy_student.methods import supervised
+from noisy_student.methods import base, supervised
 from noisy_student.training import averaging, loop, optimizers, step
 from tools.benchmarks import turns
 
@@ -44,19 +44,20 @@ def images_and_labels(
     return tf.constant(images, tf.float32), tf.constant(labels)
 
 
-def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
-    """Our whole step, `steps` times a call of the training loop."""
+def make_step(config: ModelConfig, method: base.Method) -> step.Step:
+    """Our step with fresh models, built in the current strategy's scope."""
     student = models.build_model(config)
     average = models.build_model(config)
     averaging.start(average, student)
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
     settings = step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999)
-    train_loop = loop.TrainLoop(
-        step.Step(
-            supervised.Supervised(0.1), student, average, optimizer, settings
-        )
-    )
+    return step.Step(method, student, average, optimizer, settings)
+
+
+def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
+    """Our whole step, `steps` times a call of the training loop."""
+    train_loop = loop.TrainLoop(make_step(config, supervised.Supervised(0.1)))
     images, labels = images_and_labels(models.input_side(config), batch_size)
     weights = tf.ones(batch_size)
     batch = {"image": images, "label": labels, "label_weight": weights}

@@ -20,8 +20,9 @@ import tensorflow as tf
 from absl import app, flags
 
 from noisy_student import methods, models
+from noisy_student.config import ModelConfig
 from noisy_student.methods import base
-from noisy_student.training import averaging, loop, optimizers, step
+from noisy_student.training import loop
 from tools.benchmarks import growth, loop_workers, memory, turns
 
 _SIDE = 32
@@ -37,10 +38,8 @@ _COSTS = flags.DEFINE_multi_enum(
 )
 
 
-def _model():
-    return models.build_model(
-        growth.model_config("efficientnet-b0", _SIDE, small=True)
-    )
+def _config() -> ModelConfig:
+    return growth.model_config("efficientnet-b0", _SIDE, small=True)
 
 
 def _batch(labeled: int, unlabeled: int = 0) -> base.Batch:
@@ -59,15 +58,6 @@ def _batch(labeled: int, unlabeled: int = 0) -> base.Batch:
     }
 
 
-def _step(method: base.Method) -> step.Step:
-    student, average = _model(), _model()
-    averaging.start(average, student)
-    optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
-    optimizer.build(student.trainable_variables)
-    settings = step.StepSettings(1e-5, 0.9999)
-    return step.Step(method, student, average, optimizer, settings)
-
-
 def _timed(run: growth.Run) -> turns.Turn:
     """Turns of steps/s, warmed up."""
     run()
@@ -79,11 +69,11 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
     """The training loop; steps/s."""
     method: base.Method = methods.Supervised(0.1)
     if unlabeled:
-        teacher = _model() if with_teacher else None
+        teacher = models.build_model(_config()) if with_teacher else None
         if teacher:
             teacher.trainable = False
         method = methods.NoisyStudent(0.1, 3.0, 1.0, teacher)
-    train_loop = loop.TrainLoop(_step(method))
+    train_loop = loop.TrainLoop(growth.make_step(_config(), method))
     batch = _batch(labeled, unlabeled)
     batch = {key: batch[key] for key in method.batch_keys}
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -92,7 +82,9 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
 
 def bare(labeled: int) -> turns.Turn:
     """The compiled step alone, called from Python; steps/s."""
-    compiled = tf.function(_step(methods.Supervised(0.1)).whole)
+    compiled = tf.function(
+        growth.make_step(_config(), methods.Supervised(0.1)).whole
+    )
     batch = _batch(labeled)
 
     def run() -> None:
@@ -105,7 +97,11 @@ def bare(labeled: int) -> turns.Turn:
 def prediction(unlabeled: int) -> turns.Turn:
     """The teacher's prediction alone; steps/s."""
     batch = _batch(1, unlabeled)
-    return _timed(growth.call_run(_model(), batch["teacher_image"], _STEPS))
+    return _timed(
+        growth.call_run(
+            models.build_model(_config()), batch["teacher_image"], _STEPS
+        )
+    )
 
 
 def loop_cost() -> float:

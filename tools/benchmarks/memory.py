@@ -5,7 +5,7 @@ import re
 import tempfile
 import time
 
-from tools.benchmarks import recipe
+from tools.benchmarks import recipe, traces
 
 _FIRST, _LAST = 400, 2400  # the first steps fill caches and buffers
 _EVERY = 100
@@ -29,7 +29,7 @@ def growth_of_a_run() -> float:
         )
         sizes: dict[int, int] = {}
         while process.poll() is None:
-            step = _newest_step(directory / "checkpoints")
+            step = traces.last_saved(directory)
             if step not in sizes and (size := _resident_kib(process.pid)):
                 sizes[step] = size
             time.sleep(0.05)
@@ -41,11 +41,6 @@ def growth_of_a_run() -> float:
         flush=True,
     )
     return last / first - 1
-
-
-def _newest_step(checkpoints: pathlib.Path) -> int:
-    names = [path.stem for path in checkpoints.glob("ckpt-*.index")]
-    return max((int(name.split("-")[1]) for name in names), default=0)
 
 
 def _resident_kib(process_id: int) -> int | None:

@@ -10,6 +10,7 @@ import types
 from absl import flags as absl_flags
 
 from flags import (
+    consistency,
     data,
     input_pipeline,
     model,
@@ -29,6 +30,7 @@ GROUPS = (
     noise,
     input_pipeline,
     training,
+    consistency,
     pseudo_labels,
     predict,
     self_training,
@@ -58,6 +60,7 @@ def experiment_config() -> ExperimentConfig:
         noise=noise.noise_config(),
         input_pipeline=input_pipeline.input_config(),
         train=training.train_config(),
+        consistency=consistency.consistency_config(),
         pseudo_labels=pseudo_labels.pseudo_label_config(),
         predict=predict.predict_config(),
         self_training=self_training.self_training_config(),

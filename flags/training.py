@@ -6,12 +6,13 @@ from absl import flags
 
 from noisy_student import config
 
-_METHOD = flags.DEFINE_enum(
+_METHODS = ", ".join(config.METHODS)
+_METHOD = flags.DEFINE_string(
     "method",
     None,
-    config.METHODS,
-    "Where the targets of unlabelled images come from; default: noisy_student "
-    "with --unlabel_ratio above 0, else supervised.",
+    f"Where the targets of unlabelled images come from: {_METHODS}, or "
+    "module:Class for one of your own (docs/methods.md); default: "
+    "noisy_student with --unlabel_ratio above 0, else supervised.",
 )
 _TRAIN_BATCH_SIZE = flags.DEFINE_integer(
     "train_batch_size", 128, "Labelled images a step."
@@ -85,10 +86,50 @@ _ALLOW_NEW_HEAD = flags.DEFINE_bool(
     "Start with a fresh classifier where that of the given weights has other "
     "classes.",
 )
+_OPTIMIZER = flags.DEFINE_enum(
+    "optimizer",
+    None,
+    config.OPTIMIZERS,
+    "Default: rmsprop as Noisy Student, adam for pi_model, "
+    "temporal_ensembling and mean_teacher; sgd has Nesterov's momentum 0.9.",
+)
+_LEARNING_RATE_SCHEDULE = flags.DEFINE_enum(
+    "learning_rate_schedule",
+    None,
+    config.SCHEDULES,
+    "staircase: warm-up, then x 0.97 each some epochs, from "
+    "--base_learning_rate; ramps: up to --max_learning_rate and down to 0 "
+    "along Gaussian curves. Default: ramps with adam, else staircase.",
+)
+_MAX_LEARNING_RATE = flags.DEFINE_float(
+    "max_learning_rate",
+    0.003,
+    "Learning rate between the ramps, whatever the batch.",
+)
+_RAMP_UP_STEPS = flags.DEFINE_integer(
+    "ramp_up_steps",
+    None,
+    "First steps, in which the learning rate of --learning_rate_schedule=ramps "
+    "and the weight of the consistency loss rise; default: 80/300 of all.",
+)
+_RAMP_DOWN_STEPS = flags.DEFINE_integer(
+    "ramp_down_steps",
+    None,
+    "Last steps, in which that learning rate and Adam's beta1 fall; default: "
+    "50/300 of all.",
+)
+_ADAM_BETA1 = flags.DEFINE_float("adam_beta1", 0.9, "Until the ramp-down.")
+_ADAM_FINAL_BETA1 = flags.DEFINE_float(
+    "adam_final_beta1", 0.5, "Adam's beta1 at the end of the ramp-down."
+)
+_ADAM_BETA2 = flags.DEFINE_float(
+    "adam_beta2", 0.999, "Decay of Adam's mean square."
+)
 _BASE_LEARNING_RATE = flags.DEFINE_float(
     "base_learning_rate",
     0.016,
-    "Learning rate at 256 labelled images a step; scaled by the batch.",
+    "Learning rate of the staircase at 256 labelled images a step; scaled by "
+    "the batch.",
 )
 _FINAL_BASE_LR = flags.DEFINE_float(
     "final_base_lr",
@@ -99,12 +140,13 @@ _FINAL_BASE_LR = flags.DEFINE_float(
 _WARMUP_EPOCHS = flags.DEFINE_float(
     "warmup_epochs",
     5.0,
-    "Linear warm-up, in epochs of the labelled images.",
+    "Linear warm-up of the staircase, in epochs of the labelled images.",
 )
 _MOVING_AVERAGE_DECAY = flags.DEFINE_float(
     "moving_average_decay",
     0.9999,
-    "Decay of the averaged weights, which evaluate, predict and teach.",
+    "Decay of the averaged weights, which evaluate, predict and teach "
+    "(mean_teacher has --teacher_decay).",
 )
 _WEIGHT_DECAY = flags.DEFINE_float(
     "weight_decay",
@@ -112,15 +154,22 @@ _WEIGHT_DECAY = flags.DEFINE_float(
     "Factor on half the squared weights; batch norm's are left out.",
 )
 _LABEL_SMOOTHING = flags.DEFINE_float(
-    "label_smoothing", 0.1, "Smoothing of labels and hard pseudo labels."
+    "label_smoothing",
+    None,
+    "Smoothing of labels and hard pseudo labels; default: 0.1, and 0 for "
+    "pi_model, temporal_ensembling and mean_teacher.",
 )
 
 
 def train_config() -> config.TrainConfig:
-    """The group as a dataclass."""
-    method = _METHOD.value
-    if method is None:
-        method = "noisy_student" if _UNLABEL_RATIO.value else "supervised"
+    """The group as a dataclass; defaults are those of the method's paper."""
+    method = chosen_method()
+    consistent = method in config.CONSISTENCY_METHODS
+    optimizer = _OPTIMIZER.value or ("adam" if consistent else "rmsprop")
+    schedule = "ramps" if optimizer == "adam" else "staircase"
+    smoothing = _LABEL_SMOOTHING.value
+    if smoothing is None:
+        smoothing = 0.0 if consistent else 0.1
     return config.TrainConfig(
         method=method,
         train_batch_size=_TRAIN_BATCH_SIZE.value,
@@ -136,13 +185,28 @@ def train_config() -> config.TrainConfig:
         teacher_model_name=_TEACHER_MODEL_NAME.value,
         init_model_path=_absolute(_INIT_MODEL_PATH.value),
         allow_new_head=_ALLOW_NEW_HEAD.value,
+        optimizer=optimizer,
+        learning_rate_schedule=_LEARNING_RATE_SCHEDULE.value or schedule,
+        max_learning_rate=_MAX_LEARNING_RATE.value,
+        ramp_up_steps=_RAMP_UP_STEPS.value,
+        ramp_down_steps=_RAMP_DOWN_STEPS.value,
+        adam_beta1=_ADAM_BETA1.value,
+        adam_final_beta1=_ADAM_FINAL_BETA1.value,
+        adam_beta2=_ADAM_BETA2.value,
         base_learning_rate=_BASE_LEARNING_RATE.value,
         final_base_lr=_FINAL_BASE_LR.value,
         warmup_epochs=_WARMUP_EPOCHS.value,
         moving_average_decay=_MOVING_AVERAGE_DECAY.value,
         weight_decay=_WEIGHT_DECAY.value,
-        label_smoothing=_LABEL_SMOOTHING.value,
+        label_smoothing=smoothing,
     )
+
+
+def chosen_method() -> str:
+    """The value of `--method`, or its default."""
+    if _METHOD.value is not None:
+        return _METHOD.value
+    return "noisy_student" if _UNLABEL_RATIO.value else "supervised"
 
 
 def _absolute(path: str | None) -> str | None:

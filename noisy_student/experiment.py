@@ -31,8 +31,17 @@ def check_training(
     train: TrainConfig,
     data: sources.TaskData,
     devices: distribution.Devices,
+    records: pathlib.Path | None = None,
 ) -> None:
     """Refuses what would fail only after hours; costs little.
+
+    Args:
+        config: of the experiment.
+        model: which one.
+        train: its optimisation.
+        data: its images.
+        devices: that train.
+        records: pseudo-labelled ones, where they are there.
 
     Raises:
         ValueError: the model cannot take the images or the given weights,
@@ -42,8 +51,10 @@ def check_training(
     replicas = devices.strategy.num_replicas_in_sync
     model = model_for_task(config, model, data)
     models.check_model(model, replicas)
-    methods.make_method(train)
-    if train.unlabel_ratio and not train.unlabeled_batch_size:
+    method = methods.find(train.method)
+    teaching = inputs.Teaching(records)
+    method.check(_setup(config, train, data, devices, teaching))
+    if method.needs_unlabeled and not train.unlabeled_batch_size:
         raise ValueError(
             f"unlabel_ratio={train.unlabel_ratio} of "
             f"{train.labels_per_step:g} labelled images a step is less than "
@@ -125,13 +136,43 @@ def train_model(
     )
     teaching = teaching or inputs.Teaching()
     records = teaching.records
-    method = methods.make_method(train, teaching.teacher, records is not None)
+    method = methods.find(train.method).of(
+        _setup(config, train, data, devices, teaching)
+    )
     images = _training_images(config, data, settings, method, teaching)
     record_paths = [*data.labeled.record_paths, *data.test.record_paths]
     if records is not None:
         record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
         return trainer.train(settings, method, images, devices)
+
+
+def _setup(
+    config: ExperimentConfig,
+    train: TrainConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+    teaching: inputs.Teaching,
+) -> methods.Setup:
+    """What the method of a run is made of."""
+    own_labeled, own_unlabeled = (
+        source.worker_part(devices.worker, devices.num_workers).num_images
+        if source
+        else 0
+        for source in (data.labeled, data.unlabeled)
+    )
+    return methods.Setup(
+        train=train,
+        consistency=config.consistency,
+        num_classes=data.task.num_classes,
+        num_labeled=data.labeled.num_images,
+        num_unlabeled=inputs.num_unlabeled(data, teaching),
+        own_labeled=own_labeled,
+        own_unlabeled=own_unlabeled,
+        on_tpu=isinstance(devices.strategy, tf.distribute.TPUStrategy),
+        teacher=teaching.teacher,
+        has_records=teaching.records is not None,
+    )
 
 
 def _training_images(
@@ -142,13 +183,13 @@ def _training_images(
     teaching: inputs.Teaching,
 ) -> trainer.TrainingImages:
     side = models.input_side(settings.model)
-    teacher = teaching.teacher
     batches = pipelines.NoisedBatches(
         inputs.image_format(config, data, side),
         config.noise,
         settings.train.train_batch_size,
         settings.seed,
-        teacher_side=teacher.input_shape[1] if teacher else None,
+        teacher_side=inputs.teacher_side(method, teaching, side),
+        second_view=any("second_image" in key for key in method.batch_keys),
         input=config.input_pipeline,
     )
     return trainer.TrainingImages(

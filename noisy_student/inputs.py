@@ -29,6 +29,28 @@ class Teaching:
     teacher: keras.Model | None = None
 
 
+def num_unlabeled(data: sources.TaskData, teaching: Teaching) -> int:
+    """How many unlabelled images, or records of such, there are."""
+    if teaching.records is not None:
+        return pseudo_labels.PseudoLabelStats.load(teaching.records).records
+    return data.unlabeled.num_images if data.unlabeled else 0
+
+
+def teacher_side(
+    method: methods.Method, teaching: Teaching, side: int
+) -> int | None:
+    """Side of the `teacher_image`, where a method reads one.
+
+    Args:
+        method: says so in its `batch_keys`.
+        teaching: whose teacher has a side of its own.
+        side: the student's.
+    """
+    if "teacher_image" not in method.batch_keys:
+        return None
+    return teaching.teacher.input_shape[1] if teaching.teacher else side
+
+
 def training_batches(
     batches: pipelines.NoisedBatches,
     method: methods.Method,
@@ -56,7 +78,7 @@ def training_batches(
     dataset = pipelines.labeled_images(
         data.labeled, of_worker, train.label_data_sample_prob
     )
-    if train.unlabel_ratio:
+    if train.unlabeled_batch_size:
         size = train.unlabeled_batch_size // (replicas * parts)
         unlabeled = _unlabeled_batches(
             data, teaching, dataclasses.replace(of_worker, batch_size=size)

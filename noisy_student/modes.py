@@ -39,10 +39,10 @@ def plan(config: ExperimentConfig) -> Work:
 
 def _self_train(config: ExperimentConfig) -> Work:
     directory, train = config.directory, config.train
-    if train.method == "supervised":
+    if not methods.find(train.method).needs_teacher:
         raise ValueError(
-            "mode=self_train needs unlabel_ratio above 0 and a method with "
-            "unlabelled images; use mode=train for a supervised model."
+            "mode=self_train needs unlabel_ratio above 0 and a method that "
+            f"learns from a teacher; use mode=train for {train.method}."
         )
     for name in ("teacher_model_path", "train_last_step_num"):
         if getattr(train, name) is not None:
@@ -73,7 +73,6 @@ def _self_train(config: ExperimentConfig) -> Work:
 
 def _train(config: ExperimentConfig) -> Work:
     scaling.get_scaling(config.model.model_name)
-    methods.make_method(config.train)
     records = _records(config)
     devices = distribution.make_devices(config.run)
 
@@ -84,12 +83,9 @@ def _train(config: ExperimentConfig) -> Work:
             pseudo_labels.check_images(records, data.identity)
             pseudo_labels.check_number(records, devices.num_workers)
         experiment.check_training(
-            config, config.model, config.train, data, devices
+            config, config.model, config.train, data, devices, records
         )
-        if config.train.method != "supervised":
-            experiment.load_teacher(config, data)
-            if records is None:
-                data.require_unlabeled()
+        experiment.load_teacher(config, data)
         return data
 
     data = _checked_and_claimed(config, devices, check)
@@ -166,11 +162,12 @@ _PLANS = {
 def _records(config: ExperimentConfig) -> pathlib.Path | None:
     """The pseudo-labelled records to learn from; None where there are none."""
     train, given = config.train, config.data.unlabel_data_dir
-    if train.method == "supervised":
+    if not methods.find(train.method).needs_teacher:
         if given is not None or train.teacher_model_path is not None:
             raise ValueError(
                 "unlabel_data_dir and teacher_model_path need unlabel_ratio "
-                "above 0 and a method with unlabelled images."
+                "above 0 and a method that learns from a teacher; "
+                f"{train.method} does not."
             )
         return None
     if given is None:

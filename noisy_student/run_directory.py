@@ -26,6 +26,7 @@ _FREE = (
     "num_iterations",
     "num_parallel_calls",
     "cache_mib",
+    "force_ensemble",
 )
 
 

@@ -13,6 +13,7 @@ def experiment(directory, **train):
         noise=config.NoiseConfig(),
         input_pipeline=config.InputConfig(),
         train=config.TrainConfig(**train),
+        consistency=config.ConsistencyConfig(),
         pseudo_labels=config.PseudoLabelConfig(),
         predict=config.PredictConfig(),
         self_training=config.SelfTrainingConfig(),

@@ -9,6 +9,10 @@ before anything expensive starts.
 import dataclasses
 import pathlib
 
+from noisy_student.config.consistency import (
+    ENSEMBLE_DTYPES,
+    ConsistencyConfig,
+)
 from noisy_student.config.images import (
     AUGMENTATIONS,
     DataConfig,
@@ -27,9 +31,12 @@ from noisy_student.config.self_training import (
     SelfTrainingConfig,
 )
 from noisy_student.config.training import (
+    CONSISTENCY_METHODS,
     DISTRIBUTIONS,
     HARD_LABELS,
     METHODS,
+    OPTIMIZERS,
+    SCHEDULES,
     RunConfig,
     TrainConfig,
 )
@@ -37,11 +44,16 @@ from noisy_student.config.training import (
 __all__ = [
     "ALL_REPLICAS",
     "AUGMENTATIONS",
+    "CONSISTENCY_METHODS",
     "DEFAULT_GROUPS",
     "DISTRIBUTIONS",
+    "ENSEMBLE_DTYPES",
     "HARD_LABELS",
     "METHODS",
     "NOTHING_FROZEN",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "ConsistencyConfig",
     "DataConfig",
     "ExperimentConfig",
     "InputConfig",
@@ -74,6 +86,7 @@ class ExperimentConfig:
     noise: NoiseConfig
     input_pipeline: InputConfig
     train: TrainConfig
+    consistency: ConsistencyConfig
     pseudo_labels: PseudoLabelConfig
     predict: PredictConfig
     self_training: SelfTrainingConfig

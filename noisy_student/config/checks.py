@@ -14,6 +14,13 @@ def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     require(value in choices, name, f"one of {', '.join(choices)}", value)
 
 
+def require_fractions(settings: Any, *names: str) -> None:
+    """Raises `ValueError` unless these fields are in [0, 1)."""
+    for name in names:
+        value = getattr(settings, name)
+        require(0 <= value < 1, name, "in [0, 1)", value)
+
+
 def require_positive(settings: Any, *names: str) -> None:
     """Raises `ValueError` unless these fields are above 0, or None."""
     for name in names:

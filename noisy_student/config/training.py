@@ -5,13 +5,25 @@ import dataclasses
 from noisy_student.config.checks import (
     require,
     require_choice,
+    require_fractions,
     require_positive,
 )
 
-METHODS = ("supervised", "noisy_student")
+METHODS = (
+    "supervised",
+    "noisy_student",
+    "pi_model",
+    "temporal_ensembling",
+    "mean_teacher",
+)
+CONSISTENCY_METHODS = METHODS[2:]
+OPTIMIZERS = ("rmsprop", "adam", "sgd")
+SCHEDULES = ("staircase", "ramps")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
+# Shares of a run: 80 and 50 of 300 epochs (arXiv 1610.02242, appendix A).
+_RAMP_UP, _RAMP_DOWN = 80 / 300, 50 / 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +31,8 @@ class TrainConfig:
     """The optimisation of one model; numbers of the paper's appendix A.
 
     Attributes:
-        method: where the targets of unlabelled images come from.
+        method: where the targets of unlabelled images come from; one of
+            `METHODS`, or `module:Class` for another.
         train_batch_size: labelled images a step, over all replicas.
         label_data_sample_prob: share of these whose loss counts, drawn anew
             each step, in (0, 1]; so a step can have fewer labelled images
@@ -43,9 +56,21 @@ class TrainConfig:
         init_model_path: weights to start from; None is fresh ones.
         allow_new_head: start with a fresh classifier where that of
             `init_model_path` has other classes.
-        base_learning_rate: at 256 labelled images a step.
-        final_base_lr: where the schedule ends; None decays each 2.4 epochs.
-        warmup_epochs: linear warm-up, in epochs of the labelled images.
+        optimizer: one of `OPTIMIZERS`.
+        learning_rate_schedule: one of `SCHEDULES`: staircase is Noisy
+            Student's, ramps that of the consistency methods.
+        base_learning_rate: of the staircase, at 256 labelled images a step.
+        final_base_lr: where the staircase ends; None decays each 2.4 epochs.
+        warmup_epochs: linear warm-up of the staircase, in epochs of the
+            labelled images.
+        max_learning_rate: of the ramps, at any batch.
+        ramp_up_steps: in which learning rate and consistency weight rise,
+            before `train_ratio`; None is 80/300 of the steps.
+        ramp_down_steps: the last ones, in which learning rate and Adam's
+            beta1 fall; None is 50/300 of the steps.
+        adam_beta1, adam_final_beta1: Adam's beta1 before the ramp-down and at
+            its end, in [0, 1).
+        adam_beta2: in [0, 1).
         moving_average_decay: of the averaged weights, in [0, 1).
         weight_decay: factor on the sum of v^2 / 2.
         label_smoothing: in [0, 1).
@@ -65,15 +90,28 @@ class TrainConfig:
     teacher_model_name: str | None = None
     init_model_path: str | None = None
     allow_new_head: bool = False
+    optimizer: str = "rmsprop"
+    learning_rate_schedule: str = "staircase"
     base_learning_rate: float = 0.016
     final_base_lr: float | None = None
     warmup_epochs: float = 5.0
+    max_learning_rate: float = 0.003
+    ramp_up_steps: int | None = None
+    ramp_down_steps: int | None = None
+    adam_beta1: float = 0.9
+    adam_final_beta1: float = 0.5
+    adam_beta2: float = 0.999
     moving_average_decay: float = 0.9999
     weight_decay: float = 1e-5
     label_smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        require_choice("method", self.method, METHODS)
+        if ":" not in self.method:
+            require_choice("method", self.method, METHODS)
+        require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        require_choice(
+            "learning_rate_schedule", self.learning_rate_schedule, SCHEDULES
+        )
         require_positive(
             self,
             "train_batch_size",
@@ -82,6 +120,7 @@ class TrainConfig:
             "train_ratio",
             "train_last_step_num",
             "accumulation_steps",
+            "max_learning_rate",
         )
         share = self.label_data_sample_prob
         require(0 < share <= 1, "label_data_sample_prob", "in (0, 1]", share)
@@ -91,9 +130,14 @@ class TrainConfig:
             "at least 0",
             self.unlabel_ratio,
         )
-        for name in ("moving_average_decay", "label_smoothing"):
-            value = getattr(self, name)
-            require(0 <= value < 1, name, "in [0, 1)", value)
+        require_fractions(
+            self,
+            "moving_average_decay",
+            "label_smoothing",
+            "adam_beta1",
+            "adam_final_beta1",
+            "adam_beta2",
+        )
         self._check_rates()
 
     def _check_rates(self) -> None:
@@ -112,9 +156,14 @@ class TrainConfig:
             "above 0 and below base_learning_rate",
             final,
         )
-        for name in ("weight_decay", "warmup_epochs"):
+        for name in (
+            "weight_decay",
+            "warmup_epochs",
+            "ramp_up_steps",
+            "ramp_down_steps",
+        ):
             value = getattr(self, name)
-            require(value >= 0, name, "at least 0", value)
+            require(value is None or value >= 0, name, "at least 0", value)
 
     @property
     def labels_per_step(self) -> float:
@@ -124,6 +173,8 @@ class TrainConfig:
     @property
     def unlabeled_batch_size(self) -> int:
         """Unlabelled images a step, over all replicas."""
+        if self.method == "supervised":
+            return 0
         return round(self.labels_per_step * self.unlabel_ratio)
 
     def schedule_steps(self, num_labeled: int) -> int:
@@ -131,6 +182,32 @@ class TrainConfig:
         paper = _PAPER_EPOCHS * num_labeled / self.labels_per_step
         steps = paper if self.train_steps is None else self.train_steps
         return max(1, int(steps * self.train_ratio))
+
+    def ramp_steps(self, num_labeled: int) -> tuple[int, int]:
+        """Steps of the ramp-up and of the ramp-down.
+
+        Raises:
+            ValueError: one of them is longer than the schedule.
+        """
+        total = self.schedule_steps(num_labeled)
+
+        def steps(name: str, share: float) -> int:
+            given = getattr(self, name)
+            if given is None:
+                return int(share * total)
+            steps = int(given * self.train_ratio)
+            if steps > total:
+                raise ValueError(
+                    f"{name}={given} is longer than the training, which has "
+                    f"{total / self.train_ratio:.0f} steps; lower it or raise "
+                    "train_steps."
+                )
+            return steps
+
+        return (
+            steps("ramp_up_steps", _RAMP_UP),
+            steps("ramp_down_steps", _RAMP_DOWN),
+        )
 
     def total_steps(self, num_labeled: int) -> int:
         """Steps of a run on so many labelled images: all, or the last ones.

@@ -39,6 +39,8 @@ class NoisedBatches:
         first_batch: number of batches already taken.
         teacher_side: side of the `teacher_image` that unlabelled batches
             have too, the same images as evaluation sees them; None is none.
+        second_view: whether there is also a `second_image`, the same images
+            under noise of its own.
         input: how memory and threads are used.
         worker, num_workers: of these workers, each of which sees its part
             of the images.
@@ -50,6 +52,7 @@ class NoisedBatches:
     seed: int
     first_batch: int = 0
     teacher_side: int | None = None
+    second_view: bool = False
     input: InputConfig = dataclasses.field(default_factory=InputConfig)
     worker: int = 0
     num_workers: int = 1
@@ -63,6 +66,8 @@ def noised_epochs(
     check: Callable[[Example, tf.Tensor], Example],
 ) -> tf.data.Dataset:
     """Shuffles, repeats, decodes, noises and batches `encoded` images.
+
+    Adds `row`, int64: an image's place in `dataset`, the same in all epochs.
 
     Args:
         dataset: the worker's part of the images, in their order.
@@ -85,6 +90,9 @@ def noised_epochs(
     decode, augment = _stages(batches, seed, check)
     threads = num_threads(batches.input)
 
+    dataset = dataset.enumerate().map(
+        lambda row, example: example | {"row": row}
+    )
     decoded = dataset.batch(batching.CHUNK).enumerate()
     decoded = decoded.map(decode, num_parallel_calls=threads).unbatch()
     cached = _fits_in_cache(decoded, num_images, batches)
@@ -117,10 +125,11 @@ def _stages(
     teacher = batches.teacher_side
     # Then it is the image itself before its noise.
     copied = image_format.small and teacher == image_format.side
-    make_view = views.random_view
+    sides = None if copied else teacher
     if image_format.small or clean:
-        make_view = views.plain_view
-    view, spec = make_view(image_format, None if copied else teacher)
+        view, spec = views.plain_view(image_format, sides)
+    else:
+        view, spec = views.random_view(image_format, sides, batches.second_view)
     noise = views.batch_noise(image_format, batches.noise)
 
     def decode(number: tf.Tensor, chunk: Example) -> Example:
@@ -142,11 +151,17 @@ def _stages(
     def augment(number: tf.Tensor, chunk: Example) -> Example:
         if copied:
             chunk = chunk | {"teacher_image": chunk["image"]}
+        if batches.second_view and "second_image" not in chunk:
+            chunk = chunk | {"second_image": chunk["image"]}
         if clean:
             return chunk
         # Negative: other seeds than the views'.
-        image = noise(chunk["image"], shuffling.seed_at(seed, -1 - number))
-        return chunk | {"image": image}
+        own = shuffling.seed_at(seed, -1 - number)
+        noised = {"image": noise(chunk["image"], own)}
+        if batches.second_view:
+            other = tf.random.experimental.stateless_fold_in(own, 1)
+            noised["second_image"] = noise(chunk["second_image"], other)
+        return chunk | noised
 
     return decode, augment
 

@@ -42,8 +42,9 @@ def labeled_images(
 
     Returns:
         A dataset of dicts: `image`, uint8 (batch_size, side, side, 3),
-        `label`, int64 (batch_size,), and `label_weight`, float32
-        (batch_size,), 0 or 1.
+        `label`, int64 (batch_size,), `row`, int64 (batch_size,), an image's
+        place in the worker's part, `label_weight`, float32 (batch_size,), 0 or
+        1, and with `second_view` also `second_image`, like `image`.
     """
     source = source.worker_part(batches.worker, batches.num_workers)
     batches = dataclasses.replace(batches, teacher_side=None)
@@ -86,8 +87,10 @@ def unlabeled_images(
 
     Returns:
         A dataset of dicts: `unlabeled_image`, uint8 (batch_size, side, side,
-        3), with `teacher_side` also `teacher_image`, uint8 (batch_size,
-        teacher_side, teacher_side, 3), and `unlabeled_weight`, float32
+        3), with `second_view` also `unlabeled_second_image`, with
+        `teacher_side` also `teacher_image`, uint8 (batch_size, teacher_side,
+        teacher_side, 3), `unlabeled_row`, int64 (batch_size,), an image's
+        place in the worker's part, and `unlabeled_weight`, float32
         (batch_size,), 0 or 1.
     """
     source = source.worker_part(batches.worker, batches.num_workers)

@@ -65,7 +65,9 @@ def plain_view(
 
 
 def random_view(
-    image_format: ImageFormat, teacher_side: int | None = None
+    image_format: ImageFormat,
+    teacher_side: int | None = None,
+    second_view: bool = False,
 ) -> tuple[View, Spec]:
     """A large image's random crop, as `image`.
 
@@ -73,6 +75,7 @@ def random_view(
         image_format: of the images.
         teacher_side: with it also what a teacher sees, as `teacher_image`
             of this side, from one decoding.
+        second_view: with another random crop, as `second_image`.
 
     Returns:
         The function of an encoded image, and the form of its results.
@@ -81,13 +84,20 @@ def random_view(
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
         if teacher_side is None:
-            return {"image": noise.random_area_crop(encoded, side, seed)}
-        image, teacher_image = noise.random_and_central_crop(
-            encoded, side, teacher_side, seed
-        )
-        return {"image": image, "teacher_image": teacher_image}
+            crops = {"image": noise.random_area_crop(encoded, side, seed)}
+        else:
+            image, teacher_image = noise.random_and_central_crop(
+                encoded, side, teacher_side, seed
+            )
+            crops = {"image": image, "teacher_image": teacher_image}
+        if second_view:
+            other = tf.random.experimental.stateless_fold_in(seed, 1)
+            second = noise.random_area_crop(encoded, side, other)
+            crops["second_image"] = second
+        return crops
 
-    return view, _spec(_sides(image_format, teacher_side))
+    sides = _sides(image_format, teacher_side)
+    return view, _spec(sides | {"second_image": side} if second_view else sides)
 
 
 def _sides(

@@ -1,48 +1,58 @@
 """Where the targets of unlabelled images come from: one file a method."""
 
-import keras
+import importlib
 
-from noisy_student.config import TrainConfig
-from noisy_student.methods.base import Losses, LossTerm, Method
+from noisy_student.methods.base import Batch, Losses, LossTerm, Method, Setup
+from noisy_student.methods.mean_teacher import MeanTeacher
 from noisy_student.methods.noisy_student import NoisyStudent
-from noisy_student.methods.supervised import Supervised
+from noisy_student.methods.pi_model import PiModel
+from noisy_student.methods.supervised import Supervised, labeled_losses
+from noisy_student.methods.temporal_ensembling import TemporalEnsembling
 
 __all__ = [
+    "Batch",
     "LossTerm",
     "Losses",
+    "MeanTeacher",
     "Method",
     "NoisyStudent",
+    "PiModel",
+    "Setup",
     "Supervised",
-    "make_method",
+    "TemporalEnsembling",
+    "find",
+    "labeled_losses",
 ]
 
+_METHODS: dict[str, type[Method]] = {
+    "supervised": Supervised,
+    "noisy_student": NoisyStudent,
+    "pi_model": PiModel,
+    "temporal_ensembling": TemporalEnsembling,
+    "mean_teacher": MeanTeacher,
+}
 
-def make_method(
-    config: TrainConfig,
-    teacher: keras.Model | None = None,
-    has_records: bool = True,
-) -> Method:
-    """The method that `config.method` names.
+
+def find(name: str) -> type[Method]:
+    """The class of a method.
 
     Args:
-        config: the training settings.
-        teacher: that labels in the step, if `config` has one.
-        has_records: whether the unlabelled images are pseudo-labelled
-            records.
+        name: one of `config.METHODS`, or `module:Class` for one from
+            elsewhere.
 
     Raises:
-        ValueError: noisy_student without unlabelled images in the batch.
+        ValueError: there is no such class, or it is no method.
     """
-    if config.method == "supervised":
-        return Supervised(config.label_smoothing)
-    if config.unlabel_ratio == 0:
+    module, separator, attribute = name.partition(":")
+    if not separator:
+        return _METHODS[name]
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
-            "method=noisy_student needs unlabel_ratio above 0; got 0."
-        )
-    return NoisyStudent(
-        config.label_smoothing,
-        config.unlabel_ratio,
-        config.teacher_softmax_temp,
-        teacher,
-        has_records,
-    )
+            f"method={name} is not there ({error}); it must be module:Class, "
+            "the module in this directory or in PYTHONPATH."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ValueError(f"method={name} is no noisy_student.methods.Method.")
+    return found

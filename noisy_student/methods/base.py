@@ -11,6 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from noisy_student.config import ConsistencyConfig, TrainConfig
+from noisy_student.methods import ramps
+
 Batch = dict[str, tf.Tensor]
 
 
@@ -27,7 +30,7 @@ class LossTerm:
 
     losses: tf.Tensor
     weights: tf.Tensor
-    factor: float = 1.0
+    factor: float | tf.Tensor = 1.0
 
     def mean(self) -> tf.Tensor:
         """The mean of weights * losses over the replica's examples."""
@@ -47,19 +50,81 @@ class Losses:
     metrics: dict[str, tf.Tensor]
 
 
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a method is made of.
+
+    Attributes:
+        train: settings of the run.
+        consistency: settings of the consistency methods.
+        num_classes: of the task.
+        num_labeled, num_unlabeled: images of all workers.
+        own_labeled, own_unlabeled: images of this worker's part.
+        on_tpu: whether the step runs there.
+        teacher: images to logits, labels in the step; None is none.
+        has_records: whether the unlabelled images are pseudo-labelled
+            records.
+    """
+
+    train: TrainConfig
+    consistency: ConsistencyConfig
+    num_classes: int
+    num_labeled: int
+    num_unlabeled: int = 0
+    own_labeled: int = 0
+    own_unlabeled: int = 0
+    on_tpu: bool = False
+    teacher: keras.Model | None = None
+    has_records: bool = False
+
+    @property
+    def ramp(self) -> ramps.Ramps:
+        """Where the run's ramps are."""
+        return ramps.Ramps.of(self.train, self.num_labeled)
+
+
 class Method(abc.ABC):
     """A way to learn from labelled and unlabelled images.
 
     Attributes:
         batch_keys: the keys of the batch that it reads; the pipeline makes
-            those and no others.
+            those and no others (see `inputs.training_batches`).
+        needs_unlabeled: whether it learns from unlabelled images too.
+        needs_teacher: whether an earlier teacher labels these, in records or
+            in the step.
     """
 
     batch_keys: tuple[str, ...]
+    needs_unlabeled = False
+    needs_teacher = False
+
+    @classmethod
+    def check(cls, setup: Setup) -> None:
+        """Refuses what it cannot train on, before anything is made.
+
+        Raises:
+            ValueError: what is wrong and what to do about it.
+        """
+        ratio = setup.train.unlabel_ratio
+        if cls.needs_unlabeled and not (ratio and setup.num_unlabeled):
+            raise ValueError(
+                f"method={setup.train.method} learns from unlabelled images: "
+                f"it needs unlabel_ratio above 0 (got {ratio}) and such images "
+                f"(there are {setup.num_unlabeled})."
+            )
+
+    @classmethod
+    @abc.abstractmethod
+    def of(cls, setup: Setup) -> "Method":
+        """The method of a run; every worker calls this alike."""
 
     @abc.abstractmethod
     def compute_losses(
-        self, student: keras.Model, average: keras.Model, batch: Batch
+        self,
+        student: keras.Model,
+        average: keras.Model,
+        batch: Batch,
+        step: tf.Tensor,
     ) -> Losses:
         """Per-example losses on one replica's part of a batch.
 
@@ -67,16 +132,35 @@ class Method(abc.ABC):
 
         Args:
             student: the model in training; call it with `training=True`.
-            average: the averaged model, to be called without training.
+            average: the averaged model, to be called without training, or
+                by `models.call_as_teacher`.
             batch: the keys of `batch_keys`.
+            step: int64 (), number of finished steps.
         """
+
+    def average_decay(self, step: tf.Tensor) -> tf.Tensor | None:
+        """Decay of the averaged weights after a step.
+
+        Args:
+            step: int64 (), number of finished steps.
+
+        Returns:
+            float32 scalar in [0, 1); None for `moving_average_decay`'s.
+        """
+        del step
+        return None
 
     def state(self) -> dict[str, Any]:
         """What checkpoints must keep of the method; nothing by default.
 
         Returns:
-            Trackable objects, such as variables, by name.
+            Trackable objects, such as variables, by name; the same on all
+            workers.
         """
+        return {}
+
+    def own_state(self) -> dict[str, Any]:
+        """The same, of what each worker has of its own."""
         return {}
 
     def after_step(self, step: tf.Tensor) -> None:

@@ -24,6 +24,25 @@ def cross_entropy(probabilities: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     )
 
 
+def mean_squared_difference(
+    probabilities: tf.Tensor, targets: tf.Tensor
+) -> tf.Tensor:
+    """1/C sum_k (p_k - q_k)^2 (arXiv 1610.02242, algorithm 1).
+
+    The gradient flows into both; stop it where `targets` should get none.
+
+    Args:
+        probabilities: float32 (batch, classes).
+        targets: float32 (batch, classes).
+
+    Returns:
+        float32 (batch,), in [0, 2/classes].
+    """
+    return tf.reduce_mean(
+        tf.math.squared_difference(probabilities, targets), axis=-1
+    )
+
+
 def smooth_one_hot(
     labels: tf.Tensor, num_classes: int, label_smoothing: float
 ) -> tf.Tensor:

@@ -24,6 +24,9 @@ class NoisyStudent(base.Method):
             records.
     """
 
+    needs_unlabeled = True
+    needs_teacher = True
+
     def __init__(
         self,
         label_smoothing: float,
@@ -45,8 +48,22 @@ class NoisyStudent(base.Method):
             keys += ["teacher_image"]
         self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
 
+    @classmethod
+    def of(cls, setup: base.Setup) -> "NoisyStudent":
+        return cls(
+            setup.train.label_smoothing,
+            setup.train.unlabel_ratio,
+            setup.train.teacher_softmax_temp,
+            setup.teacher,
+            setup.has_records,
+        )
+
     def compute_losses(
-        self, student: keras.Model, average: keras.Model, batch: base.Batch
+        self,
+        student: keras.Model,
+        average: keras.Model,
+        batch: base.Batch,
+        step: tf.Tensor,
     ) -> base.Losses:
         images = tf.concat([batch["image"], batch["unlabeled_image"]], axis=0)
         num_labeled = tf.shape(batch["label"])[0]

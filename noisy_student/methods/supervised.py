@@ -18,15 +18,26 @@ class Supervised(base.Method):
     def __init__(self, label_smoothing: float) -> None:
         self.label_smoothing = label_smoothing
 
+    @classmethod
+    def of(cls, setup: base.Setup) -> "Supervised":
+        return cls(setup.train.label_smoothing)
+
     def compute_losses(
-        self, student: keras.Model, average: keras.Model, batch: base.Batch
+        self,
+        student: keras.Model,
+        average: keras.Model,
+        batch: base.Batch,
+        step: tf.Tensor,
     ) -> base.Losses:
         logits = student(batch["image"], training=True)
         return labeled_losses(logits, batch, self.label_smoothing)
 
 
 def labeled_losses(
-    logits: tf.Tensor, batch: base.Batch, label_smoothing: float
+    logits: tf.Tensor,
+    batch: base.Batch,
+    label_smoothing: float,
+    factor: float | tf.Tensor = 1.0,
 ) -> base.Losses:
     """The labelled part of the loss, which other methods share.
 
@@ -35,12 +46,17 @@ def labeled_losses(
         batch: `label`, int64 (labelled images,), 0-based, and
             `label_weight`, float32 (labelled images,), 0 or 1.
         label_smoothing: in [0, 1).
+        factor: of their mean in the total.
     """
     labels = batch["label"]
     targets = losses.smooth_one_hot(labels, logits.shape[-1], label_smoothing)
     per_example = losses.cross_entropy(targets, logits)
     return base.Losses(
-        {"lab/loss": base.LossTerm(per_example, batch["label_weight"])},
+        {
+            "lab/loss": base.LossTerm(
+                per_example, batch["label_weight"], factor
+            )
+        },
         {
             "lab/acc": agreement(logits, labels),
             "lab/pred_prob": mean_confidence(tf.nn.softmax(logits)),

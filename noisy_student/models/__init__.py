@@ -6,6 +6,7 @@ from noisy_student.models.efficientnet import (
     check_model,
     input_side,
 )
+from noisy_student.models.noised_call import call_as_teacher, random_states
 from noisy_student.models.pretrained import (
     check_fits,
     find,
@@ -18,6 +19,7 @@ from noisy_student.models.weights import assign
 __all__ = [
     "assign",
     "build_model",
+    "call_as_teacher",
     "check_fits",
     "check_model",
     "check_model_file",
@@ -25,6 +27,7 @@ __all__ = [
     "input_side",
     "load_model",
     "load_teacher",
+    "random_states",
     "read_weights",
     "save_model",
     "share_statistics",

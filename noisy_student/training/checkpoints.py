@@ -45,8 +45,14 @@ class Checkpoints:
     def save(self, step: int) -> None:
         """Writes the checkpoint of a step; others go once it is there.
 
-        Too old ones do, and later ones: a run that went on from before them
-        comes to these steps anew.
+        Raises:
+            InputError: see `write`.
+        """
+        self.write(step)
+        self.remove_others(step)
+
+    def write(self, step: int) -> None:
+        """Writes the checkpoint of a step.
 
         Raises:
             InputError: the disk has no room, or the like; the checkpoints
@@ -60,6 +66,12 @@ class Checkpoints:
             self._remove(step)
             raise disk_error(pathlib.Path(prefix), error) from error
         self.current = step
+
+    def remove_others(self, step: int) -> None:
+        """Removes too old checkpoints, and later ones than a step.
+
+        A run that went on from before these comes to their steps anew.
+        """
         later = [other for other in self.steps() if other > step]
         earlier = [other for other in self.steps() if other <= step]
         for other in [*later, *earlier[: -self._keep]]:
@@ -81,8 +93,11 @@ class Checkpoints:
                 f"The checkpoint {self._prefix(step)} cannot be read: {reason}"
             ) from error
 
-    def restore_newest(self) -> int | None:
+    def restore_newest(self, before: int | None = None) -> int | None:
         """Reads the newest whole checkpoint; warns of damaged ones.
+
+        Args:
+            before: only of earlier steps than this; None is all.
 
         Returns:
             Its step; None where there is no checkpoint.
@@ -91,6 +106,8 @@ class Checkpoints:
             InputError: there are some, and none can be read.
         """
         for step in reversed(self.steps()):
+            if before is not None and step >= before:
+                continue
             try:
                 self.restore(step)
                 return step

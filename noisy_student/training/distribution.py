@@ -59,6 +59,13 @@ class Devices:
         own = value if self.is_chief else 0
         return int(self._sum_over_workers(tf.constant(own, tf.int64)))
 
+    def holds_on_all(self, value: bool) -> bool:
+        """Whether something holds on every worker; waits for all of them."""
+        if self.num_workers == 1:
+            return value
+        total = self._sum_over_workers(tf.constant(int(value), tf.int64))
+        return int(total) == self.num_workers
+
     @functools.cached_property
     def _sum_over_workers(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """The sum of an integer of each worker; traced once."""

@@ -1,7 +1,10 @@
-"""The optimizer: TensorFlow 1's RMSProp, on Keras'."""
+"""The optimizers: TensorFlow 1's RMSProp, Adam with a falling beta1, SGD."""
 
 import keras
+import tensorflow as tf
 
+from noisy_student.config import TrainConfig
+from noisy_student.methods import ramps
 from noisy_student.training import schedules
 
 
@@ -21,6 +24,66 @@ class RMSprop(keras.optimizers.RMSprop):
                 mean_square.assign(keras.ops.ones_like(mean_square))
 
 
-def rmsprop(learning_rate: schedules.WarmupStaircase) -> RMSprop:
+class Adam(keras.optimizers.Adam):
+    """Adam whose beta1 falls with the learning rate's ramp-down.
+
+    beta1 = d first + (1 - d) last, where d = exp(-12.5 T^2) is the ramp-down
+    (arXiv 1610.02242, appendix A).
+
+    Args:
+        learning_rate: the schedule.
+        first: beta1 before the ramp-down, in [0, 1).
+        last: beta1 at its end, in [0, 1).
+        ramp: where it is.
+        beta_2: in [0, 1).
+    """
+
+    def __init__(
+        self,
+        learning_rate: keras.optimizers.schedules.LearningRateSchedule | float,
+        first: float,
+        last: float,
+        ramp: ramps.Ramps,
+        beta_2: float = 0.999,
+    ) -> None:
+        super().__init__(learning_rate, beta_2=beta_2, epsilon=1e-8)
+        self._first, self._last, self._ramp = first, last, ramp
+
+    @property
+    def beta_1(self) -> tf.Tensor:
+        """Of the step under way, float32 ()."""
+        down = self._ramp.down(self.iterations)
+        return down * self._first + (1 - down) * self._last
+
+    @beta_1.setter
+    def beta_1(self, value: float) -> None:
+        """Keras sets its own, which is not used."""
+
+
+def rmsprop(
+    learning_rate: keras.optimizers.schedules.LearningRateSchedule | float,
+) -> RMSprop:
     """The optimizer of the paper (EfficientNet's settings)."""
     return RMSprop(learning_rate, rho=0.9, momentum=0.9, epsilon=1e-3)
+
+
+def make_optimizer(
+    train: TrainConfig, num_labeled: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer of a run on so many labelled images.
+
+    Raises:
+        ValueError: see `schedules.learning_rate`.
+    """
+    learning_rate = schedules.learning_rate(train, num_labeled)
+    if train.optimizer == "sgd":
+        return keras.optimizers.SGD(learning_rate, momentum=0.9, nesterov=True)
+    if train.optimizer == "adam":
+        return Adam(
+            learning_rate,
+            train.adam_beta1,
+            train.adam_final_beta1,
+            ramps.Ramps.of(train, num_labeled),
+            train.adam_beta2,
+        )
+    return rmsprop(learning_rate)

@@ -1,14 +1,17 @@
-"""The learning rate: linear warm-up, then a staircase decay.
+"""The learning rate: a staircase after a warm-up, or Gaussian ramps.
 
-Reproduces the original's schedule (Noisy Student, appendix A.2).
+The first is the original's schedule (Noisy Student, appendix A.2), the second
+that of the consistency methods (arXiv 1610.02242, appendix A).
 """
 
+import dataclasses
 import math
 
 import keras
 import tensorflow as tf
 
 from noisy_student.config import TrainConfig
+from noisy_student.methods import ramps
 
 _DECAY_FACTOR = 0.97
 _DECAY_EPOCHS = 2.4
@@ -55,17 +58,52 @@ class WarmupStaircase(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def learning_rate(config: TrainConfig, num_labeled: int) -> WarmupStaircase:
+class Ramped(keras.optimizers.schedules.LearningRateSchedule):
+    """peak * ramp-up * ramp-down; see `ramps.Ramps`.
+
+    Args:
+        peak: learning rate between the ramps.
+        ramp: where they are.
+    """
+
+    def __init__(self, peak: float, ramp: ramps.Ramps) -> None:
+        self.peak = peak
+        self.ramp = ramp
+        self.first_step = ramp.first_step
+
+    def __call__(self, step) -> tf.Tensor:
+        return self.peak * self.ramp.up(step) * self.ramp.down(step)
+
+    def get_config(self) -> dict:
+        return {"peak": self.peak, "ramp": dataclasses.asdict(self.ramp)}
+
+
+def learning_rate(
+    config: TrainConfig, num_labeled: int
+) -> WarmupStaircase | Ramped:
     """The schedule of a run.
+
+    Args:
+        config: the training settings.
+        num_labeled: labelled images, which make an epoch.
+
+    Raises:
+        ValueError: ramps or warm-up longer than the schedule, or that shorter
+            than `train_last_step_num`.
+    """
+    if config.learning_rate_schedule == "ramps":
+        ramp = ramps.Ramps.of(config, num_labeled)
+        return Ramped(config.max_learning_rate, ramp)
+    return _staircase(config, num_labeled)
+
+
+def _staircase(config: TrainConfig, num_labeled: int) -> WarmupStaircase:
+    """The original's schedule.
 
     The peak is `base_learning_rate` * labels a step / 256. It decays each 2.4
     * `train_ratio` epochs of the labelled images, or, with `final_base_lr`,
     as often as it takes to end there. With `train_last_step_num` the run has
     the schedule's end.
-
-    Args:
-        config: the training settings.
-        num_labeled: labelled images, which make an epoch.
 
     Raises:
         ValueError: `final_base_lr` with less than `warmup_epochs` to train,

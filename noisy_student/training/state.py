@@ -2,18 +2,16 @@
 
 import pathlib
 
-import keras
 import tensorflow as tf
 
 from noisy_student import models
-from noisy_student.errors import InputError
 from noisy_student.methods import base
 from noisy_student.training import (
     averaging,
-    checkpoints,
     distribution,
     optimizers,
     schedules,
+    worker_checkpoints,
 )
 from noisy_student.training.settings import RunSettings
 
@@ -51,15 +49,22 @@ class TrainingState:
         self.learning_rate = schedules.learning_rate(
             settings.train, num_labeled
         )
-        self.optimizer = optimizers.rmsprop(self.learning_rate)
+        self.optimizer = optimizers.make_optimizer(settings.train, num_labeled)
         self.optimizer.build(self.student.trainable_variables)
         self.seconds = tf.Variable(0.0, trainable=False, dtype="float64")
+        self._own = method.own_state()
         self._kept = {
             "student": self.student,
             "average": self.average,
             "optimizer": self.optimizer,
             "method": tf.train.Checkpoint(**method.state()),
-            "random_states": _random_states(self.student),
+            # Checkpoints leave them out of models. With them, a resumed run
+            # draws what an uninterrupted one would have.
+            "random_states": [
+                state.value
+                for model in (self.student, self.average)
+                for state in models.random_states(model)
+            ],
             "seconds": self.seconds,
         }
         self.checkpoints = self.checkpoints_in(
@@ -73,9 +78,11 @@ class TrainingState:
 
     def checkpoints_in(
         self, directory: pathlib.Path, keep: int
-    ) -> checkpoints.Checkpoints:
+    ) -> worker_checkpoints.WorkerCheckpoints:
         """Checkpoints of this state in a directory."""
-        return checkpoints.Checkpoints(directory, keep, **self._kept)
+        return worker_checkpoints.WorkerCheckpoints(
+            directory, keep, self._devices, self._kept, self._own
+        )
 
     def start(self) -> None:
         """Finds the weights and the step to begin with.
@@ -86,38 +93,11 @@ class TrainingState:
         """
         averaging.start(self.average, self.student)
         path = self._settings.train.init_model_path
-        if not self._resume() and path is not None:
+        if self.checkpoints.restore_newest() is None and path is not None:
             self._initialize(models.find(path))
-
-    def _resume(self) -> bool:
-        """Takes up the newest checkpoint of the chief; whether there is one."""
-        newest = None
-        if self._devices.is_chief:
-            newest = self.checkpoints.restore_newest()
-        step = self._devices.agree(-1 if newest is None else newest)
-        if step < 0:
-            return False
-        if not self._devices.is_chief:
-            try:
-                self.checkpoints.restore(step)
-            except InputError as error:
-                raise InputError(
-                    f"{error} The chief has it: model_dir must be in a file "
-                    "system that all workers share."
-                ) from error
-        return True
 
     def _initialize(self, path: str) -> None:
         weights = models.read_weights(path)
         new_head = self._settings.train.allow_new_head
         models.assign(self.student, weights, path, new_head)
         averaging.start(self.average, self.student)
-
-
-def _random_states(model: keras.Model) -> list[tf.Variable]:
-    """The states of dropout's seeds, which checkpoints leave out of models.
-
-    With them, a resumed run draws what an uninterrupted one would have.
-    """
-    weights = {id(weight) for weight in model.weights}
-    return [v.value for v in model.variables if id(v) not in weights]

@@ -86,7 +86,10 @@ class Step:
     def _gradients(self, batch: base.Batch) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
             result = self.method.compute_losses(
-                self.student, self.average, batch
+                self.student,
+                self.average,
+                batch,
+                tf.convert_to_tensor(self.optimizer.iterations),
             )
             loss, metrics = total_loss(
                 result, self._variables, self.settings.weight_decay
@@ -98,9 +101,12 @@ class Step:
     def _update(self, gradients: list[tf.Tensor]) -> None:
         self.optimizer.apply(gradients, self._variables)
         models.share_statistics(self.student)
-        decay = averaging.decay_at(
-            self.optimizer.iterations.value, self.settings.moving_average_decay
-        )
+        finished = self.optimizer.iterations.value
+        decay = self.method.average_decay(finished)
+        if decay is None:
+            decay = averaging.decay_at(
+                finished, self.settings.moving_average_decay
+            )
         averaging.update(self.average, self.student, decay)
 
 

@@ -21,12 +21,12 @@ from noisy_student import (
 )
 from noisy_student.methods import base
 from noisy_student.training import (
-    checkpoints,
     distribution,
     loop,
     state,
     step,
     summaries,
+    worker_checkpoints,
 )
 from noisy_student.training.settings import RunSettings, TrainingImages
 
@@ -200,11 +200,11 @@ class _Trainer:
             self._save(self.state.checkpoints)
         self._evaluate_if_due()
 
-    def _save(self, to: checkpoints.Checkpoints) -> None:
+    def _save(self, to: worker_checkpoints.WorkerCheckpoints) -> None:
         self.state.seconds.assign(self._seconds())
         if self.devices.is_chief:
             summaries.check_weights(self.state.student, self.step)
-            to.save(self.step)
+        to.save(self.step)
 
     def _save_and_stop(self) -> None:
         if self.state.checkpoints.current != self.step:
@@ -242,14 +242,15 @@ class _Trainer:
             on_batch=self._stop_if_asked,
             shown=self.devices.is_chief,
         )
+        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
+        is_best = accuracy.top_1_accuracy > best
+        if self.settings.run.steps_per_eval and self.devices.agree(is_best):
+            self._save(self.best)
+            self._save_model(directory / _BEST)
         if not self.devices.is_chief:
             return
         metrics = {"step": self.step, **dataclasses.asdict(accuracy)}
         metrics["seconds"] = round(self._seconds(), 1)
-        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
-        if self.settings.run.steps_per_eval and accuracy.top_1_accuracy > best:
-            self._save(self.best)
-            self._save_model(directory / _BEST)
         self.summaries.write_accuracy(self.step, accuracy)
         summaries.append_metrics(directory, metrics)
 

@@ -19,6 +19,32 @@ CASES = [
     (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
     (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
     (["--mode=train"], "set unlabel_data_dir"),
+    (["--method=pi_model"], "use mode=train for pi_model"),
+    (["--method=nope"], "method must be one of supervised, noisy_student"),
+    (["--method=nowhere:Nothing"], "method=nowhere:Nothing is not there"),
+    (["--method=numpy:ndarray"], "numpy:ndarray is no noisy_student.methods"),
+    (
+        ["--mode=train", "--method=mean_teacher", "--unlabel_ratio=0"],
+        "method=mean_teacher learns from unlabelled images",
+    ),
+    (
+        ["--mode=train", "--method=pi_model", "--num_labeled=1390"],
+        "num_labeled=1390 needs 139 images of each class",
+    ),
+    (
+        ["--mode=train", "--method=pi_model", "--ramp_up_steps=7"],
+        "ramp_up_steps=7 is longer than the training, which has 6 steps",
+    ),
+    (
+        ["--mode=train", "--method=supervised", "--optimizer=adam"]
+        + ["--ramp_down_steps=9"],
+        "ramp_down_steps=9 is longer than the training, which has 6 steps",
+    ),
+    (["--ensemble_decay=1"], "ensemble_decay must be in [0, 1); got 1.0"),
+    (["--teacher_decay=1.5"], "teacher_decay must be in [0, 1); got 1.5"),
+    (["--teacher_decay_ramp_up=-1"], "teacher_decay_ramp_up must be in [0, 1)"),
+    (["--adam_beta1=1"], "adam_beta1 must be in [0, 1); got 1.0"),
+    (["--max_consistency_weight=-1"], "at least 0; got -1.0"),
     (["--mode=train", "--unlabel_data_dir=/none"], "/none does not hold"),
     (["--mode=predict"], "output_dir must be set"),
     (["--mode=eval"], "There is no model at"),

@@ -62,14 +62,25 @@ class Ensemble:
         """Takes predictions into the averages; no gradient is taken of them.
 
         Where an epoch ends within a batch, an image may come twice: one after
-        the other, in their order.
+        the other, in their order. Call in replica context, or without a
+        strategy; all replicas have read their targets before the first update.
 
         Args:
             rows: int64 (batch,).
             probabilities: float32 (batch, classes).
             chosen: bool (batch,), which of them to take.
         """
+        tf.distribute.get_replica_context().merge_call(
+            self._update_all, args=(rows, probabilities, chosen)
+        )
+
+    def _update_all(self, strategy: tf.distribute.Strategy, *values) -> None:
+        """One after the other of this worker's replicas."""
         with tf.device("CPU:0"):
+            rows, probabilities, chosen = (
+                tf.concat(strategy.experimental_local_results(value), axis=0)
+                for value in values
+            )
             rows = tf.boolean_mask(rows, chosen)
             probabilities = tf.boolean_mask(probabilities, chosen)
             turns = _occurrences(rows)

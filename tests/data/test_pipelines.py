@@ -27,7 +27,7 @@ def test_batches_have_the_promised_form(image_format):
     side = image_format.side
     assert dataset.element_spec["image"].shape == (4, side, side, 3)
     batch = take(dataset, 1)[0]
-    assert sorted(batch) == ["image", "label", "label_weight"]
+    assert sorted(batch) == ["image", "label", "label_weight", "row"]
     assert (batch["label_weight"] == 1).all()
     assert batch["image"].dtype == np.uint8
     assert batch["label"].dtype == np.int64 and batch["label"].shape == (4,)
@@ -88,6 +88,7 @@ def test_pseudo_labelled_records_come_back(tmp_path):
             "unlabeled_image",
             "unlabeled_label",
             "unlabeled_probabilities",
+            "unlabeled_row",
             "unlabeled_weight",
         ]
         numbers = batch["unlabeled_image"][:, 0, 0, 0] // 10
@@ -198,5 +199,29 @@ def test_unlabelled_images_come_without_their_labels():
     } == {
         "unlabeled_image": (4, 16, 16, 3),
         "teacher_image": (4, 8, 8, 3),
+        "unlabeled_row": (4,),
         "unlabeled_weight": (4,),
     }
+
+
+@pytest.mark.parametrize("image_format", [SMALL, LARGE])
+@pytest.mark.parametrize("cache_mib", [0, 1])
+def test_a_row_stays_with_its_image(image_format, cache_mib):
+    """Through shuffling, and in every epoch."""
+    options = {"input": InputConfig(cache_mib=cache_mib), "batch": 5}
+    for batch in take(labeled(image_format, **options), 6):
+        np.testing.assert_array_equal(batch["row"], batch["label"])
+
+
+def test_rows_count_from_0_in_every_workers_part():
+    def rows_of(worker):
+        batches = pipelines.NoisedBatches(
+            SMALL, PLAIN, 5, 0, worker=worker, num_workers=2
+        )
+        dataset = pipelines.unlabeled_images(make_source(), batches)
+        batch = take(dataset, 1)[0]
+        numbers = batch["unlabeled_image"][:, 0, 0, 0] // 10
+        return dict(zip(batch["unlabeled_row"], numbers, strict=True))
+
+    assert rows_of(0) == {0: 0, 1: 2, 2: 4, 3: 6, 4: 8}
+    assert rows_of(1) == {0: 1, 1: 3, 2: 5, 3: 7, 4: 9}

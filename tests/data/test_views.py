@@ -23,6 +23,8 @@ from tests.data.images import (
     write_records,
 )
 
+VIEWS = ("image", "second_image")
+
 
 def test_noise_is_new_in_every_epoch_and_for_every_image():
     def noised(start):
@@ -77,6 +79,47 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
         batch["unlabeled_probabilities"], probabilities[numbers], rtol=1e-6
     )
     assert (teacher != batch["unlabeled_image"]).any(axis=(1, 2, 3)).sum() > 2
+
+
+@pytest.mark.parametrize("image_format", [SMALL, LARGE])
+@pytest.mark.parametrize("cache_mib", [0, 1])
+def test_a_second_view_is_the_same_image_under_other_noise(
+    image_format, cache_mib
+):
+    batches = pipelines.NoisedBatches(
+        image_format,
+        NoiseConfig("v1", randaug_mag=10),
+        10,
+        seed=0,
+        second_view=True,
+        input=InputConfig(cache_mib=cache_mib),
+    )
+    photo = make_photo_source(side=40)
+    for dataset, name in (
+        (pipelines.labeled_images(photo, batches), "{}"),
+        (pipelines.unlabeled_images(photo, batches), "unlabeled_{}"),
+    ):
+        batch = take(dataset, 1)[0]
+        first, second = (batch[name.format(k)] for k in VIEWS)
+        assert first.shape == second.shape
+        assert (first != second).any(axis=(1, 2, 3)).sum() >= 9
+    one_view = dataclasses.replace(batches, second_view=False)
+    alone = take(pipelines.unlabeled_images(photo, one_view), 1)[0]
+    # A method with two views sees in the first what others see.
+    np.testing.assert_array_equal(alone["unlabeled_image"], first)
+    # Flat images say which image it is.
+    noise = dataclasses.replace(batches, noise=PLAIN)
+    batch = take(pipelines.labeled_images(make_source(side=40), noise), 1)[0]
+    np.testing.assert_array_equal(batch["image"], batch["second_image"])
+    assert len(np.unique(batch["image"][:, 0, 0, 0])) == 10
+
+
+def test_without_noise_both_views_are_the_image():
+    noise = NoiseConfig("v1", remove_aug=True)
+    batches = pipelines.NoisedBatches(LARGE, noise, 8, 0, second_view=True)
+    photo = make_photo_source(side=40)
+    batch = take(pipelines.labeled_images(photo, batches), 1)[0]
+    np.testing.assert_array_equal(batch["image"], batch["second_image"])
 
 
 @pytest.mark.parametrize("image_format", [SMALL, LARGE])

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from noisy_student import methods
-from noisy_student.config import TrainConfig
+from noisy_student.config import METHODS, ConsistencyConfig, TrainConfig
 from noisy_student.training import step
 
 GENERATOR = np.random.default_rng(0)
@@ -20,6 +20,7 @@ BATCH = {
     "unlabeled_probabilities": PROBABILITIES,
     "unlabeled_weight": np.array([1, 0, 1, 1, 0, 1], np.float32),
 }
+STEP = tf.constant(0, tf.int64)
 
 
 class Student:
@@ -43,7 +44,7 @@ def mean_cross_entropy(targets, logits, weights=1):
 
 
 def total(method, student=None):
-    result = method.compute_losses(student or Student(), None, BATCH)
+    result = method.compute_losses(student or Student(), None, BATCH, STEP)
     kernel = tf.Variable([[2.0]], name="kernel")
     return step.total_loss(result, [kernel], weight_decay=0.5)
 
@@ -92,7 +93,7 @@ def test_soft_labels_of_a_one_hot_teacher_are_hard_ones():
     }
     soft, hard = (
         methods.NoisyStudent(0.0, 1.0, temperature)
-        .compute_losses(Student(), None, batch)
+        .compute_losses(Student(), None, batch, STEP)
         .terms["ext/loss"]
         .mean()
         for temperature in (1.0, -1.0)
@@ -105,13 +106,25 @@ def test_weights_mask_examples_but_not_the_denominator():
     assert float(term.mean()) == 0.5
 
 
-def test_make_method_follows_the_config():
-    made = methods.make_method(TrainConfig("supervised"))
-    assert isinstance(made, methods.Supervised)
-    made = methods.make_method(TrainConfig("noisy_student", unlabel_ratio=7))
-    assert isinstance(made, methods.NoisyStudent) and made.unlabel_ratio == 7
-    with pytest.raises(ValueError, match="unlabel_ratio above 0"):
-        methods.make_method(TrainConfig("noisy_student", unlabel_ratio=0))
+def setup(method, **train):
+    return methods.Setup(
+        TrainConfig(method, **train), ConsistencyConfig(), 4, 50, 200
+    )
+
+
+def test_every_name_has_its_method():
+    classes = {methods.find(name) for name in METHODS}
+    assert len(classes) == len(METHODS) == 5
+
+
+def test_a_method_follows_the_settings():
+    made = methods.find("noisy_student").of(
+        setup("noisy_student", unlabel_ratio=7, teacher_softmax_temp=0.5)
+    )
+    assert isinstance(made, methods.NoisyStudent)
+    assert made.unlabel_ratio == 7 and made.temperature == 0.5
+    made = methods.find("supervised").of(setup("supervised"))
+    assert made.label_smoothing == 0.1
 
 
 TEACHER_LOGITS = GENERATOR.normal(size=(6, 4)).astype(np.float32)
@@ -133,7 +146,7 @@ def test_a_teacher_in_the_step_against_numpy(temperature):
     assert "unlabeled_probabilities" not in method.batch_keys
     batch = BATCH | {"teacher_image": UNLABELED}
     batch = {key: batch[key] for key in method.batch_keys}
-    result = method.compute_losses(Student(), None, batch)
+    result = method.compute_losses(Student(), None, batch, STEP)
     if temperature == -1:
         targets = smooth(TEACHER_LOGITS.argmax(axis=1))
     else:
@@ -152,7 +165,9 @@ def test_a_sure_teacher_in_the_step_gives_hard_labels():
 
     soft, hard = (
         methods.NoisyStudent(0.0, 1.0, temperature, Sure())
-        .compute_losses(Student(), None, BATCH | {"teacher_image": UNLABELED})
+        .compute_losses(
+            Student(), None, BATCH | {"teacher_image": UNLABELED}, STEP
+        )
         .terms["ext/loss"]
         .mean()
         for temperature in (1.0, -1.0)
@@ -162,7 +177,7 @@ def test_a_sure_teacher_in_the_step_gives_hard_labels():
 
 def test_masked_labels_weigh_nothing():
     batch = BATCH | {"label_weight": np.array([1, 0, 1], np.float32)}
-    result = methods.Supervised(0.1).compute_losses(Student(), None, batch)
+    result = methods.Supervised(0.1).compute_losses(Student(), None, batch, STEP)
     expected = mean_cross_entropy(
         smooth(BATCH["label"]), IMAGES, batch["label_weight"]
     )

@@ -63,11 +63,11 @@ def settings(directory, total_steps, **changes):
     )
 
 
-def run(directory, total_steps=30, **changes):
+def run(directory, total_steps=30, method=None, images=None, **changes):
     directory.mkdir(exist_ok=True)
     return trainer.train(
         settings(directory, total_steps, **changes),
-        methods.Supervised(0.0),
-        make_images(),
+        method or methods.Supervised(0.0),
+        images or make_images(),
         DEVICES,
     )

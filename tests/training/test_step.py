@@ -126,7 +126,10 @@ def noisy_student_gradients(method, batch):
     with tf.GradientTape() as tape:
         tape.watch(probabilities)
         result = method.compute_losses(
-            model, None, batch | {"unlabeled_probabilities": probabilities}
+            model,
+            None,
+            batch | {"unlabeled_probabilities": probabilities},
+            tf.constant(0),
         )
         loss = result.terms["ext/loss"].mean()
     return tape.gradient(
@@ -239,7 +242,9 @@ def test_the_teacher_is_not_trained():
         tape.watch(batch["teacher_image"])
         values = [v.value for v in teacher.weights]
         tape.watch(values)
-        result = trained.method.compute_losses(trained.student, None, batch)
+        result = trained.method.compute_losses(
+            trained.student, None, batch, tf.constant(0)
+        )
         loss = result.terms["ext/loss"].mean()
     assert not any(g is not None for g in tape.gradient(loss, values))
     targets = tf.nn.softmax(teacher(batch["teacher_image"], training=False))

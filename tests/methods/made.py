@@ -1,0 +1,45 @@
+"""Methods and batches that the tests of this folder share."""
+
+import numpy as np
+
+from noisy_student import methods
+from noisy_student.config import ConsistencyConfig, TrainConfig
+
+NUM_LABELED, NUM_UNLABELED, CLASSES = 50, 200, 4
+
+
+def setup(name, train_steps=300, **consistency):
+    return methods.Setup(
+        TrainConfig(
+            name,
+            unlabel_ratio=2,
+            train_steps=train_steps,
+            label_smoothing=0.0,
+        ),
+        ConsistencyConfig(**consistency),
+        CLASSES,
+        NUM_LABELED,
+        NUM_UNLABELED,
+        NUM_LABELED,
+        NUM_UNLABELED,
+    )
+
+
+def batch(seed=0, labeled=3, unlabeled=6, shape=(CLASSES,), scale=1.0):
+    """Random images; those of other shapes are given as logits."""
+    generator = np.random.default_rng(seed)
+
+    def images(count):
+        return scale * generator.normal(size=(count, *shape)).astype("f4")
+
+    return {
+        "image": images(labeled),
+        "second_image": images(labeled),
+        "label": generator.integers(0, CLASSES, labeled),
+        "label_weight": np.ones(labeled, np.float32),
+        "row": generator.permutation(NUM_LABELED)[:labeled],
+        "unlabeled_image": images(unlabeled),
+        "unlabeled_second_image": images(unlabeled),
+        "unlabeled_weight": np.array([1, 0] * (unlabeled // 2), np.float32),
+        "unlabeled_row": generator.permutation(NUM_UNLABELED)[:unlabeled],
+    }

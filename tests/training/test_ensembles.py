@@ -1,0 +1,82 @@
+"""Temporal ensembling in training: replicas, and runs that are killed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noisy_student.training import averaging, loop, optimizers, step, trainer
+from tests.training import ensembles
+from tests.training.runs import run
+from tests.training.test_trainer import Killed, kill_after
+
+
+def dense_model():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(ensembles.CLASSES),
+        ]
+    )
+
+
+def train(strategy, replicas, steps=8, size=8):
+    """Targets and losses after so many steps on the same global batches."""
+    method = ensembles.make_method(steps)
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        student, average = dense_model(), dense_model()
+        averaging.start(average, student)
+        optimizer = optimizers.rmsprop(0.01)
+        optimizer.build(student.trainable_variables)
+        replica_step = step.Step(
+            method, student, average, optimizer, step.StepSettings(0.0, 0.9)
+        )
+        train_loop = loop.TrainLoop(replica_step)
+        pieces = (
+            ensembles.dataset(steps, size).unbatch().batch(size // replicas)
+        )
+        iterator = iter(
+            strategy.distribute_datasets_from_function(lambda _: pieces)
+        )
+        losses = [
+            train_loop(iterator, 1).metrics["train/loss"] for _ in range(steps)
+        ]
+    return ensembles.state_of(method), losses
+
+
+def test_two_replicas_give_the_targets_of_one(two_replicas):
+    """Also where an image comes twice in a batch, on both of them."""
+    one, losses = train(tf.distribute.OneDeviceStrategy("CPU:0"), 1)
+    two, same_losses = train(two_replicas, 2)
+    np.testing.assert_array_equal(one["counts"], two["counts"])
+    np.testing.assert_allclose(one["sums"], two["sums"], atol=1e-5)
+    np.testing.assert_allclose(losses, same_losses, atol=1e-5)
+    assert one["counts"].min() > 2
+
+
+@pytest.mark.parametrize("calls", [3, 5])
+def test_a_killed_run_goes_on_with_the_same_targets(
+    tmp_path, monkeypatch, calls
+):
+    whole, resumed = ensembles.make_method(), ensembles.make_method()
+    images = ensembles.images()
+    metrics = run(tmp_path / "whole", method=whole, images=images)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, trainer._Trainer, "_train_until", calls)
+        run(tmp_path / "run", method=ensembles.make_method(), images=images)
+    # Steps 10 and 20 are in the midst of epochs: 4 images of 6, and of 10.
+    again = run(tmp_path / "run", method=resumed, images=images)
+    assert again | {"seconds": 0} == metrics | {"seconds": 0}
+    ours, truth = ensembles.state_of(resumed), ensembles.state_of(whole)
+    for name in truth:
+        np.testing.assert_array_equal(ours[name], truth[name])
+    assert truth["counts"].sum() > 30 * ensembles.LABELED
+    own = tmp_path / "run/checkpoints/worker_0"
+    assert sorted(path.stem for path in own.glob("*.index")) == [
+        "ckpt-10",
+        "ckpt-20",
+        "ckpt-30",
+    ]

@@ -78,6 +78,36 @@ def test_the_method_follows_the_ratio():
     assert both.train.method == "supervised"
 
 
+@pytest.mark.parametrize("method", config.CONSISTENCY_METHODS)
+def test_consistency_methods_have_their_papers_defaults(method):
+    experiment = parse(f"--method={method}", "--unlabel_ratio=2")
+    train, consistency = experiment.train, experiment.consistency
+    assert train.optimizer == "adam" and train.max_learning_rate == 0.003
+    assert train.learning_rate_schedule == "ramps"
+    assert train.label_smoothing == 0
+    assert (train.adam_beta1, train.adam_final_beta1) == (0.9, 0.5)
+    assert train.ramp_steps(10) == (
+        int(80 / 300 * train.schedule_steps(10)),
+        int(50 / 300 * train.schedule_steps(10)),
+    )
+    assert consistency.max_consistency_weight == (
+        30 if method == "temporal_ensembling" else 100
+    )
+    assert consistency.ensemble_decay == 0.6
+    assert consistency.teacher_decay == 0.999
+    assert consistency.teacher_decay_ramp_up == 0.99
+
+
+def test_noisy_student_has_its_papers_defaults():
+    for arguments in ([], ["--unlabel_ratio=2"]):
+        train = parse(*arguments).train
+        assert train.optimizer == "rmsprop" and train.label_smoothing == 0.1
+        assert train.learning_rate_schedule == "staircase"
+    chosen = parse("--optimizer=adam", "--learning_rate_schedule=staircase")
+    assert chosen.train.learning_rate_schedule == "staircase"
+    assert parse("--optimizer=adam").train.learning_rate_schedule == "ramps"
+
+
 def test_lists_are_parsed():
     experiment = parse(
         "--shard_id=0,2",

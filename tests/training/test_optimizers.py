@@ -1,6 +1,9 @@
 import keras
 import numpy as np
+import pytest
 
+from noisy_student.config import TrainConfig
+from noisy_student.methods import ramps
 from noisy_student.training import optimizers
 
 
@@ -21,3 +24,81 @@ def test_rmsprop_follows_the_original(fixtures):
             optimizer._momentums[0], trace["momentum"][after], rtol=1e-4
         )
     assert len(trace["grads"]) == 10
+
+
+def adam(first=0.9, last=0.5, total=40, down=10):
+    ramp = ramps.Ramps(total, 0, down)
+    return optimizers.Adam(0.1, first, last, ramp, beta_2=0.99)
+
+
+def test_adams_beta1_falls_with_the_ramp_down():
+    """Against NumPy, beta1 as it is in each step."""
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=3).astype(np.float32)
+    optimizer, variable = adam(), keras.Variable(start)
+    optimizer.build([variable])
+    value, m, v = start.astype(np.float64), np.zeros(3), np.zeros(3)
+    betas = []
+    for number in range(40):
+        gradient = generator.normal(size=3).astype(np.float32)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        t = max(0, (number - 30) / 10)
+        down = np.exp(-12.5 * t**2)
+        beta1 = 0.9 * down + 0.5 * (1 - down)
+        betas.append(beta1)
+        m = beta1 * m + (1 - beta1) * gradient
+        v = 0.99 * v + 0.01 * gradient.astype(np.float64) ** 2
+        rate = 0.1 * np.sqrt(1 - 0.99 ** (number + 1))
+        rate /= 1 - beta1 ** (number + 1)
+        value = value - rate * m / (np.sqrt(v) + 1e-8)
+        np.testing.assert_allclose(variable, value, rtol=1e-4, atol=1e-5)
+    assert betas[30] == 0.9 and betas[-1] < 0.501
+
+
+def test_without_a_fall_it_is_keras_adam():
+    generator = np.random.default_rng(0)
+    ours, theirs = keras.Variable(np.ones(3)), keras.Variable(np.ones(3))
+    keras_adam = keras.optimizers.Adam(0.1, 0.9, 0.99, epsilon=1e-8)
+    pairs = [(adam(last=0.9), ours), (keras_adam, theirs)]
+    for _ in range(40):
+        gradient = keras.ops.convert_to_tensor(generator.normal(size=3))
+        for optimizer, variable in pairs:
+            optimizer.apply([gradient], [variable])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("rmsprop", optimizers.RMSprop),
+        ("adam", optimizers.Adam),
+        ("sgd", keras.optimizers.SGD),
+    ],
+)
+def test_the_flags_choose(name, kind):
+    train = TrainConfig(
+        "supervised",
+        optimizer=name,
+        learning_rate_schedule="ramps",
+        max_learning_rate=0.25,
+        train_steps=300,
+    )
+    optimizer = optimizers.make_optimizer(train, num_labeled=100)
+    assert type(optimizer) is kind
+    optimizer.build([keras.Variable([0.0])])
+    optimizer.iterations.assign(100)
+    assert float(optimizer.learning_rate) == 0.25
+
+
+def test_sgd_follows_nesterov():
+    """v = 0.9 v - lr g; w = w + 0.9 v - lr g."""
+    train = TrainConfig("supervised", optimizer="sgd", warmup_epochs=0)
+    optimizer = optimizers.make_optimizer(train, num_labeled=100_000)
+    rate = float(optimizer.learning_rate)
+    variable = keras.Variable([1.0])
+    value, velocity = 1.0, 0.0
+    for gradient in (0.5, -1.0, 2.0):
+        optimizer.apply([keras.ops.convert_to_tensor([gradient])], [variable])
+        velocity = 0.9 * velocity - rate * gradient
+        value += 0.9 * velocity - rate * gradient
+        assert float(variable[0]) == pytest.approx(value, rel=1e-5)

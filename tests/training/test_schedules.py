@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 
 import pytest
 
@@ -69,3 +70,33 @@ def test_more_last_steps_than_there_are_are_refused():
     config = TrainConfig(train_steps=10, train_last_step_num=11)
     with pytest.raises(ValueError, match="more than the schedule's 10 steps"):
         schedules.learning_rate(config, 1000)
+
+
+def test_ramps_as_the_paper_has_them():
+    """Up over 80 of 300 epochs, down over the last 50."""
+    config = TrainConfig(
+        "supervised", learning_rate_schedule="ramps", train_steps=300
+    )
+    schedule = schedules.learning_rate(config, 1000)
+    for step, share in [
+        (0, math.exp(-5)),
+        (40, math.exp(-5 / 4)),
+        (80, 1),
+        (250, 1),
+        (275, math.exp(-12.5 / 4)),
+        (300, math.exp(-12.5)),
+    ]:
+        assert float(schedule(step)) == pytest.approx(0.003 * share, rel=1e-4)
+
+
+def test_the_last_steps_have_the_end_of_the_ramps():
+    config = TrainConfig(
+        "supervised",
+        learning_rate_schedule="ramps",
+        train_steps=300,
+        train_last_step_num=50,
+    )
+    schedule = schedules.learning_rate(config, 1000)
+    assert schedule.first_step == 250
+    expected = 0.003 * math.exp(-12.5 / 4)
+    assert float(schedule(25)) == pytest.approx(expected, rel=1e-4)

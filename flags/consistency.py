@@ -26,8 +26,7 @@ _ENSEMBLE_DTYPE = flags.DEFINE_enum(
 _FORCE_ENSEMBLE = flags.DEFINE_bool(
     "force_ensemble",
     False,
-    "Keep temporal ensembling's targets although the machine lacks the "
-    "memory.",
+    "Keep temporal ensembling's targets although the machine lacks the memory.",
 )
 _TEACHER_DECAY = flags.DEFINE_float(
     "teacher_decay",

@@ -36,8 +36,7 @@ CASES = [
         "ramp_up_steps=7 is longer than the training, which has 6 steps",
     ),
     (
-        ["--mode=train", "--method=supervised", "--optimizer=adam"]
-        + ["--ramp_down_steps=9"],
+        ["--mode=train", "--method=mean_teacher", "--ramp_down_steps=9"],
         "ramp_down_steps=9 is longer than the training, which has 6 steps",
     ),
     (["--ensemble_decay=1"], "ensemble_decay must be in [0, 1); got 1.0"),

@@ -51,7 +51,7 @@ def find(name: str) -> type[Method]:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"method={name} is not there ({error}); it must be module:Class, "
-            "the module in this directory or in PYTHONPATH."
+            "the module beside main.py or in PYTHONPATH."
         ) from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ValueError(f"method={name} is no noisy_student.methods.Method.")

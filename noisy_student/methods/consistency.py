@@ -6,9 +6,6 @@ images and classes of (p - target)^2, w(t) = w_max * labelled/all * ramp-up
 images; here it has `unlabel_ratio` unlabelled ones for each labelled one.
 """
 
-import dataclasses
-
-import keras
 import tensorflow as tf
 
 from noisy_student.methods import base, losses, ramps, supervised

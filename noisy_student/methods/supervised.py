@@ -52,11 +52,7 @@ def labeled_losses(
     targets = losses.smooth_one_hot(labels, logits.shape[-1], label_smoothing)
     per_example = losses.cross_entropy(targets, logits)
     return base.Losses(
-        {
-            "lab/loss": base.LossTerm(
-                per_example, batch["label_weight"], factor
-            )
-        },
+        {"lab/loss": base.LossTerm(per_example, batch["label_weight"], factor)},
         {
             "lab/acc": agreement(logits, labels),
             "lab/pred_prob": mean_confidence(tf.nn.softmax(logits)),

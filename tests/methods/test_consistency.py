@@ -1,5 +1,7 @@
 """Losses of the consistency methods against NumPy, and their gradients."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from noisy_student import methods
-from noisy_student.config import CONSISTENCY_METHODS
+from noisy_student.config import CONSISTENCY_METHODS, TrainConfig
 from noisy_student.training import step
 from tests.methods import made
 
@@ -134,8 +136,10 @@ def consistency_gradients(name):
             student, average, batch, tf.constant(40, tf.int64)
         )
         loss = result.terms["cons/loss"].mean()
-    return [g is not None and float(tf.norm(g)) > 0 for g in
-            tape.gradient(loss, sources)]
+    return [
+        g is not None and float(tf.norm(g)) > 0
+        for g in tape.gradient(loss, sources)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,17 +184,15 @@ def test_methods_without_unlabelled_images_are_refused(name):
     methods.find(name).check(setup)
     for bad in (
         {"num_unlabeled": 0},
-        {"train": setup.train.__class__(name, unlabel_ratio=0)},
+        {"train": TrainConfig(name, unlabel_ratio=0)},
     ):
         with pytest.raises(ValueError, match="learns from unlabelled images"):
-            methods.find(name).check(setup.__class__(**vars(setup) | bad))
+            methods.find(name).check(dataclasses.replace(setup, **bad))
 
 
 @pytest.mark.parametrize("name", CONSISTENCY_METHODS)
 def test_ramps_longer_than_the_training_are_refused(name):
     setup = made.setup(name)
-    train = setup.train.__class__(
-        name, unlabel_ratio=2, train_steps=10, ramp_up_steps=11
-    )
+    train = TrainConfig(name, unlabel_ratio=2, train_steps=10, ramp_up_steps=11)
     with pytest.raises(ValueError, match="ramp_up_steps=11 is longer"):
-        methods.find(name).check(setup.__class__(**vars(setup) | {"train": train}))
+        methods.find(name).check(dataclasses.replace(setup, train=train))

@@ -177,7 +177,9 @@ def test_a_sure_teacher_in_the_step_gives_hard_labels():
 
 def test_masked_labels_weigh_nothing():
     batch = BATCH | {"label_weight": np.array([1, 0, 1], np.float32)}
-    result = methods.Supervised(0.1).compute_losses(Student(), None, batch, STEP)
+    result = methods.Supervised(0.1).compute_losses(
+        Student(), None, batch, STEP
+    )
     expected = mean_cross_entropy(
         smooth(BATCH["label"]), IMAGES, batch["label_weight"]
     )

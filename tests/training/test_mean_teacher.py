@@ -91,5 +91,8 @@ def test_the_teacher_is_the_average_in_closed_form(strategy):
         np.testing.assert_allclose(
             weight.numpy(), expected, atol=1e-5, err_msg=weight.path
         )
-    moved = [np.abs(a - b).max() for a, b in zip(history[0], history[-1])]
+    moved = [
+        np.abs(a - b).max()
+        for a, b in zip(history[0], history[-1], strict=True)
+    ]
     assert np.mean(np.array(moved) > 1e-3) > 0.9

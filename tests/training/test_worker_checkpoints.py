@@ -1,6 +1,7 @@
 """Two workers' checkpoints, the workers taking turns in one process."""
 
 import dataclasses
+import functools
 import threading
 
 import pytest
@@ -100,7 +101,7 @@ def workers(tmp_path):
 
 def save(workers, *steps):
     for step in steps:
-        together(*(lambda w=w: w.save(step) for w in workers))
+        together(*(functools.partial(w.save, step) for w in workers))
     for worker in workers:
         worker.shared.assign(-1.0)
         worker.own.assign(-1.0)

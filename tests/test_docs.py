@@ -1,0 +1,74 @@
+"""What docs/methods.md tells readers to write is run here, word for word."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import log_softmax, softmax
+
+from noisy_student import methods
+from noisy_student.config import METHODS, ConsistencyConfig, TrainConfig
+from tests.methods import made
+from tests.scripts import ROOT, TINY, run
+
+TEXT = (ROOT / "docs/methods.md").read_text()
+TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
+
+
+@pytest.fixture(scope="module")
+def fixmatch(tmp_path_factory):
+    """A directory with the file of the text."""
+    [code] = re.findall(r"```python\n(# fixmatch.py\n.*?)```", TEXT, re.DOTALL)
+    assert len(code.strip().split("\n")) < 60
+    directory = tmp_path_factory.mktemp("plugin")
+    (directory / "fixmatch.py").write_text(code)
+    return directory
+
+
+def test_the_method_of_the_text_trains(fixmatch, tmp_path):
+    process = run(
+        *TRAIN,
+        "--method=fixmatch:FixMatch",
+        f"--model_dir={tmp_path / 'run'}",
+        PYTHONPATH=str(fixmatch),
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["step"] == 6
+
+
+def test_it_is_fixmatch(fixmatch, monkeypatch):
+    """Against NumPy: cross entropy with sure predictions alone."""
+    monkeypatch.syspath_prepend(str(fixmatch))
+    batch = made.batch(labeled=3, unlabeled=6)
+    generator = np.random.default_rng(1)
+    clean = 6 * generator.normal(size=(6, made.CLASSES)).astype(np.float32)
+    method = methods.find("fixmatch:FixMatch").of(
+        made.setup("fixmatch:FixMatch")
+    )
+    result = method.compute_losses(
+        lambda images, training: images,
+        None,
+        batch | {"teacher_image": clean},
+        tf.constant(0),
+    )
+    targets = softmax(clean, axis=1)
+    sure = targets.max(axis=1) >= 0.95
+    assert 0 < sure.sum() < 6
+    noised = log_softmax(batch["unlabeled_image"], axis=1)
+    losses = -noised[np.arange(6), targets.argmax(axis=1)]
+    expected = (batch["unlabeled_weight"] * sure * losses).mean()
+    assert float(result.terms["unl/loss"].mean()) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert result.terms["unl/loss"].factor == 2
+
+
+def test_the_table_of_keys_is_the_pipelines():
+    """Every key that a method of ours reads is in the text."""
+    for name in METHODS:
+        train = TrainConfig(name, unlabel_ratio=1)
+        setup = methods.Setup(train, ConsistencyConfig(), 2, 5, 5)
+        for key in methods.find(name).of(setup).batch_keys:
+            assert f"`{key}`" in TEXT, key

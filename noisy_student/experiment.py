@@ -155,19 +155,22 @@ def _setup(
     teaching: inputs.Teaching,
 ) -> methods.Setup:
     """What the method of a run is made of."""
-    own_labeled, own_unlabeled = (
-        source.worker_part(devices.worker, devices.num_workers).num_images
-        if source
-        else 0
-        for source in (data.labeled, data.unlabeled)
-    )
+
+    def own(source: sources.ImageSource) -> int:
+        part = source.worker_part(devices.worker, devices.num_workers)
+        return part.num_images
+
+    unlabeled = inputs.num_unlabeled(data, teaching)
+    own_unlabeled = unlabeled
+    if teaching.records is None and data.unlabeled is not None:
+        own_unlabeled = own(data.unlabeled)
     return methods.Setup(
         train=train,
         consistency=config.consistency,
         num_classes=data.task.num_classes,
         num_labeled=data.labeled.num_images,
-        num_unlabeled=inputs.num_unlabeled(data, teaching),
-        own_labeled=own_labeled,
+        num_unlabeled=unlabeled,
+        own_labeled=own(data.labeled),
         own_unlabeled=own_unlabeled,
         on_tpu=isinstance(devices.strategy, tf.distribute.TPUStrategy),
         teacher=teaching.teacher,

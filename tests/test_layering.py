@@ -14,7 +14,7 @@ ALLOWED = {
     "data": BASE | {"data", "noise"},
     "noise": {"noise"},
     "models": {"config", "errors", "models", "run_directory", "tasks"},
-    "methods": {"config", "methods", "models"},
+    "methods": {"config", "memory", "methods", "models"},
     "evaluation": BASE | {"evaluation"},
     "pseudo_labels": BASE | {"pseudo_labels", "data"},
     "training": BASE | {"training", "methods", "models", "evaluation"},

@@ -59,7 +59,7 @@ class Setup:
         consistency: settings of the consistency methods.
         num_classes: of the task.
         num_labeled, num_unlabeled: images of all workers.
-        own_labeled, own_unlabeled: images of this worker's part.
+        own_labeled, own_unlabeled: images of this worker's part, at most.
         on_tpu: whether the step runs there.
         teacher: images to logits, labels in the step; None is none.
         has_records: whether the unlabelled images are pseudo-labelled

@@ -1,0 +1,134 @@
+"""Methods are compared as statistics says, and the chart shows just that."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from noisy_student.config import METHODS
+from noisy_student.errors import InputError
+from tools.benchmarks import method_chart, method_figures
+from tools.benchmarks.method_figures import Outcome
+
+
+def outcomes_of(**top_1):
+    """One outcome a number; the i-th run took i + 1 seconds."""
+    return {
+        method: [Outcome(value, i + 1) for i, value in enumerate(values)]
+        for method, values in top_1.items()
+    }
+
+
+def test_figures_are_those_of_numpy():
+    generator = np.random.default_rng(0)
+    top_1 = {name: generator.uniform(80, 95, 7) for name in METHODS}
+    figures = method_figures.summarize(outcomes_of(**top_1))
+    assert list(figures) == list(METHODS)
+    for name, values in top_1.items():
+        assert figures[name].mean == pytest.approx(values.mean())
+        assert figures[name].std == pytest.approx(values.std(ddof=1))
+        assert figures[name].seconds == 4
+        if name != "supervised":
+            gains = values - top_1["supervised"]
+            error = gains.std(ddof=1) / np.sqrt(7)
+            assert figures[name].gain == pytest.approx(gains.mean())
+            assert figures[name].standard_error == pytest.approx(error)
+            ratio = gains.mean() / error
+            assert figures[name].ratio == pytest.approx(ratio)
+    baseline = figures["supervised"]
+    assert baseline.gain is baseline.standard_error is baseline.ratio is None
+
+
+def test_the_error_is_that_of_pairs():
+    """Seeds differ by tens of points, methods by 1, 2 and 3."""
+    outcomes = outcomes_of(supervised=[50, 70, 90], pi_model=[51, 72, 93])
+    figures = method_figures.summarize(outcomes)["pi_model"]
+    assert figures.gain == pytest.approx(2)
+    assert figures.standard_error == pytest.approx(1 / np.sqrt(3))
+    assert figures.std == pytest.approx(21)
+
+
+@pytest.mark.parametrize(
+    ("others", "beaten"),
+    [
+        ({"pi_model": [51, 71.5]}, True),
+        ({"pi_model": [51, 71]}, True),  # without any error
+        ({"pi_model": [51, 71.5], "mean_teacher": [50, 71]}, False),
+        ({"pi_model": [49, 69.5]}, False),
+        ({}, None),
+    ],
+)
+def test_all_beat_supervised(others, beaten):
+    outcomes = outcomes_of(supervised=[50, 70], **others)
+    figures = method_figures.summarize(outcomes)
+    assert method_figures.all_beat_baseline(figures) is beaten
+
+
+def test_one_seed_has_no_deviations():
+    outcomes = outcomes_of(supervised=[80], mean_teacher=[82.5])
+    figures = method_figures.summarize(outcomes)
+    row = figures["mean_teacher"]
+    assert (row.mean, row.gain) == (82.5, 2.5)
+    assert row.std is row.standard_error is row.ratio is None
+    assert method_figures.all_beat_baseline(figures) is None
+    table = method_figures.format_table(figures, 1).split("\n")
+    assert " ".join(table[1].split()) == "supervised 1 80.00 ± - - - 1"
+    expected = "mean_teacher 1 82.50 ± - +2.50 ± - - 1"
+    assert " ".join(table[2].split()) == expected
+
+
+def test_the_table():
+    outcomes = outcomes_of(supervised=[80, 82], pi_model=[84, 83])
+    figures = method_figures.summarize(outcomes)
+    header, first, second = method_figures.format_table(figures, 2).split("\n")
+    assert len(header) == len(first) == len(second)
+    assert " ".join(first.split()) == "supervised 2 81.00 ± 1.41 - - 2"
+    expected = "pi_model 2 83.50 ± 0.71 +2.50 ± 1.50 1.7 2"
+    assert " ".join(second.split()) == expected
+
+
+def test_the_chart_has_bars_from_zero_and_a_dot_a_seed():
+    generator = np.random.default_rng(0)
+    top_1 = {name: generator.uniform(80, 99, 4) for name in METHODS}
+    outcomes = outcomes_of(**top_1)
+    figures = method_figures.summarize(outcomes)
+    picture = method_chart.draw("digits", outcomes, figures)
+    (plot,) = picture.axes
+    bars, errors = plot.containers
+    means = [values.mean() for values in top_1.values()]
+    assert [bar.get_height() for bar in bars] == pytest.approx(means)
+    assert {bar.get_y() for bar in bars} == {0} and plot.get_ylim()[0] == 0
+    ends = np.array(errors.lines[2][0].get_segments())[:, :, 1]
+    stds = [values.std(ddof=1) for values in top_1.values()]
+    np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * np.array(stds))
+    np.testing.assert_allclose(ends.mean(axis=1), means)
+    (dots,) = plot.collections[-1:]
+    places, heights = dots.get_offsets().T
+    np.testing.assert_allclose(heights, np.concatenate([*top_1.values()]))
+    assert list(np.round(places)) == [i for i in range(5) for _ in range(4)]
+    assert len(set(places)) == 20
+    assert max(heights) < plot.get_ylim()[1] and max(plot.get_yticks()) <= 100
+    labels = [label.get_text() for label in plot.get_xticklabels()]
+    assert [label.replace("\n", "_") for label in labels] == list(METHODS)
+    assert "digits" in plot.get_title() and "4 seeds" in plot.get_title()
+    assert plot.get_xlabel() and "%" in plot.get_ylabel()
+
+
+def test_the_chart_of_one_seed_has_no_error_bars():
+    outcomes = outcomes_of(supervised=[0.0], pi_model=[0.0])
+    figures = method_figures.summarize(outcomes)
+    (plot,) = method_chart.draw("digits", outcomes, figures).axes
+    assert len(plot.containers) == 1 and "1 seed" in plot.get_title()
+
+
+def test_the_chart_is_written_as_a_png(tmp_path):
+    outcomes = outcomes_of(supervised=[80.0, 81.0], pi_model=[84.0, 83.0])
+    picture = method_chart.draw(
+        "digits", outcomes, method_figures.summarize(outcomes)
+    )
+    method_chart.save(picture, tmp_path / "chart.png")
+    with Image.open(tmp_path / "chart.png") as image:
+        assert image.format == "PNG" and min(image.size) > 500
+        assert len(image.convert("RGB").getcolors(10**6)) > 20
+    assert [path.name for path in tmp_path.iterdir()] == ["chart.png"]
+    with pytest.raises(InputError, match="cannot be written"):
+        method_chart.save(picture, tmp_path / "none" / "chart.png")

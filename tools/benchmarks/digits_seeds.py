@@ -13,12 +13,9 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tools.benchmarks import recipe
+from tools.benchmarks import recipe, seeds
 
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds to run.")
-_RUNS_DIR = flags.DEFINE_string(
-    "runs_dir", "runs/digits_seeds", "Where the run directories are."
-)
+flags.adopt_module_key_flags(seeds)
 
 
 def self_train(seed: int, directory: pathlib.Path) -> dict:
@@ -74,10 +71,9 @@ def print_table(runs: Sequence[dict]) -> None:
 def main(argv: list[str]) -> None:
     """Runs all seeds and prints table and JSON."""
     del argv
-    runs_dir = pathlib.Path(_RUNS_DIR.value)
+    runs_dir = pathlib.Path(seeds.RUNS_DIR.value or "runs/digits_seeds")
     runs = [
-        self_train(seed, runs_dir / f"seed_{seed}")
-        for seed in map(int, _SEEDS.value)
+        self_train(seed, runs_dir / f"seed_{seed}") for seed in seeds.chosen()
     ]
     print_table(runs)
     print(json.dumps(summarize(runs)))

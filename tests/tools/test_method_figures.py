@@ -101,6 +101,11 @@ def test_the_chart_has_bars_from_zero_and_a_dot_a_seed():
     stds = [values.std(ddof=1) for values in top_1.values()]
     np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * np.array(stds))
     np.testing.assert_allclose(ends.mean(axis=1), means)
+    numbers = [text.get_text() for text in plot.texts]
+    assert numbers == [
+        f"{mean:.2f}\n± {std:.2f}"
+        for mean, std in zip(means, stds, strict=True)
+    ]
     (dots,) = plot.collections[-1:]
     places, heights = dots.get_offsets().T
     np.testing.assert_allclose(heights, np.concatenate([*top_1.values()]))
@@ -118,6 +123,7 @@ def test_the_chart_of_one_seed_has_no_error_bars():
     figures = method_figures.summarize(outcomes)
     (plot,) = method_chart.draw("digits", outcomes, figures).axes
     assert len(plot.containers) == 1 and "1 seed" in plot.get_title()
+    assert [text.get_text() for text in plot.texts] == ["0.00", "0.00"]
 
 
 def test_the_chart_is_written_as_a_png(tmp_path):

@@ -11,8 +11,9 @@ from noisy_student.errors import disk_error
 from tools.benchmarks.method_figures import BASELINE, Figures, Outcome
 
 _GREY, _BLUE, _DARK = "#bdbdbd", "#7fa8d1", "#333333"
-_ROOM = 1.1  # above the highest mark, for the number there
-_SPREAD = 0.15  # of the dots of a bar, to both sides of its middle
+_ROOM = 1.1  # above the highest mark
+# Of a bar's dots, from its middle, where the deviation is, to its edge.
+_FIRST, _LAST = 0.12, 0.31
 
 
 def draw(
@@ -27,7 +28,7 @@ def draw(
         outcomes: by method, one a seed.
         figures: what `summarize` made of them.
     """
-    picture = figure.Figure(figsize=(8, 5), layout="constrained")
+    picture = figure.Figure(figsize=(8, 6), layout="constrained")
     # Agg draws without a display.
     backend_agg.FigureCanvasAgg(picture)
     plot = picture.add_subplot()
@@ -84,8 +85,10 @@ def _draw_bars(plot: axes.Axes, figures: Mapping[str, Figures]) -> float:
             capsize=6,
             label="± standard deviation",
         )
-    for place, mean in enumerate(means):
-        plot.text(place, mean / 2, f"{mean:.2f}", ha="center", va="center")
+    for place, row in enumerate(figures.values()):
+        std = "" if row.std is None else f"\n± {row.std:.2f}"
+        text = f"{row.mean:.2f}{std}"
+        plot.text(place, row.mean / 2, text, ha="center", va="center")
     return max(mean + std for mean, std in zip(means, stds, strict=True))
 
 
@@ -93,7 +96,7 @@ def _draw_dots(plot: axes.Axes, outcomes: Sequence[Sequence[Outcome]]) -> float:
     """A dot for each run, side by side; returns the highest."""
     top_1 = np.array([[run.top_1 for run in runs] for runs in outcomes])
     num_methods, num_seeds = top_1.shape
-    aside = np.linspace(-_SPREAD, _SPREAD, num_seeds) if num_seeds > 1 else [0]
+    aside = np.linspace(_FIRST, _LAST, num_seeds)
     places = np.arange(num_methods)[:, np.newaxis] + aside
     plot.scatter(
         places.ravel(),

@@ -46,6 +46,39 @@ def test_fine_tuning_is_of_the_same_model(path):
         assert getattr(tuning.train, name) == getattr(trained.train, name)
 
 
+COMPARED = RECIPES[0].parent / "compare"
+
+
+@pytest.mark.parametrize("task", ["digits", "cifar10"])
+def test_methods_are_compared_on_the_same_model_and_steps(task, monkeypatch):
+    monkeypatch.chdir(COMPARED.parents[2])  # recipes name one another
+    parsed = {
+        method: parse(
+            f"--flagfile={COMPARED / f'{task}_{method}.cfg'}", "--model_dir=x"
+        )
+        for method in config.METHODS
+    }
+    assert len(list(COMPARED.glob(f"{task}_*.cfg"))) == len(parsed)
+    base = parsed["supervised"]
+    for method, experiment in parsed.items():
+        assert experiment.train.method == method
+        assert experiment.model == base.model
+        assert experiment.data == base.data
+        for name in ("train_batch_size", "optimizer", "max_learning_rate"):
+            ours = getattr(experiment.train, name)
+            assert ours == getattr(base.train, name), (method, name)
+        steps = experiment.train.train_steps
+        if method == "noisy_student":
+            assert experiment.mode == "self_train"
+            assert experiment.self_training.num_iterations == 1
+            steps += experiment.train.teacher_train_steps
+        else:
+            assert experiment.mode == "train"
+        assert steps == base.train.train_steps
+        if method != "supervised":
+            assert experiment.train.unlabel_ratio == 3
+
+
 def test_flags_after_the_file_override_it():
     path = RECIPES[0]
     experiment = parse(f"--flagfile={path}", "--seed=7", "--unlabel_ratio=1.5")

@@ -9,12 +9,14 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from noisy_student import models
 from tests import workers
 from tests.scripts import ROOT, TINY, run
 
 TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
+VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 SUPERVISED = [*TRAIN, "--method=supervised"]
 
 
@@ -113,6 +115,26 @@ def test_two_workers_train_together(tmp_path):
     codes, _, errors = workers.run("main.py", *flags, "--weight_decay=1")
     assert set(codes) <= {2, 75} and 2 in codes
     assert "holds another experiment" in "".join(errors)
+
+
+def test_each_worker_keeps_the_targets_of_its_own_images(tmp_path):
+    """Temporal ensembling: 25 labelled of 50 each, 674 and 673 unlabelled."""
+    codes, _, errors = workers.run(
+        "main.py",
+        *TRAIN,
+        "--method=temporal_ensembling",
+        "--ensemble_dtype=float16",
+        f"--model_dir={tmp_path}",
+    )
+    assert codes == [0, 0], errors
+    for worker, images in enumerate((25 + 674, 25 + 673)):
+        assert f"keeps {images} x 10 targets in float16" in errors[worker]
+        path = tmp_path / f"checkpoints/worker_{worker}/ckpt-6"
+        saved = tf.train.load_checkpoint(str(path))
+        # Of 6 steps, half of 10 labelled and of 20 unlabelled images.
+        counts = saved.get_tensor(f"counts/{VALUE}")
+        assert counts.shape == (images,) and counts.sum() == 6 * 15
+        assert saved.get_tensor(f"sums/{VALUE}").dtype == np.float16
 
 
 def test_a_signal_to_one_worker_stops_both(teacher, tmp_path):

@@ -37,7 +37,7 @@ class ConsistencyMethod(base.Method):
     @classmethod
     def check(cls, setup: base.Setup) -> None:
         super().check(setup)
-        setup.ramp  # noqa: B018  refuses ramps that are too long
+        ramps.Ramps.of(setup.train, setup.num_labeled)
 
     @classmethod
     def of(cls, setup: base.Setup) -> "ConsistencyMethod":

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import methods
-from noisy_student.config import ModelConfig
+from noisy_student.config import ConsistencyConfig, ModelConfig, TrainConfig
 from noisy_student.methods import losses
 from noisy_student.models import efficientnet
 from noisy_student.training import averaging, loop, optimizers, step
@@ -157,14 +157,14 @@ def test_pseudo_labels_teach_the_student_and_get_no_gradient():
     assert np.mean(np.array(norms) > 0) > 0.9
 
 
-def small_step(config=SMALL, teacher=None, seed=0):
-    """A step of Noisy Student on EfficientNets."""
+def small_step(config=SMALL, teacher=None, seed=0, method=None, optimizer=None):
+    """A step on EfficientNets, of Noisy Student by default."""
     keras.utils.set_random_seed(seed)
     student, average = (efficientnet.build_model(config) for _ in range(2))
     averaging.start(average, student)
-    optimizer = optimizers.rmsprop(0.01)
+    optimizer = optimizer or optimizers.rmsprop(0.01)
     optimizer.build(student.trainable_variables)
-    method = methods.NoisyStudent(0.1, 1.0, 1.0, teacher)
+    method = method or methods.NoisyStudent(0.1, 1.0, 1.0, teacher)
     return step.Step(method, student, average, optimizer, SETTINGS)
 
 
@@ -185,13 +185,38 @@ def image_batch(num_unlabeled=4):
         "unlabeled_probabilities": tf.constant(probabilities, tf.float32),
         "unlabeled_weight": tf.ones(num_unlabeled),
         "teacher_image": images(num_unlabeled),
+        "second_image": images(2),
+        "unlabeled_second_image": images(num_unlabeled),
     }
 
 
-def test_xla_compiles_the_whole_step():
+def mean_teacher_step(config):
+    """With Adam and its ramps."""
+    train = TrainConfig(
+        "mean_teacher",
+        unlabel_ratio=2,
+        train_steps=5,
+        optimizer="adam",
+        learning_rate_schedule="ramps",
+        max_learning_rate=0.01,
+    )
+    setup = methods.Setup(train, ConsistencyConfig(), 3, 5, 10)
+    optimizer = optimizers.make_optimizer(train, num_labeled=5)
+    method = methods.MeanTeacher(setup)
+    return small_step(config, method=method, optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda config: small_step(config, efficientnet.build_model(config)),
+        mean_teacher_step,
+    ],
+    ids=["noisy_student", "mean_teacher"],
+)
+def test_xla_compiles_the_whole_step(make):
     """As on a TPU: teacher, student with noise, optimizer and average."""
-    config = dataclasses.replace(SMALL, use_bfloat16=True)
-    compiled = small_step(config, efficientnet.build_model(config))
+    compiled = make(dataclasses.replace(SMALL, use_bfloat16=True))
     before = [w.numpy() for w in compiled.average.weights]
     run = tf.function(compiled.whole, jit_compile=True)
     losses = [float(run(image_batch())["train/loss"]) for _ in range(3)]

@@ -5,6 +5,7 @@ Each function is a stage with explicit inputs and a finished artefact on disk.
 one alone.
 """
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -15,6 +16,7 @@ import tensorflow as tf
 from noisy_student import evaluation, inputs, methods, models, pseudo_labels
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
 from noisy_student.data import decoding, pipelines, sources
+from noisy_student.methods import ramps
 from noisy_student.training import distribution, schedules, trainer
 
 
@@ -51,10 +53,11 @@ def check_training(
     replicas = devices.strategy.num_replicas_in_sync
     model = model_for_task(config, model, data)
     models.check_model(model, replicas)
-    method = methods.find(train.method)
+    method, train = _method_of(train)
     teaching = inputs.Teaching(records)
     method.check(_setup(config, train, data, devices, teaching))
-    if method.needs_unlabeled and not train.unlabeled_batch_size:
+    ramps.Ramps.of(train, data.labeled.num_images)
+    if train.unlabel_ratio and not train.unlabeled_batch_size:
         raise ValueError(
             f"unlabel_ratio={train.unlabel_ratio} of "
             f"{train.labels_per_step:g} labelled images a step is less than "
@@ -125,6 +128,7 @@ def train_model(
     Returns:
         The last evaluation; see `trainer.train`.
     """
+    kind, train = _method_of(train)
     settings = trainer.RunSettings(
         directory=directory,
         model=model,
@@ -136,15 +140,21 @@ def train_model(
     )
     teaching = teaching or inputs.Teaching()
     records = teaching.records
-    method = methods.find(train.method).of(
-        _setup(config, train, data, devices, teaching)
-    )
+    method = kind.of(_setup(config, train, data, devices, teaching))
     images = _training_images(config, data, settings, method, teaching)
     record_paths = [*data.labeled.record_paths, *data.test.record_paths]
     if records is not None:
         record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
         return trainer.train(settings, method, images, devices)
+
+
+def _method_of(train: TrainConfig) -> tuple[type[methods.Method], TrainConfig]:
+    """The method, and the settings less what it has no use for."""
+    method = methods.find(train.method)
+    if not method.needs_unlabeled:
+        train = dataclasses.replace(train, unlabel_ratio=0.0)
+    return method, train
 
 
 def _setup(
@@ -172,7 +182,7 @@ def _setup(
         num_unlabeled=unlabeled,
         own_labeled=own(data.labeled),
         own_unlabeled=own_unlabeled,
-        on_tpu=isinstance(devices.strategy, tf.distribute.TPUStrategy),
+        strategy=devices.strategy,
         teacher=teaching.teacher,
         has_records=teaching.records is not None,
     )

@@ -13,6 +13,7 @@ import tensorflow as tf
 from noisy_student import methods, pseudo_labels
 from noisy_student.config import ExperimentConfig, TrainConfig
 from noisy_student.data import pipelines, sources, views
+from noisy_student.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,12 @@ def training_batches(
         )
         dataset = tf.data.Dataset.zip(dataset, unlabeled).map(
             lambda one, other: one | other
+        )
+    missing = sorted(set(method.batch_keys) - set(dataset.element_spec))
+    if missing:
+        raise InputError(
+            f"method={train.method} reads {', '.join(missing)}, and this "
+            f"run's batches have {', '.join(sorted(dataset.element_spec))}."
         )
     return dataset.map(
         lambda batch: {key: batch[key] for key in method.batch_keys}

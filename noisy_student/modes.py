@@ -170,6 +170,11 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
                 f"{train.method} does not."
             )
         return None
+    if not train.unlabel_ratio:
+        raise ValueError(
+            f"method={train.method} learns from unlabelled images: "
+            "unlabel_ratio must be above 0; got 0."
+        )
     if given is None:
         if train.teacher_model_path is None:
             raise ValueError(

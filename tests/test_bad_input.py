@@ -28,8 +28,16 @@ CASES = [
         "method=mean_teacher learns from unlabelled images",
     ),
     (
-        ["--mode=train", "--method=pi_model", "--num_labeled=1390"],
-        "num_labeled=1390 needs 139 images of each class",
+        ["--mode=train", "--method=noisy_student", "--unlabel_ratio=0"],
+        "method=noisy_student learns from unlabelled images: unlabel_ratio",
+    ),
+    (
+        ["--mode=train", "--method=noisy_student.methods:Method"],
+        "Method is no noisy_student.methods.Method with",
+    ),
+    (
+        ["--mode=train", "--method=supervised", "--ramp_up_steps=9"],
+        "ramp_up_steps=9 is longer than the training, which has 6 steps",
     ),
     (
         ["--mode=train", "--method=pi_model", "--ramp_up_steps=7"],
@@ -43,7 +51,7 @@ CASES = [
     (["--teacher_decay=1.5"], "teacher_decay must be in [0, 1); got 1.5"),
     (["--teacher_decay_ramp_up=-1"], "teacher_decay_ramp_up must be in [0, 1)"),
     (["--adam_beta1=1"], "adam_beta1 must be in [0, 1); got 1.0"),
-    (["--max_consistency_weight=-1"], "at least 0; got -1.0"),
+    (["--max_consistency_weight=-1"], "finite and at least 0; got -1.0"),
     (["--mode=train", "--unlabel_data_dir=/none"], "/none does not hold"),
     (["--mode=predict"], "output_dir must be set"),
     (["--mode=eval"], "There is no model at"),

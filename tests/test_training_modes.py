@@ -119,14 +119,22 @@ def test_two_workers_train_together(tmp_path):
 
 def test_each_worker_keeps_the_targets_of_its_own_images(tmp_path):
     """Temporal ensembling: 25 labelled of 50 each, 674 and 673 unlabelled."""
-    codes, _, errors = workers.run(
+    command = [
         "main.py",
         *TRAIN,
         "--method=temporal_ensembling",
         "--ensemble_dtype=float16",
+        "--steps_per_eval=4",
         f"--model_dir={tmp_path}",
-    )
+    ]
+    codes, _, errors = workers.run(*command)
     assert codes == [0, 0], errors
+    # One of them cannot read its newest: both go on from the one before.
+    (tmp_path / "model.keras").unlink()
+    (tmp_path / "checkpoints/worker_1/ckpt-6.index").write_bytes(b"")
+    codes, _, errors = workers.run(*command)
+    assert codes == [0, 0], errors
+    assert "worker_1/ckpt-6 cannot be read" in errors[1]
     for worker, images in enumerate((25 + 674, 25 + 673)):
         assert f"keeps {images} x 10 targets in float16" in errors[worker]
         path = tmp_path / f"checkpoints/worker_{worker}/ckpt-6"

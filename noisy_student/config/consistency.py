@@ -1,6 +1,7 @@
 """Settings of the methods that want predictions to agree."""
 
 import dataclasses
+import math
 
 from noisy_student.config.checks import (
     require,
@@ -37,7 +38,12 @@ class ConsistencyConfig:
 
     def __post_init__(self) -> None:
         weight = self.max_consistency_weight
-        require(weight >= 0, "max_consistency_weight", "at least 0", weight)
+        require(
+            0 <= weight < math.inf,
+            "max_consistency_weight",
+            "finite and at least 0",
+            weight,
+        )
         require_fractions(
             self, "ensemble_decay", "teacher_decay", "teacher_decay_ramp_up"
         )

@@ -173,8 +173,6 @@ class TrainConfig:
     @property
     def unlabeled_batch_size(self) -> int:
         """Unlabelled images a step, over all replicas."""
-        if self.method == "supervised":
-            return 0
         return round(self.labels_per_step * self.unlabel_ratio)
 
     def schedule_steps(self, num_labeled: int) -> int:

@@ -1,6 +1,7 @@
 """Where the targets of unlabelled images come from: one file a method."""
 
 import importlib
+import inspect
 
 from noisy_student.methods.base import Batch, Losses, LossTerm, Method, Setup
 from noisy_student.methods.mean_teacher import MeanTeacher
@@ -53,6 +54,10 @@ def find(name: str) -> type[Method]:
             f"method={name} is not there ({error}); it must be module:Class, "
             "the module beside main.py or in PYTHONPATH."
         ) from error
-    if not (isinstance(found, type) and issubclass(found, Method)):
-        raise ValueError(f"method={name} is no noisy_student.methods.Method.")
+    is_method = isinstance(found, type) and issubclass(found, Method)
+    if not is_method or inspect.isabstract(found):
+        raise ValueError(
+            f"method={name} is no noisy_student.methods.Method with `of` and "
+            "`compute_losses`."
+        )
     return found

@@ -60,10 +60,11 @@ class Setup:
         num_classes: of the task.
         num_labeled, num_unlabeled: images of all workers.
         own_labeled, own_unlabeled: images of this worker's part, at most.
-        on_tpu: whether the step runs there.
-        teacher: images to logits, labels in the step; None is none.
+        strategy: of the run; what all replicas share is made in its scope.
+        teacher: images to logits, labels in the step; None is none, and in
+            `Method.check`.
         has_records: whether the unlabelled images are pseudo-labelled
-            records.
+            records; not known to `Method.check` in self-training.
     """
 
     train: TrainConfig
@@ -73,7 +74,9 @@ class Setup:
     num_unlabeled: int = 0
     own_labeled: int = 0
     own_unlabeled: int = 0
-    on_tpu: bool = False
+    strategy: tf.distribute.Strategy = dataclasses.field(
+        default_factory=tf.distribute.get_strategy
+    )
     teacher: keras.Model | None = None
     has_records: bool = False
 
@@ -105,18 +108,25 @@ class Method(abc.ABC):
         Raises:
             ValueError: what is wrong and what to do about it.
         """
-        ratio = setup.train.unlabel_ratio
-        if cls.needs_unlabeled and not (ratio and setup.num_unlabeled):
+        if not cls.needs_unlabeled:
+            return
+        needs = f"method={setup.train.method} learns from unlabelled images"
+        if not setup.train.unlabel_ratio:
+            raise ValueError(f"{needs}: unlabel_ratio must be above 0; got 0.")
+        if not setup.num_unlabeled:
             raise ValueError(
-                f"method={setup.train.method} learns from unlabelled images: "
-                f"it needs unlabel_ratio above 0 (got {ratio}) and such images "
-                f"(there are {setup.num_unlabeled})."
+                f"{needs}, and there are none with these flags: lower "
+                "num_labeled or set unlabel_split or unlabel_image_dir."
             )
 
     @classmethod
     @abc.abstractmethod
     def of(cls, setup: Setup) -> "Method":
-        """The method of a run; every worker calls this alike."""
+        """The method of a run; every worker calls this alike.
+
+        Outside of the strategy's scope: variables of `state` are to be made
+        in `setup.strategy.scope()`, those of `own_state` outside.
+        """
 
     @abc.abstractmethod
     def compute_losses(
@@ -128,7 +138,8 @@ class Method(abc.ABC):
     ) -> Losses:
         """Per-example losses on one replica's part of a batch.
 
-        Runs in a gradient tape and in replica context.
+        Runs in a gradient tape and in replica context, once for each of
+        `accumulation_steps` parts.
 
         Args:
             student: the model in training; call it with `training=True`.

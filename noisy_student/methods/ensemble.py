@@ -63,7 +63,8 @@ class Ensemble:
 
         Where an epoch ends within a batch, an image may come twice: one after
         the other, in their order. Call in replica context, or without a
-        strategy; all replicas have read their targets before the first update.
+        strategy; all replicas have read their targets before the first update
+        (of a part of the step, where it has several).
 
         Args:
             rows: int64 (batch,).
@@ -118,18 +119,20 @@ def check_memory(size: tuple[int, int], config: ConsistencyConfig) -> None:
     """
     images, classes = size
     dtype = tf.as_dtype(config.ensemble_dtype)
-    needed = math.prod(size) * dtype.size + images * tf.int32.size
+    kept = math.prod(size) * dtype.size + images * tf.int32.size
+    needed = 2 * kept  # while a checkpoint is read, there are two of them
     free = memory.available()
     print(
         f"Temporal ensembling keeps {images:,} x {classes:,} targets in "
-        f"{dtype.name}: {needed:,} bytes ({needed / _GIB:.2f} GiB); "
-        f"{free / _GIB:.2f} GiB are free.",
+        f"{dtype.name}: {kept:,} bytes ({kept / _GIB:.2f} GiB), and twice as "
+        f"much when it resumes; {free / _GIB:.2f} GiB are free.",
         file=sys.stderr,
         flush=True,
     )
     if needed > free and not config.force_ensemble:
         raise ValueError(
-            f"The targets of temporal ensembling take {needed / _GIB:.2f} GiB, "
-            f"and {free / _GIB:.2f} GiB are free: use ensemble_dtype=float16, "
-            "more workers or mean_teacher, or set force_ensemble."
+            f"The targets of temporal ensembling take {needed / _GIB:.2f} GiB "
+            f"when it resumes, and {free / _GIB:.2f} GiB are free: use "
+            "ensemble_dtype=float16, more workers or mean_teacher, or set "
+            "force_ensemble."
         )

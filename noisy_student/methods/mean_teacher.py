@@ -40,4 +40,6 @@ class MeanTeacher(consistency.ConsistencyMethod):
         return self.losses(logits, targets, batch, step)
 
     def average_decay(self, step: tf.Tensor) -> tf.Tensor:
-        return tf.where(self.ramp.is_up(step), self.decay, self.decay_ramp_up)
+        return tf.where(
+            self.ramp.ramp_up_is_over(step), self.decay, self.decay_ramp_up
+        )

@@ -10,7 +10,8 @@ class PiModel(consistency.ConsistencyMethod):
     """Two noisy passes of the student should agree (algorithm 1).
 
     Each sees the images under noise of its own, with dropout and stochastic
-    depth of its own; the gradient flows through both.
+    depth of its own; the gradient flows through both. Both move the norms'
+    moving statistics.
     """
 
     def compute_losses(

@@ -12,7 +12,7 @@ from noisy_student.config import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class Ramps:
-    """Where a schedule rises and where it falls.
+    """Where a schedule rises and where it falls; it may do both at once.
 
     Attributes:
         total_steps: of the schedule.
@@ -64,8 +64,8 @@ class Ramps:
         t = (self._at(step) - begin) / max(self.down_steps, 1)
         return tf.exp(-12.5 * tf.square(tf.clip_by_value(t, 0.0, 1.0)))
 
-    def is_up(self, step: tf.Tensor) -> tf.Tensor:
-        """Whether the ramp-up is over, bool scalar."""
+    def ramp_up_is_over(self, step: tf.Tensor) -> tf.Tensor:
+        """Bool scalar; `step` counts the run's finished steps."""
         return self._at(step) >= self.up_steps
 
     def weight(self, step: tf.Tensor) -> tf.Tensor:

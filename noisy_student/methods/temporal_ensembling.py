@@ -35,7 +35,7 @@ class TemporalEnsembling(consistency.ConsistencyMethod):
     @classmethod
     def check(cls, setup: base.Setup) -> None:
         super().check(setup)
-        if setup.on_tpu:
+        if isinstance(setup.strategy, tf.distribute.TPUStrategy):
             raise ValueError(
                 "method=temporal_ensembling keeps its targets in the host's "
                 "memory, where a TPU's step cannot reach them; use "

@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import re
 import shutil
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
@@ -45,11 +46,15 @@ class Checkpoints:
     def save(self, step: int) -> None:
         """Writes the checkpoint of a step; others go once it is there.
 
+        Too old ones do, and later ones: a run that went on from before them
+        comes to these steps anew.
+
         Raises:
             InputError: see `write`.
         """
         self.write(step)
-        self.remove_others(step)
+        earlier = [other for other in self.steps() if other <= step]
+        self.keep_only(earlier[-self._keep :])
 
     def write(self, step: int) -> None:
         """Writes the checkpoint of a step.
@@ -67,15 +72,11 @@ class Checkpoints:
             raise disk_error(pathlib.Path(prefix), error) from error
         self.current = step
 
-    def remove_others(self, step: int) -> None:
-        """Removes too old checkpoints, and later ones than a step.
-
-        A run that went on from before these comes to their steps anew.
-        """
-        later = [other for other in self.steps() if other > step]
-        earlier = [other for other in self.steps() if other <= step]
-        for other in [*later, *earlier[: -self._keep]]:
-            self._remove(other)
+    def keep_only(self, steps: Collection[int]) -> None:
+        """Removes the checkpoints of all other steps."""
+        for other in self.steps():
+            if other not in steps:
+                self._remove(other)
 
     def restore(self, step: int) -> None:
         """Reads the checkpoint of a step.

@@ -52,7 +52,6 @@ class TrainingState:
         self.optimizer = optimizers.make_optimizer(settings.train, num_labeled)
         self.optimizer.build(self.student.trainable_variables)
         self.seconds = tf.Variable(0.0, trainable=False, dtype="float64")
-        self._own = method.own_state()
         self._kept = {
             "student": self.student,
             "average": self.average,
@@ -67,8 +66,12 @@ class TrainingState:
             ],
             "seconds": self.seconds,
         }
-        self.checkpoints = self.checkpoints_in(
-            settings.directory / "checkpoints", settings.run.keep_checkpoint_max
+        self.checkpoints = worker_checkpoints.WorkerCheckpoints(
+            settings.directory / "checkpoints",
+            settings.run.keep_checkpoint_max,
+            devices,
+            self._kept,
+            method.own_state(),
         )
 
     @property
@@ -76,12 +79,12 @@ class TrainingState:
         """Number of finished steps."""
         return int(self.optimizer.iterations.numpy())
 
-    def checkpoints_in(
+    def shared_checkpoints_in(
         self, directory: pathlib.Path, keep: int
     ) -> worker_checkpoints.WorkerCheckpoints:
-        """Checkpoints of this state in a directory."""
+        """Checkpoints elsewhere, without what each worker has of its own."""
         return worker_checkpoints.WorkerCheckpoints(
-            directory, keep, self._devices, self._kept, self._own
+            directory, keep, self._devices, self._kept, {}
         )
 
     def start(self) -> None:

@@ -96,7 +96,9 @@ class _Trainer:
         self.state = state.TrainingState(
             settings, method, images.num_labeled, devices
         )
-        self.best = self.state.checkpoints_in(settings.directory / _BEST, 1)
+        self.best = self.state.shared_checkpoints_in(
+            settings.directory / _BEST, 1
+        )
         self.train_loop = loop.TrainLoop(
             step.Step(
                 method,
@@ -242,15 +244,14 @@ class _Trainer:
             on_batch=self._stop_if_asked,
             shown=self.devices.is_chief,
         )
-        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
-        is_best = accuracy.top_1_accuracy > best
-        if self.settings.run.steps_per_eval and self.devices.agree(is_best):
-            self._save(self.best)
-            self._save_model(directory / _BEST)
         if not self.devices.is_chief:
             return
         metrics = {"step": self.step, **dataclasses.asdict(accuracy)}
         metrics["seconds"] = round(self._seconds(), 1)
+        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
+        if self.settings.run.steps_per_eval and accuracy.top_1_accuracy > best:
+            self._save(self.best)
+            self._save_model(directory / _BEST)
         self.summaries.write_accuracy(self.step, accuracy)
         summaries.append_metrics(directory, metrics)
 

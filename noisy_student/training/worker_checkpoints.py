@@ -56,7 +56,8 @@ class WorkerCheckpoints:
             self._shared.save(step)
         if self._own:
             self._devices.wait_for_all()
-            self._own.remove_others(step)
+            # Not by its own count: a kill between the two leaves one alone.
+            self._own.keep_only(self._shared.steps())
         self.current = step
 
     def restore_newest(self) -> int | None:

@@ -58,6 +58,7 @@ def test_a_later_start_yields_what_would_have_come(image_format):
         for early, late in zip(whole[start:], rest, strict=False):
             np.testing.assert_array_equal(early["label"], late["label"])
             np.testing.assert_array_equal(early["image"], late["image"])
+            np.testing.assert_array_equal(early["row"], late["row"])
 
 
 def test_the_seed_decides():

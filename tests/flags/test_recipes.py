@@ -64,9 +64,18 @@ def test_methods_are_compared_on_the_same_model_and_steps(task, monkeypatch):
         assert experiment.train.method == method
         assert experiment.model == base.model
         assert experiment.data == base.data
-        for name in ("train_batch_size", "optimizer", "max_learning_rate"):
+        for name in (
+            "train_batch_size",
+            "optimizer",
+            "max_learning_rate",
+            "label_smoothing",
+            "weight_decay",
+            "moving_average_decay",
+        ):
             ours = getattr(experiment.train, name)
             assert ours == getattr(base.train, name), (method, name)
+        # Labelled images look alike; unlabelled ones are the method's.
+        assert experiment.noise.augment_name == base.noise.augment_name
         steps = experiment.train.train_steps
         if method == "noisy_student":
             assert experiment.mode == "self_train"

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from noisy_student import methods
+from noisy_student import methods, models
 from noisy_student.config import CONSISTENCY_METHODS, TrainConfig
 from noisy_student.training import step
 from tests.methods import made
+from tests.models.small import SMALL
 
 HALF_UP = np.exp(-5 / 4)
 SHARE = made.NUM_LABELED / (made.NUM_LABELED + made.NUM_UNLABELED)
@@ -190,9 +191,22 @@ def test_methods_without_unlabelled_images_are_refused(name):
             methods.find(name).check(dataclasses.replace(setup, **bad))
 
 
-@pytest.mark.parametrize("name", CONSISTENCY_METHODS)
-def test_ramps_longer_than_the_training_are_refused(name):
-    setup = made.setup(name)
-    train = TrainConfig(name, unlabel_ratio=2, train_steps=10, ramp_up_steps=11)
-    with pytest.raises(ValueError, match="ramp_up_steps=11 is longer"):
-        methods.find(name).check(dataclasses.replace(setup, train=train))
+def test_the_teacher_has_noise_of_its_own():
+    """Dropout and the batch's statistics, which leave its weights alone."""
+    teacher = models.build_model(SMALL)
+    batch = made.batch(shape=(32, 32, 3), scale=50.0)
+    method = methods.find("mean_teacher").of(made.setup("mean_teacher"))
+    before = teacher.get_weights()
+
+    def confidence():
+        result = method.compute_losses(
+            lambda images, training: tf.ones([len(images), 10]),
+            teacher,
+            batch,
+            tf.constant(40, tf.int64),
+        )
+        return float(result.metrics["unl/target_prob"])
+
+    assert confidence() != confidence()
+    for old, new in zip(before, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -25,7 +25,7 @@ def test_the_papers_ramps(step, up, down):
     assert float(RAMP.up(step)) == pytest.approx(up, rel=1e-5)
     assert float(RAMP.down(step)) == pytest.approx(down, rel=1e-5)
     assert float(RAMP.weight(step)) == pytest.approx(up if step else 0)
-    assert bool(RAMP.is_up(step)) == (step >= 80)
+    assert bool(RAMP.ramp_up_is_over(step)) == (step >= 80)
 
 
 def test_ramps_rise_and_fall_evenly():

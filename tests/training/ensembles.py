@@ -12,8 +12,8 @@ from tests.training.runs import BATCH, make_images
 LABELED, UNLABELED, CLASSES = 6, 10, 2
 
 
-def make_method(train_steps=30):
-    return methods.TemporalEnsembling(
+def make_method(train_steps=30, kind=methods.TemporalEnsembling):
+    return kind(
         methods.Setup(
             TrainConfig(
                 "temporal_ensembling", unlabel_ratio=1, train_steps=train_steps
@@ -46,8 +46,12 @@ def batches(count, size=BATCH):
             "image": generator.uniform(0, 255, shape).astype("f4"),
             "label": np.array(labeled) % 2,
             "label_weight": np.ones(size, "f4"),
+            "second_image": generator.uniform(0, 255, shape).astype("f4"),
             "row": np.array(labeled),
             "unlabeled_image": generator.uniform(0, 255, shape).astype("f4"),
+            "unlabeled_second_image": generator.uniform(0, 255, shape).astype(
+                "f4"
+            ),
             "unlabeled_weight": (generator.random(size) < 0.9).astype("f4"),
             "unlabeled_row": np.array(unlabeled),
         }

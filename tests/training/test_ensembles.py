@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from noisy_student import methods, models
 from noisy_student.training import averaging, loop, optimizers, step, trainer
 from tests.training import ensembles
 from tests.training.runs import run
@@ -55,6 +56,23 @@ def test_two_replicas_give_the_targets_of_one(two_replicas):
     np.testing.assert_allclose(one["sums"], two["sums"], atol=1e-5)
     np.testing.assert_allclose(losses, same_losses, atol=1e-5)
     assert one["counts"].min() > 2
+
+
+@pytest.mark.parametrize("kind", [methods.MeanTeacher, methods.PiModel])
+def test_a_killed_run_draws_as_one_that_was_not(tmp_path, monkeypatch, kind):
+    """The teacher's dropout too."""
+
+    def start(name):
+        method = ensembles.make_method(kind=kind)
+        run(tmp_path / name, method=method, images=ensembles.images())
+        return models.load_model(tmp_path / name / "model.keras").get_weights()
+
+    truth = start("whole")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, trainer._Trainer, "_train_until", 3)
+        start("run")
+    for ours, theirs in zip(start("run"), truth, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("calls", [3, 5])

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import threading
+import time
 
 import pytest
 import tensorflow as tf
@@ -142,6 +143,54 @@ def test_a_kill_before_the_chief_has_saved_loses_nothing(
         worker.kept._own.write(2)
     assert restore(workers) == [1, 1]
     assert [w.values() for w in workers] == [(1, 10), (1, 11)]
+
+
+def test_what_a_kill_left_alone_costs_no_other_checkpoint(workers, tmp_path):
+    save(workers, 1, 2)
+    for worker in workers:
+        worker.kept._own.write(3)
+    assert restore(workers) == [2, 2]
+    save(workers, 4)
+    for directory in (tmp_path, tmp_path / "worker_0", tmp_path / "worker_1"):
+        names = sorted(path.stem for path in directory.glob("*.index"))
+        assert names == ["ckpt-2", "ckpt-4"]
+    (tmp_path / "ckpt-4.index").write_bytes(b"")
+    assert restore(workers) == [2, 2]
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_the_chief_saves_when_all_have_saved_their_own(
+    workers, tmp_path, slow, monkeypatch
+):
+    write = workers[slow].kept._own.write
+
+    def late(step):
+        time.sleep(0.3)
+        assert not (tmp_path / f"ckpt-{step}.index").exists()
+        write(step)
+
+    monkeypatch.setattr(workers[slow].kept._own, "write", late)
+    results = together(*(functools.partial(w.save, 1) for w in workers))
+    assert results == [None, None]
+    for name in ("worker_0/ckpt-1", "worker_1/ckpt-1", "ckpt-1"):
+        assert (tmp_path / f"{name}.index").exists()
+
+
+def test_own_ones_go_when_the_chief_has_saved(workers, tmp_path, monkeypatch):
+    save(workers, 1, 2)
+    shared = workers[0].kept._shared
+    write = shared.write
+
+    def late(step):
+        time.sleep(0.3)
+        # None is removed yet, of what the shared ones need.
+        assert (tmp_path / "worker_1/ckpt-1.index").exists()
+        write(step)
+
+    monkeypatch.setattr(shared, "write", late)
+    results = together(*(functools.partial(w.save, 3) for w in workers))
+    assert results == [None, None]
+    assert not (tmp_path / "worker_1/ckpt-1.index").exists()
 
 
 def test_without_one_that_all_can_read_nothing_begins_anew(workers, tmp_path):

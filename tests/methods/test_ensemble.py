@@ -113,7 +113,7 @@ def test_the_memory_is_said_and_missing_memory_refused(monkeypatch, capsys):
     assert "5,129,792,668 bytes (4.78 GiB), and twice as much when" in said
     assert "10.00 GiB are free" in said
     monkeypatch.setattr(memory, "available", lambda: 9 * 2**30)
-    with pytest.raises(ValueError, match=r"9\.56 GiB when .* 9\.00 GiB"):
+    with pytest.raises(ValueError, match=r"9\.55 GiB when .* 9\.00 GiB"):
         ensemble.check_memory(size, config)
     ensemble.check_memory(size, ConsistencyConfig(force_ensemble=True))
     ensemble.check_memory(size, ConsistencyConfig(ensemble_dtype="float16"))

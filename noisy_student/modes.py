@@ -170,13 +170,9 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
                 f"{train.method} does not."
             )
         return None
-    if not train.unlabel_ratio:
-        raise ValueError(
-            f"method={train.method} learns from unlabelled images: "
-            "unlabel_ratio must be above 0; got 0."
-        )
     if given is None:
-        if train.teacher_model_path is None:
+        # Without a ratio, that is what the method's own check complains of.
+        if train.teacher_model_path is None and train.unlabel_ratio:
             raise ValueError(
                 f"unlabel_ratio={train.unlabel_ratio} needs pseudo-labelled "
                 "images or a teacher: set unlabel_data_dir to the output_dir "

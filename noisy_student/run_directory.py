@@ -15,6 +15,7 @@ from noisy_student.errors import disk_error
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
+METRICS_FILE = "metrics.jsonl"
 CLASSES_FILE = "classes.txt"
 
 # These change where and how a run goes, not what it computes.
@@ -143,6 +144,15 @@ def _is_foreign(path: pathlib.Path) -> bool:
     """Whether this is none of `config.json`, being written or just there."""
     started = f"tmp.{CONFIG_FILE}."
     return path.name != CONFIG_FILE and not path.name.startswith(started)
+
+
+def read_metrics(directory: pathlib.Path) -> list[dict]:
+    """The evaluations so far; a last line cut short by a kill is left out."""
+    path = directory / METRICS_FILE
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

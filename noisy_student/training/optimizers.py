@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from noisy_student.config import TrainConfig
 from noisy_student.methods import ramps
-from noisy_student.training import schedules
 
 
 class RMSprop(keras.optimizers.RMSprop):
@@ -68,14 +67,20 @@ def rmsprop(
 
 
 def make_optimizer(
-    train: TrainConfig, num_labeled: int
+    train: TrainConfig,
+    num_labeled: int,
+    learning_rate: keras.optimizers.schedules.LearningRateSchedule,
 ) -> keras.optimizers.Optimizer:
     """The optimizer of a run on so many labelled images.
 
+    Args:
+        train: the training settings.
+        num_labeled: labelled images.
+        learning_rate: their schedule.
+
     Raises:
-        ValueError: see `schedules.learning_rate`.
+        ValueError: a ramp is longer than the training.
     """
-    learning_rate = schedules.learning_rate(train, num_labeled)
     if train.optimizer == "sgd":
         return keras.optimizers.SGD(learning_rate, momentum=0.9, nesterov=True)
     if train.optimizer == "adam":

@@ -49,7 +49,9 @@ class TrainingState:
         self.learning_rate = schedules.learning_rate(
             settings.train, num_labeled
         )
-        self.optimizer = optimizers.make_optimizer(settings.train, num_labeled)
+        self.optimizer = optimizers.make_optimizer(
+            settings.train, num_labeled, self.learning_rate
+        )
         self.optimizer.build(self.student.trainable_variables)
         self.seconds = tf.Variable(0.0, trainable=False, dtype="float64")
         self._kept = {

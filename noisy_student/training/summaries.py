@@ -11,8 +11,6 @@ import tensorflow as tf
 from noisy_student import evaluation, run_directory
 from noisy_student.errors import disk_error
 
-METRICS_FILE = "metrics.jsonl"
-
 
 class Summaries:
     """Writes scalars for TensorBoard.
@@ -92,7 +90,7 @@ def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
     Raises:
         InputError: the disk has no room, or the like.
     """
-    path = directory / METRICS_FILE
+    path = directory / run_directory.METRICS_FILE
     try:
         with open(path, "a") as file:
             file.write(json.dumps(metrics) + "\n")
@@ -100,17 +98,12 @@ def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
         raise disk_error(path, error) from error
 
 
-def read_metrics(directory: pathlib.Path) -> list[dict]:
-    """The evaluations so far; a last line cut short by a kill is left out."""
-    path = directory / METRICS_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
-
-
 def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
     """Forgets evaluations of steps that a resumed run takes again."""
-    kept = [line for line in read_metrics(directory) if line["step"] <= step]
+    kept = [
+        line
+        for line in run_directory.read_metrics(directory)
+        if line["step"] <= step
+    ]
     text = "".join(json.dumps(line) + "\n" for line in kept)
-    run_directory.write_text(directory / METRICS_FILE, text)
+    run_directory.write_text(directory / run_directory.METRICS_FILE, text)

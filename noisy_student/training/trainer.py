@@ -71,7 +71,7 @@ def train(
         ):
             _Trainer(settings, method, images, devices, stop).train()
         devices.wait_for_all()
-    return summaries.read_metrics(settings.directory)[-1]
+    return run_directory.read_metrics(settings.directory)[-1]
 
 
 def is_finished(directory: pathlib.Path) -> bool:
@@ -233,7 +233,7 @@ class _Trainer:
     def _evaluate_once(self) -> None:
         """Evaluates the average at this step, unless that was done."""
         directory = self.settings.directory
-        lines = summaries.read_metrics(directory)
+        lines = run_directory.read_metrics(directory)
         done = bool(lines) and lines[-1]["step"] == self.step
         if self.devices.agree(done):
             return

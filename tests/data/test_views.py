@@ -102,7 +102,11 @@ def test_a_second_view_is_the_same_image_under_other_noise(
         batch = take(dataset, 1)[0]
         first, second = (batch[name.format(k)] for k in VIEWS)
         assert first.shape == second.shape
-        assert (first != second).any(axis=(1, 2, 3)).sum() >= 9
+        same = (first == second).all(axis=(1, 2, 3))
+        # Of images moved out of the picture altogether, grey is left.
+        empty = (first == 128).all(axis=(1, 2, 3))
+        assert (same <= empty).all()
+        assert not empty.all()
     one_view = dataclasses.replace(batches, second_view=False)
     alone = take(pipelines.unlabeled_images(photo, one_view), 1)[0]
     # A method with two views sees in the first what others see.

@@ -57,7 +57,7 @@ def test_each_method_runs_once_a_seed(tmp_path, monkeypatch, recipes, capsys):
         started.append((one.method, one.seed, one.recipe.name, arguments))
         one.directory.mkdir(parents=True)
         row = {"top_1_accuracy": 0.5 + one.seed / 10, "seconds": 1}
-        (one.directory / "metrics.jsonl").write_text(json.dumps(row))
+        (one.directory / "metrics.jsonl").write_text(json.dumps(row) + "\n")
         return subprocess.Popen([sys.executable, "-c", ""])
 
     monkeypatch.setattr(method_runs, "start", start)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from noisy_student import preemption
 from noisy_student.errors import InputError
-from tools.benchmarks import compare_methods, method_runs
+from tools.benchmarks import compare_methods, main_script, method_runs
 from tools.benchmarks.method_figures import Outcome
 
 
@@ -107,7 +107,7 @@ def test_finished_runs_are_compared(tmp_path, capsys):
 
 def test_a_run_is_its_recipe_with_its_seed(tmp_path, monkeypatch):
     """A main.py that says what it was told."""
-    monkeypatch.setattr(method_runs, "ROOT", tmp_path)
+    monkeypatch.setattr(main_script, "ROOT", tmp_path)
     (tmp_path / "main.py").write_text("import sys; print(sys.argv[1:])")
     one = method_runs.Run("pi_model", 7, tmp_path / "a.cfg", tmp_path / "b/c")
     for _ in range(2):

@@ -4,7 +4,7 @@ import pytest
 
 from noisy_student.config import TrainConfig
 from noisy_student.methods import ramps
-from noisy_student.training import optimizers
+from noisy_student.training import optimizers, schedules
 
 
 def test_rmsprop_follows_the_original(fixtures):
@@ -67,6 +67,11 @@ def test_without_a_fall_it_is_keras_adam():
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
+def made(train, num_labeled):
+    learning_rate = schedules.learning_rate(train, num_labeled)
+    return optimizers.make_optimizer(train, num_labeled, learning_rate)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -83,7 +88,7 @@ def test_the_flags_choose(name, kind):
         max_learning_rate=0.25,
         train_steps=300,
     )
-    optimizer = optimizers.make_optimizer(train, num_labeled=100)
+    optimizer = made(train, num_labeled=100)
     assert type(optimizer) is kind
     optimizer.build([keras.Variable([0.0])])
     optimizer.iterations.assign(100)
@@ -93,7 +98,7 @@ def test_the_flags_choose(name, kind):
 def test_sgd_follows_nesterov():
     """v = 0.9 v - lr g; w = w + 0.9 v - lr g."""
     train = TrainConfig("supervised", optimizer="sgd", warmup_epochs=0)
-    optimizer = optimizers.make_optimizer(train, num_labeled=100_000)
+    optimizer = made(train, num_labeled=100_000)
     rate = float(optimizer.learning_rate)
     variable = keras.Variable([1.0])
     value, velocity = 1.0, 0.0

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import evaluation, methods, models, preemption
+from noisy_student import (
+    evaluation,
+    methods,
+    models,
+    preemption,
+    run_directory,
+)
 from noisy_student.models import efficientnet
 from noisy_student.training import (
     summaries,
@@ -112,7 +118,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     resumed = run(tmp_path)
     ignored = {"seconds": None}
     assert resumed | ignored == metrics | ignored
-    steps = [line["step"] for line in summaries.read_metrics(tmp_path)]
+    steps = [line["step"] for line in run_directory.read_metrics(tmp_path)]
     assert steps == [15, 30]
     weights = [
         models.load_model(directory / "model.keras").get_weights()
@@ -259,5 +265,5 @@ def test_an_evaluation_that_was_interrupted_is_made_up_for(
     monkeypatch.undo()
     resumed = run(tmp_path, save_checkpoints_steps=15)
     assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
-    steps = [line["step"] for line in summaries.read_metrics(tmp_path)]
+    steps = [line["step"] for line in run_directory.read_metrics(tmp_path)]
     assert steps == [15, 30]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from noisy_student import methods
 from noisy_student.config import ConsistencyConfig, TrainConfig
 from noisy_student.models import efficientnet
-from noisy_student.training import optimizers
+from noisy_student.training import optimizers, schedules
 from tests.training.test_step import SMALL, image_batch, small_step
 
 
@@ -24,7 +24,8 @@ def mean_teacher_step(config):
         max_learning_rate=0.01,
     )
     setup = methods.Setup(train, ConsistencyConfig(), 3, 5, 10)
-    optimizer = optimizers.make_optimizer(train, num_labeled=5)
+    learning_rate = schedules.learning_rate(train, num_labeled=5)
+    optimizer = optimizers.make_optimizer(train, 5, learning_rate)
     method = methods.MeanTeacher(setup)
     return small_step(config, method=method, optimizer=optimizer)
 

@@ -26,7 +26,13 @@ import flags
 from flags.entry import run_planned
 from noisy_student import run_directory
 from noisy_student.config import METHODS
-from tools.benchmarks import method_chart, method_figures, method_runs, seeds
+from tools.benchmarks import (
+    main_script,
+    method_chart,
+    method_figures,
+    method_runs,
+    seeds,
+)
 from tools.benchmarks.method_figures import BASELINE, Outcome
 from tools.benchmarks.method_runs import Run
 
@@ -58,7 +64,7 @@ def plan() -> Callable[[], None]:
     methods, numbers = chosen_methods(), seeds.chosen()
     cores, arguments = method_runs.shares(_JOBS.value), passed_on()
     recipes = find_recipes(
-        method_runs.ROOT / _RECIPES_DIR.value, _TASK.value, methods
+        main_script.ROOT / _RECIPES_DIR.value, _TASK.value, methods
     )
     directory = pathlib.Path(seeds.RUNS_DIR.value or "runs/compare")
     directory /= _TASK.value

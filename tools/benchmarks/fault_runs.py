@@ -6,7 +6,6 @@ to them, and what is asked of them then, is in `faults.py`.
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import subprocess
@@ -15,7 +14,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from tools.benchmarks import recipe, traces
+from noisy_student import run_directory
+from tools.benchmarks import main_script, traces
 
 # Steps between checkpoints, and between logged losses: with both alike, a
 # resumed run logs the means over the same steps as an uninterrupted one.
@@ -55,9 +55,8 @@ class Process:
         # A file, because a pipe that nobody reads would fill up.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self.started = time.time()
-        self._popen = subprocess.Popen(
-            [sys.executable, "main.py", *arguments],
-            cwd=recipe.ROOT,
+        self._popen = main_script.start(
+            *arguments,
             stdout=subprocess.DEVNULL,
             stderr=self._output,
             env={**os.environ, **(environment or {})},
@@ -163,9 +162,8 @@ class Run:
 
     def last_step(self) -> int | None:
         """Of the last evaluation."""
-        path = self.directory / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return json.loads(lines[-1])["step"] if lines else None
+        lines = run_directory.read_metrics(self.directory)
+        return lines[-1]["step"] if lines else None
 
     def curve(self) -> traces.Curve:
         """All losses that were logged, some steps perhaps several times."""

@@ -16,6 +16,7 @@ import time
 
 from absl import app, flags
 
+from noisy_student import run_directory
 from tools.benchmarks import recipe
 
 _KILLS = flags.DEFINE_integer("kills", 3, "How often to kill.")
@@ -66,8 +67,7 @@ def final_state(directory: pathlib.Path) -> dict:
     steps = []
     for row in results["generations"]:
         folder = directory / f"generation_{row['generation']:02d}"
-        lines = (folder / "metrics.jsonl").read_text().strip().split("\n")
-        steps.append(json.loads(lines[-1])["step"])
+        steps.append(run_directory.read_metrics(folder)[-1]["step"])
     return {
         "generations": [row["generation"] for row in results["generations"]],
         "steps": steps,

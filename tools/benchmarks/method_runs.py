@@ -6,20 +6,16 @@ What is made of the results is in `method_figures.py`.
 import collections
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from noisy_student import preemption, report, run_directory
 from noisy_student.errors import InputError
+from tools.benchmarks import main_script
 from tools.benchmarks.method_figures import Outcome
-
-ROOT = pathlib.Path(__file__).parents[2]
-METRICS_FILE = "metrics.jsonl"
 
 _POLL_SECONDS = 0.1
 
@@ -56,18 +52,15 @@ def start(run: Run, arguments: Sequence[str]) -> subprocess.Popen:
         run: which.
         arguments: flags after the recipe's.
     """
-    command = [
-        sys.executable,
-        "main.py",
-        f"--flagfile={run.recipe.absolute()}",
-        f"--model_dir={run.directory.absolute()}",
-        f"--seed={run.seed}",
-        *arguments,
-    ]
     run.log.parent.mkdir(parents=True, exist_ok=True)
     with open(run.log, "a") as log:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+        return main_script.start(
+            f"--flagfile={run.recipe.absolute()}",
+            f"--model_dir={run.directory.absolute()}",
+            f"--seed={run.seed}",
+            *arguments,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
 
 
@@ -139,15 +132,15 @@ def read(directory: pathlib.Path) -> Outcome:
         InputError: there is neither.
     """
     results = directory / report.RESULTS_FILE
-    metrics = directory / METRICS_FILE
     if results.exists():
         rows = run_directory.read_json(results)["generations"]
-    elif metrics.exists():
-        rows = [json.loads(metrics.read_text().splitlines()[-1])]
     else:
+        rows = run_directory.read_metrics(directory)[-1:]
+    if not rows:
         raise InputError(
-            f"{directory} has neither {results.name} nor {metrics.name}; "
-            "recipes to compare must have mode=train or mode=self_train."
+            f"{directory} has neither {results.name} nor "
+            f"{run_directory.METRICS_FILE}; recipes to compare must have "
+            "mode=train or mode=self_train."
         )
     return Outcome(
         top_1=100 * rows[-1]["top_1_accuracy"],

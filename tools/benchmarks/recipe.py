@@ -2,11 +2,10 @@
 
 import pathlib
 import subprocess
-import sys
 
 from absl import flags
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tools.benchmarks import main_script
 
 _RECIPE = flags.DEFINE_string(
     "recipe", "flags/recipes/digits.cfg", "Flag file of the experiment."
@@ -20,14 +19,11 @@ def start(directory: pathlib.Path, *arguments: str) -> subprocess.Popen:
         directory: its run directory.
         *arguments: flags after the recipe's.
     """
-    command = [
-        sys.executable,
-        "main.py",
+    return main_script.start(
         f"--flagfile={_RECIPE.value}",
         f"--model_dir={directory.absolute()}",
         *arguments,
-    ]
-    return subprocess.Popen(command, cwd=ROOT)
+    )
 
 
 def finish(process: subprocess.Popen) -> None:

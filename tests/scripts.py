@@ -1,9 +1,13 @@
 """Runs scripts as users do, each in a process of its own."""
 
+import functools
+import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -28,12 +32,55 @@ TINY = [
 ]
 
 
-def run(*arguments, script="main.py", timeout=240, **environment):
-    return subprocess.run(
-        [sys.executable, script, *map(str, arguments)],
+@functools.cache
+def _server():
+    """One for all tests of a process; it ends with them."""
+    return subprocess.Popen(
+        [sys.executable, "tests/script_server.py"],
         cwd=ROOT,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
-        timeout=timeout,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+        start_new_session=True,
+        # Where no script has imported TensorFlow yet, there are no errors of
+        # its own either, as that it finds no GPU.
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
+
+
+def python(*arguments, timeout=240, **environment):
+    """Runs `python *ARGUMENTS` in the project's directory.
+
+    Args:
+        *arguments: a script or `-m` and a module, and what it is told.
+        timeout: seconds.
+        **environment: variables added to this process's.
+    """
+    arguments = [str(argument) for argument in arguments]
+    server = _server()
+    with tempfile.TemporaryDirectory() as folder:
+        streams = {}
+        for name in ("stdout", "stderr"):
+            streams[name] = pathlib.Path(folder) / name
+            streams[name].touch()
+        command = {
+            "arguments": arguments,
+            "environment": os.environ | environment,
+        }
+        print(json.dumps(command | streams, default=str), file=server.stdin)
+        server.stdin.flush()
+        timer = threading.Timer(timeout, os.killpg, (server.pid, 9))
+        timer.start()
+        code = server.stdout.readline()
+        timer.cancel()
+        if not code:
+            _server.cache_clear()
+            raise subprocess.TimeoutExpired(arguments, timeout)
+        texts = [path.read_text() for path in streams.values()]
+        return subprocess.CompletedProcess(arguments, int(code), *texts)
+
+
+def run(*arguments, **options):
+    """Runs main.py; options are `python`'s."""
+    return python("main.py", *arguments, **options)

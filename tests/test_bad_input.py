@@ -1,8 +1,5 @@
 """Bad flags and paths end main.py early, with one line."""
 
-import concurrent.futures
-import os
-
 import pytest
 
 from noisy_student import models
@@ -85,31 +82,21 @@ CASES = [
 BROKEN_CLUSTER = '{"cluster": {"worker": ["a:1", "b"]}, "task": {}}'
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory):
-    """All cases, started at once: each spends seconds on imports."""
-    directories = [tmp_path_factory.mktemp("case") / "run" for _ in CASES]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [
-            pool.submit(run, *TINY, f"--model_dir={directory}", *arguments)
-            for directory, (arguments, _) in zip(
-                directories, CASES, strict=True
-            )
-        ]
-        yield list(zip(directories, futures, strict=True))
-
-
-@pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: CASES[i][1])
-def test_bad_input_is_one_line_and_touches_nothing(processes, case):
-    directory, future = processes[case]
-    process = future.result()
+@pytest.mark.parametrize(
+    ("arguments", "complaint"), CASES, ids=[case[1] for case in CASES]
+)
+def test_bad_input_is_one_line_and_touches_nothing(
+    arguments, complaint, tmp_path
+):
+    directory = tmp_path / "run"
+    process = run(*TINY, f"--model_dir={directory}", *arguments)
     assert process.returncode == 2
     errors = [
         line
         for line in process.stderr.split("\n")
         if line.startswith("error: ")
     ]
-    assert len(errors) == 1 and CASES[case][1] in errors[0]
+    assert len(errors) == 1 and complaint in errors[0]
     assert "Traceback" not in process.stderr
     assert not directory.exists()
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from tests.scripts import ROOT, TINY, run
+from tests.scripts import ROOT, TINY, python, run
 
 
 @pytest.fixture(scope="module")
@@ -175,14 +175,14 @@ def test_the_stages_one_by_one(finished, tmp_path):
         "--num_image=20",
     ]
     tool = "tools/filter_unlabel.py"
-    process = run(*select, "--shard_id=1", script=tool)
+    process = python(tool, *select, "--shard_id=1")
     assert process.returncode == 2
     assert "those of 0 are missing. Run only_get_stats" in process.stderr
-    process = run(*select, "--only_get_stats", script=tool)
+    process = python(tool, *select, "--only_get_stats")
     assert process.returncode == 0, process.stderr
     counted = json.loads(process.stdout)
     assert not (tmp_path / "filtered/data").exists()
-    process = run(*select, script=tool)
+    process = python(tool, *select)
     assert process.returncode == 0, process.stderr
     stats = json.loads(process.stdout)
     assert sum(stats["predicted"]) == 1347

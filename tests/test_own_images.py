@@ -1,16 +1,13 @@
 """Own images from end to end: folders, records, and the scripts between."""
 
 import json
-import os
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
 from tests.data.directories import write_folders
+from tests.scripts import python, run
 
-ROOT = pathlib.Path(__file__).parents[1]
 TINY = (
     "--input_image_size=32",
     "--num_iterations=1",
@@ -27,16 +24,6 @@ TINY = (
 )
 
 
-def run(script, *arguments):
-    return subprocess.run(
-        [sys.executable, script, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     root = tmp_path_factory.mktemp("images") / "photos"
@@ -48,7 +35,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def records(photos):
     output = photos.parent / "records"
-    done = run(
+    done = python(
         "tools/make_records.py",
         f"--input_dir={photos}",
         f"--output_dir={output}",
@@ -64,9 +51,7 @@ def test_self_training_from_a_directory(kind, tmp_path, request):
     directory = request.getfixturevalue(kind)
     runs = tmp_path / "run"
     images = f"--label_data_dir={directory}"
-    done = run(
-        "main.py", "--mode=self_train", images, *TINY, f"--model_dir={runs}"
-    )
+    done = run("--mode=self_train", images, *TINY, f"--model_dir={runs}")
     assert done.returncode == 0, done.stderr
     assert "AutoGraph" not in done.stderr
     results = json.loads((runs / "results.json").read_text())
@@ -76,12 +61,11 @@ def test_self_training_from_a_directory(kind, tmp_path, request):
     labels = runs / "generation_01/pseudo_labels/info"
     counts = [json.loads(p.read_text())["image_num"] for p in labels.iterdir()]
     assert counts == [10, 10]
-    done = run("main.py", "--mode=eval", images, *TINY, f"--model_dir={runs}")
+    done = run("--mode=eval", images, *TINY, f"--model_dir={runs}")
     assert done.returncode == 0, done.stderr
     best = results["generations"][-1]["top_1_accuracy"]
     assert json.loads(done.stdout)["top_1_accuracy"] == pytest.approx(best)
     done = run(
-        "main.py",
         "--mode=predict",
         images,
         f"--predict_ckpt_path={runs}/model.keras",
@@ -99,7 +83,6 @@ def test_damage_while_training_is_one_line(records, tmp_path):
     data[-30] ^= 1
     path.write_bytes(data)
     done = run(
-        "main.py",
         "--mode=train",
         "--method=supervised",
         f"--label_data_dir={copy}",
@@ -125,7 +108,7 @@ def test_damage_while_training_is_one_line(records, tmp_path):
 def test_bad_input_is_one_line(script, arguments, message, tmp_path):
     if script == "main.py":
         arguments = [*TINY, *arguments, f"--model_dir={tmp_path}/run"]
-    done = run(script, *arguments)
+    done = python(script, *arguments)
     assert done.returncode == 2
     (line,) = (x for x in done.stderr.split("\n") if x.startswith("error: "))
     assert message in line and "Traceback" not in done.stderr
@@ -133,9 +116,8 @@ def test_bad_input_is_one_line(script, arguments, message, tmp_path):
 
 
 def test_help_lists_the_flags():
-    text = run("tools/make_records.py", "--help").stdout
+    text = python("tools/make_records.py", "--help").stdout
     for flag in ("--input_dir", "--task_name", "--output_dir", "--num_workers"):
         assert flag in text
-    assert (
-        "--[no]full_train_data" in run("tools/prepare_svhn.py", "--help").stdout
-    )
+    text = python("tools/prepare_svhn.py", "--help").stdout
+    assert "--[no]full_train_data" in text

@@ -26,16 +26,12 @@ class Checkpoints:
         directory: where they are.
         keep: how many stay.
         **state: trackable objects by name.
-
-    Attributes:
-        current: step of the one that was last read or written; None before.
     """
 
     def __init__(self, directory: pathlib.Path, keep: int, **state: Any):
         self._directory = directory
         self._checkpoint = tf.train.Checkpoint(**state)
         self._keep = keep
-        self.current: int | None = None
 
     def steps(self) -> list[int]:
         """Of the checkpoints that are there, in order."""
@@ -70,7 +66,6 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             self._remove(step)
             raise disk_error(pathlib.Path(prefix), error) from error
-        self.current = step
 
     def keep_only(self, steps: Collection[int]) -> None:
         """Removes the checkpoints of all other steps."""
@@ -87,7 +82,6 @@ class Checkpoints:
         try:
             status = self._checkpoint.read(self._prefix(step))
             status.assert_consumed().assert_existing_objects_matched()
-            self.current = step
         except (*_DAMAGE, AssertionError) as error:
             reason = str(error).strip().split("\n")[0]
             raise InputError(

@@ -12,7 +12,7 @@ from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels.made import contents, write_digit_predictions
-from tests.scripts import run
+from tests.scripts import python
 
 pytest.importorskip("apache_beam", reason="requirements-beam.txt adds it")
 
@@ -42,7 +42,8 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
     expected = filtering.filter_and_balance(
         data, job.files, tmp_path / "local", CONFIG, seed=0
     )
-    process = run(
+    process = python(
+        "tools/filter_unlabel.py",
         "--task_name=digits",
         "--num_shards=3",
         "--total_replicas=2",
@@ -51,7 +52,6 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
         f"--prediction_dir={predictions}",
         f"--output_dir={tmp_path}/beam",
         "--runner=DirectRunner",
-        script="tools/filter_unlabel.py",
     )
     assert process.returncode == 0, process.stderr
     stats = json.loads(process.stdout.strip().split("\n")[-1])

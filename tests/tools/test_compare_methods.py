@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 from noisy_student.config import METHODS
-from tests.scripts import run
+from tests.scripts import python
 from tools.benchmarks import compare_methods, method_runs
 
 
@@ -28,7 +28,7 @@ def recipes(tmp_path) -> pathlib.Path:
 
 def compare(*arguments):
     name = "tools.benchmarks.compare_methods"
-    return run("-m", name, *arguments, script="-u", timeout=60)
+    return python("-m", name, *arguments)
 
 
 def parse(*arguments):

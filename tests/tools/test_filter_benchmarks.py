@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 
 from noisy_student.data import records, shards
-from tests.scripts import run
+from tests.scripts import python
 from tools.benchmarks import filter as filter_benchmark
 from tools.benchmarks import target_storage
 
 
 def test_the_table_and_the_figures():
-    process = run(
+    process = python(
         "-m",
         "tools.benchmarks.filter",
         "--sizes=2000",
         "--classes=10",
         "--rounds=1",
-        script="-u",
     )
     assert process.returncode == 0, process.stderr
     lines = process.stdout.strip().split("\n")

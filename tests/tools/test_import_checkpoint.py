@@ -1,16 +1,12 @@
 """Runs the script as a user would."""
 
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 import noisy_student
+from tests.scripts import python
 
-ROOT = pathlib.Path(__file__).parents[2]
 SVHN = (
     "--model_name=efficientnet-b0",
     "--task_name=svhn_cropped",
@@ -19,19 +15,12 @@ SVHN = (
 )
 
 
-def import_checkpoint(*arguments):
-    return subprocess.run(
-        [sys.executable, "tools/import_checkpoint.py", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def run(checkpoint, output, *arguments):
-    return import_checkpoint(
-        f"--checkpoint={checkpoint}", f"--output={output}", *arguments
+    return python(
+        "tools/import_checkpoint.py",
+        f"--checkpoint={checkpoint}",
+        f"--output={output}",
+        *arguments,
     )
 
 
@@ -116,26 +105,11 @@ def test_a_model_of_keras_gives_its_logits(tmp_path):
         ),
     ],
 )
-def test_bad_input_is_one_line(arguments, message, capsys):
-    """Planned in this process: the script only hands its flags on."""
-    from absl import flags as absl_flags
-    from absl.testing import flagsaver
-
-    from flags import data, entry
-
-    # tools/show_noise.py has a flag of this name too; only tests load both.
-    first = "tools.import_checkpoint" not in sys.modules
-    if first and "output" in absl_flags.FLAGS:
-        delattr(absl_flags.FLAGS, "output")
-    from tools import import_checkpoint as script
-
-    with flagsaver.flagsaver():
-        absl_flags.set_default(data.TASK_NAME, "imagenet2012")
-        absl_flags.FLAGS(["x", *arguments])
-        with pytest.raises(SystemExit) as end:
-            entry.run_planned(["x"], script.plan)
-    assert end.value.code == entry.USAGE_ERROR
-    assert message in capsys.readouterr().err
+def test_bad_input_is_one_line(arguments, message):
+    process = python("tools/import_checkpoint.py", *arguments)
+    assert process.returncode == 2
+    lines = process.stderr.strip().split("\n")
+    assert lines[-1].startswith("error: ") and message in lines[-1]
 
 
 def test_an_existing_file_is_kept(tmp_path, fixtures):

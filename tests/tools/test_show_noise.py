@@ -1,24 +1,13 @@
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from noisy_student import noise
-
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.scripts import python
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "tools/show_noise.py", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return python("tools/show_noise.py", *arguments)
 
 
 def test_the_picture_has_a_row_each_and_random_ones(tmp_path):

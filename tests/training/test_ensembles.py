@@ -11,6 +11,8 @@ from tests.training import ensembles
 from tests.training.runs import run
 from tests.training.test_trainer import Killed, kill_after
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 
 def dense_model():
     return keras.Sequential(
@@ -75,24 +77,32 @@ def test_a_killed_run_draws_as_one_that_was_not(tmp_path, monkeypatch, kind):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What an uninterrupted run ends with: its metrics, and its targets."""
+    method = ensembles.make_method()
+    directory = tmp_path_factory.mktemp("whole")
+    metrics = run(directory, method=method, images=ensembles.images())
+    return metrics, ensembles.state_of(method)
+
+
 @pytest.mark.parametrize("calls", [3, 5])
 def test_a_killed_run_goes_on_with_the_same_targets(
-    tmp_path, monkeypatch, calls
+    whole, tmp_path, monkeypatch, calls
 ):
-    whole, resumed = ensembles.make_method(), ensembles.make_method()
-    images = ensembles.images()
-    metrics = run(tmp_path / "whole", method=whole, images=images)
+    metrics, truth = whole
+    resumed, images = ensembles.make_method(), ensembles.images()
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(patch, trainer._Trainer, "_train_until", calls)
-        run(tmp_path / "run", method=ensembles.make_method(), images=images)
+        run(tmp_path, method=ensembles.make_method(), images=images)
     # Steps 10 and 20 are in the midst of epochs: 4 images of 6, and of 10.
-    again = run(tmp_path / "run", method=resumed, images=images)
+    again = run(tmp_path, method=resumed, images=images)
     assert again | {"seconds": 0} == metrics | {"seconds": 0}
-    ours, truth = ensembles.state_of(resumed), ensembles.state_of(whole)
+    ours = ensembles.state_of(resumed)
     for name in truth:
         np.testing.assert_array_equal(ours[name], truth[name])
     assert truth["counts"].sum() > 30 * ensembles.LABELED
-    own = tmp_path / "run/checkpoints/worker_0"
+    own = tmp_path / "checkpoints/worker_0"
     assert sorted(path.stem for path in own.glob("*.index")) == [
         "ckpt-10",
         "ckpt-20",

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from noisy_student import methods
@@ -11,6 +12,8 @@ from tests.training.test_step import (
     image_batch,
     small_step,
 )
+
+pytestmark = pytest.mark.usefixtures("short_network")
 
 
 def nan_from(step_number):

@@ -9,6 +9,8 @@ from noisy_student import methods, models
 from noisy_student.config import ConsistencyConfig, ModelConfig, TrainConfig
 from noisy_student.training import averaging, loop, optimizers, step
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 MODEL = ModelConfig(
     "efficientnet-b0",
     num_classes=3,

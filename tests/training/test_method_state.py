@@ -8,6 +8,8 @@ from noisy_student.training import trainer
 from tests.training.runs import DEVICES, run
 from tests.training.test_trainer import Killed, kill_after
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 
 class Counting(methods.Supervised):
     """Adds up the numbers of the steps."""

@@ -11,6 +11,8 @@ from noisy_student.methods import losses
 from noisy_student.models import efficientnet
 from noisy_student.training import averaging, loop, optimizers, step
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
 LABELS = GENERATOR.integers(0, 3, 8)

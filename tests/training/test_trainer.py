@@ -31,6 +31,8 @@ from tests.training.runs import (
     settings,
 )
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -127,6 +127,7 @@ def test_one_that_a_worker_cannot_read_is_passed_over_by_all(workers, tmp_path):
     save(workers, 1, 2, 3)
     (tmp_path / "worker_1/ckpt-3.index").write_bytes(b"")
     assert restore(workers) == [2, 2]
+    assert [w.kept.current for w in workers] == [2, 2]
     assert [w.values() for w in workers] == [(2, 20), (2, 21)]
 
 

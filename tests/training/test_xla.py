@@ -12,6 +12,8 @@ from noisy_student.models import efficientnet
 from noisy_student.training import optimizers, schedules
 from tests.training.test_step import SMALL, image_batch, small_step
 
+pytestmark = pytest.mark.usefixtures("short_network")
+
 
 def mean_teacher_step(config):
     """With Adam and its ramps."""

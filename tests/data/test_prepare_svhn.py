@@ -84,13 +84,17 @@ def test_the_splits_are_the_originals(data_dir, tmp_path):
         assert np.abs(ours - theirs).max() <= 6
 
 
+@pytest.fixture
+def two_shards(monkeypatch):
+    """Of each split; the originals are many."""
+    number = dict.fromkeys(prepare_svhn.NUM_SHARDS, 2)
+    monkeypatch.setattr(prepare_svhn, "NUM_SHARDS", number)
+
+
 def test_sets_of_several_files_are_divided_without_overlap(
-    tmp_path, monkeypatch
+    two_shards, tmp_path
 ):
-    # So few that a file is made of many images of both files.
-    monkeypatch.setattr(
-        prepare_svhn, "NUM_SHARDS", dict.fromkeys(prepare_svhn.NUM_SHARDS, 2)
-    )
+    # With two shards, each is made of many images of both files.
     directory = tmp_path / "tfds"
     store(directory, {"train": 90, "test": 2, "extra": 2}, num_files=2)
     assert len(list(directory.glob("**/*train.tfrecord*"))) == 2
@@ -106,7 +110,7 @@ def test_sets_of_several_files_are_divided_without_overlap(
     assert sorted(parts[0] + parts[1]) == sorted(whole)
 
 
-def test_the_seed_chooses_what_validates(data_dir, tmp_path):
+def test_the_seed_chooses_what_validates(two_shards, data_dir, tmp_path):
     found = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         prepare(data_dir, tmp_path / name, num_validation=7, seed=seed)
@@ -115,7 +119,7 @@ def test_the_seed_chooses_what_validates(data_dir, tmp_path):
     assert found[0] == found[1] != found[2]
 
 
-def test_all_training_images_may_train(data_dir, tmp_path):
+def test_all_training_images_may_train(two_shards, data_dir, tmp_path):
     prepare(data_dir, tmp_path, full_train_data=True)
     data = open_records(tmp_path)
     assert data.labeled.num_images == 30

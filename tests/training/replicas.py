@@ -19,6 +19,7 @@ from noisy_student.training import (
     optimizers,
     step,
 )
+from tests.models import short
 
 GLOBAL_BATCH = 8
 STEPS = 5
@@ -77,7 +78,12 @@ def batches_of(context, parts=1):
     return tf.data.Dataset.from_tensor_slices(whole).repeat()
 
 
-def train(devices, parts=1, build=lambda: models.build_model(MODEL)):
+def build_model():
+    with short.networks():
+        return models.build_model(MODEL)
+
+
+def train(devices, parts=1, build=build_model):
     """Losses of the steps, and the weights of student and average."""
     with devices.strategy.scope():
         keras.utils.set_random_seed(0)

@@ -9,7 +9,12 @@ import pytest
 import tensorflow as tf
 
 # Those that run the scripts from end to end.
-_LONGEST = ("test_training_modes", "test_main", "test_own_images")
+_LONGEST = (
+    "test_training_modes",
+    "test_main",
+    "test_own_images",
+    "test_trainer",
+)
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 
 # Must precede every use of TensorFlow; replicas of tests live on these.

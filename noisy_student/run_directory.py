@@ -1,4 +1,4 @@
-"""Run directories: whose they are, and what in them is finished.
+"""Run directories: whose they are, what is finished, how it evaluated.
 
 Imports nothing heavy, so that a finished run can say so at once.
 """
@@ -109,6 +109,15 @@ def read_json(path: pathlib.Path) -> Any:
     return json.loads(path.read_text())
 
 
+def read_metrics(directory: pathlib.Path) -> list[dict]:
+    """The evaluations so far; a last line cut short by a kill is left out."""
+    path = directory / METRICS_FILE
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
 def write_json(path: pathlib.Path, value: Any, indent: int | None = 2) -> None:
     """Writes JSON under a temporary name and renames it."""
     write_text(path, json.dumps(value, indent=indent) + "\n")
@@ -144,15 +153,6 @@ def _is_foreign(path: pathlib.Path) -> bool:
     """Whether this is none of `config.json`, being written or just there."""
     started = f"tmp.{CONFIG_FILE}."
     return path.name != CONFIG_FILE and not path.name.startswith(started)
-
-
-def read_metrics(directory: pathlib.Path) -> list[dict]:
-    """The evaluations so far; a last line cut short by a kill is left out."""
-    path = directory / METRICS_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

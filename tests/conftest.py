@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import pytest
 import tensorflow as tf
 
-# Those that run the scripts from end to end.
+# Those that take longest.
 _LONGEST = (
     "test_training_modes",
     "test_main",

@@ -1,8 +1,10 @@
 """Forks processes that have TensorFlow imported when they start.
 
 A script of ours spends seconds on that import, and the tests run a hundred.
-A line of standard input is a command in JSON; the process that it becomes is
-in all else one of its own, and a line of standard output is its exit code.
+A line of standard input is a command in JSON. It becomes a process of a group
+of its own, whose number is a line of standard output, as its exit code is at
+the end. What Python and TensorFlow read when they start is the server's, the
+seed of strings' hashes among it: what must vary with that is not for here.
 """
 
 import gc
@@ -23,6 +25,8 @@ def next_command() -> dict | None:
         process = os.fork()
         if not process:
             return json.loads(line)
+        os.setpgid(process, process)
+        print(process, flush=True)
         _, status = os.waitpid(process, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
     return None

@@ -1,9 +1,10 @@
-"""Runs scripts as users do, each in a process of its own."""
+"""Runs scripts as users do, each in a process forked for it."""
 
 import functools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,11 +41,9 @@ def _server():
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
-        start_new_session=True,
-        # Where no script has imported TensorFlow yet, there are no errors of
-        # its own either, as that it finds no GPU.
+        # A script that imports no TensorFlow would not print its errors, such
+        # as that there is no GPU; one that does loses them, too.
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
 
@@ -58,7 +57,6 @@ def python(*arguments, timeout=240, **environment):
         **environment: variables added to this process's.
     """
     arguments = [str(argument) for argument in arguments]
-    server = _server()
     with tempfile.TemporaryDirectory() as folder:
         streams = {}
         for name in ("stdout", "stderr"):
@@ -68,17 +66,35 @@ def python(*arguments, timeout=240, **environment):
             "arguments": arguments,
             "environment": os.environ | environment,
         }
-        print(json.dumps(command | streams, default=str), file=server.stdin)
-        server.stdin.flush()
-        timer = threading.Timer(timeout, os.killpg, (server.pid, 9))
-        timer.start()
-        code = server.stdout.readline()
-        timer.cancel()
-        if not code:
-            _server.cache_clear()
-            raise subprocess.TimeoutExpired(arguments, timeout)
+        line = json.dumps(command | streams, default=str)
+        code, expired = _exit_code(line, timeout)
         texts = [path.read_text() for path in streams.values()]
-        return subprocess.CompletedProcess(arguments, int(code), *texts)
+    if expired:
+        raise subprocess.TimeoutExpired(arguments, timeout, *texts)
+    return subprocess.CompletedProcess(arguments, code, *texts)
+
+
+def _exit_code(command, timeout):
+    """A command's, and whether it was killed for its time."""
+    server, expired = _server(), threading.Event()
+    print(command, file=server.stdin, flush=True)
+    process = int(server.stdout.readline())
+
+    def expire():
+        expired.set()
+        os.killpg(process, signal.SIGKILL)
+
+    timer = threading.Timer(timeout, expire)
+    timer.start()
+    try:
+        return int(server.stdout.readline()), expired.is_set()
+    except BaseException:
+        os.killpg(process, signal.SIGKILL)
+        server.kill()
+        _server.cache_clear()
+        raise
+    finally:
+        timer.cancel()
 
 
 def run(*arguments, **options):

@@ -1,11 +1,11 @@
 """Imports run one way, and the library knows no flags."""
 
 import ast
-import pathlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests.scripts import ROOT
+
 LIBRARY = sorted((ROOT / "noisy_student").rglob("*.py"))
 
 # What a package may import of the library, from the bottom up.

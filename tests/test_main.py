@@ -126,6 +126,14 @@ def test_a_finished_run_takes_more_iterations(finished, tmp_path):
     assert len(results["generations"]) == 3
 
 
+def test_flags_are_checked_before_tensorflow_is_imported():
+    code = (
+        "import sys, main, tools.benchmarks.compare_methods; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
     directory, _ = finished
     command = [sys.executable, "main.py", *TINY, f"--model_dir={tmp_path}/run"]
@@ -141,7 +149,8 @@ def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    last = run(*TINY, f"--model_dir={tmp_path}/run")
+    # In an interpreter of its own: sets, too, are in another order then.
+    last = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert last.returncode == 0, last.stderr
     assert "train teacher" not in last.stderr  # a finished stage
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import models
+from noisy_student import models, run_directory
 from tests import workers
 from tests.scripts import ROOT, TINY, run
 
@@ -29,8 +29,7 @@ def teacher(tmp_path_factory):
 
 
 def last_metrics(directory):
-    lines = (directory / "metrics.jsonl").read_text().strip().split("\n")
-    return json.loads(lines[-1])
+    return run_directory.read_metrics(directory)[-1]
 
 
 def test_a_teacher_labels_in_the_step(teacher, tmp_path):

@@ -105,6 +105,8 @@ class Method(abc.ABC):
     def check(cls, setup: Setup) -> None:
         """Refuses what it cannot train on, before anything is made.
 
+        Overrides call this one too.
+
         Raises:
             ValueError: what is wrong and what to do about it.
         """

@@ -106,7 +106,7 @@ def test_a_second_view_is_the_same_image_under_other_noise(
         # Of images moved out of the picture altogether, grey is left.
         empty = (first == 128).all(axis=(1, 2, 3))
         assert (same <= empty).all()
-        assert not empty.all()
+        assert same.sum() < len(same) / 2
     one_view = dataclasses.replace(batches, second_view=False)
     alone = take(pipelines.unlabeled_images(photo, one_view), 1)[0]
     # A method with two views sees in the first what others see.

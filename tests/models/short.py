@@ -9,6 +9,9 @@ from noisy_student.models import scaling
 
 @contextlib.contextmanager
 def networks() -> Iterator[None]:
-    """EfficientNets that are built in the context have three stages."""
-    with mock.patch.object(scaling, "STAGES", scaling.STAGES[:3]):
+    """EfficientNets that are built in the context have four stages.
+
+    These have a stride, and blocks with a skip and without.
+    """
+    with mock.patch.object(scaling, "STAGES", scaling.STAGES[:4]):
         yield

@@ -1,13 +1,13 @@
 """Memory of the largest models on an ordinary machine; slow."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.scripts import ROOT
+
 _SCRIPT = """
 import json, resource
 import numpy as np

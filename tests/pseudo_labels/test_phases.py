@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from tests.pseudo_labels.made import (
     run,
     write_predictions,
 )
+from tests.scripts import ROOT
 
-ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = PseudoLabelConfig(num_image=60, min_threshold=0.5, num_shards=3)
 
 

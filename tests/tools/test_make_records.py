@@ -11,8 +11,8 @@ import pytest
 
 from noisy_student.data import making
 from tests.data.directories import encode, photo, write_folders
+from tests.scripts import ROOT
 
-ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = {"train/ant": 9, "train/bee": 9, "test/ant": 2, "test/bee": 3}
 
 

@@ -51,6 +51,7 @@ def test_a_damaged_one_is_passed_over(tmp_path, value, part, harm, caplog):
         assert kept.restore_newest() == 2
     assert float(value[0]) == 2
     assert "ckpt-3 cannot be read" in caplog.text
+    assert kept.steps() == [1, 2, 3]  # for whoever can mend it
 
 
 def test_a_half_written_one_does_not_count(tmp_path, value):

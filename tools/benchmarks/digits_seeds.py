@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from noisy_student import report, run_directory
 from tools.benchmarks import recipe, seeds
 
 flags.adopt_module_key_flags(seeds)
@@ -21,7 +22,7 @@ flags.adopt_module_key_flags(seeds)
 def self_train(seed: int, directory: pathlib.Path) -> dict:
     """Runs the recipe in a process of its own; returns its results."""
     recipe.finish(recipe.start(directory, f"--seed={seed}"))
-    return json.loads((directory / "results.json").read_text())
+    return run_directory.read_json(directory / report.RESULTS_FILE)
 
 
 def summarize(runs: Sequence[dict]) -> dict:

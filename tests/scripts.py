@@ -100,3 +100,12 @@ def _exit_code(command, timeout):
 def run(*arguments, **options):
     """Runs main.py; options are `python`'s."""
     return python("main.py", *arguments, **options)
+
+
+def error_of(process):
+    """The one line with which a script ends that was told wrong."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    lines = process.stderr.split("\n")
+    [error] = (line for line in lines if line.startswith("error: "))
+    return error

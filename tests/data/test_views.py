@@ -88,7 +88,8 @@ def test_a_second_view_is_the_same_image_under_other_noise(
 ):
     batches = pipelines.NoisedBatches(
         image_format,
-        NoiseConfig("v1", randaug_mag=10),
+        # A translation by 20 pixels; one by more leaves two views of grey.
+        NoiseConfig("v1", randaug_mag=2),
         10,
         seed=0,
         second_view=True,
@@ -102,11 +103,7 @@ def test_a_second_view_is_the_same_image_under_other_noise(
         batch = take(dataset, 1)[0]
         first, second = (batch[name.format(k)] for k in VIEWS)
         assert first.shape == second.shape
-        same = (first == second).all(axis=(1, 2, 3))
-        # Of images moved out of the picture altogether, grey is left.
-        empty = (first == 128).all(axis=(1, 2, 3))
-        assert (same <= empty).all()
-        assert same.sum() < len(same) / 2
+        assert (first != second).any(axis=(1, 2, 3)).sum() >= 9
     one_view = dataclasses.replace(batches, second_view=False)
     alone = take(pipelines.unlabeled_images(photo, one_view), 1)[0]
     # A method with two views sees in the first what others see.

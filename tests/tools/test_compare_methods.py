@@ -28,7 +28,7 @@ def recipes(tmp_path) -> pathlib.Path:
 
 def compare(*arguments):
     name = "tools.benchmarks.compare_methods"
-    return python("-m", name, *arguments)
+    return python("-m", name, *arguments, timeout=60)
 
 
 def parse(*arguments):

@@ -7,7 +7,7 @@ from tests.scripts import python
 
 
 def run(*arguments):
-    return python("tools/show_noise.py", *arguments)
+    return python("tools/show_noise.py", *arguments, timeout=120)
 
 
 def test_the_picture_has_a_row_each_and_random_ones(tmp_path):

@@ -14,7 +14,8 @@ from absl import app
 
 import flags
 from flags.entry import run_planned
-from noisy_student import report, run_directory
+from noisy_student import report
+from noisy_student.files import run_directory
 
 
 def main(argv: list[str]) -> None:

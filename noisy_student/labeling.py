@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from absl import logging
 
-from noisy_student import experiment, models, pseudo_labels, run_directory
+from noisy_student import experiment, models, pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import record_source, sources
+from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.training import distribution

@@ -17,11 +17,11 @@ from noisy_student import (
     methods,
     pseudo_labels,
     report,
-    run_directory,
     self_training,
 )
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import sources
+from noisy_student.files import run_directory
 from noisy_student.models import scaling
 from noisy_student.training import distribution
 

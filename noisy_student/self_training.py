@@ -7,20 +7,14 @@ so that the same command goes on after a kill.
 
 import dataclasses
 import pathlib
-import shutil
 
 import numpy as np
 from absl import logging
 
-from noisy_student import (
-    experiment,
-    inputs,
-    pseudo_labels,
-    report,
-    run_directory,
-)
+from noisy_student import experiment, inputs, pseudo_labels, report
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
 from noisy_student.data import sources
+from noisy_student.files import run_directory, writing
 from noisy_student.models import scaling
 from noisy_student.training import distribution
 
@@ -235,6 +229,4 @@ def _seed(config: ExperimentConfig, number: int) -> int:
 def _publish(config: ExperimentConfig, number: int) -> None:
     """The newest model is that of the whole run."""
     model = generation_dir(config, number) / run_directory.MODEL_FILE
-    temporary = config.directory / f"tmp.{model.name}"
-    shutil.copyfile(model, temporary)
-    temporary.replace(config.directory / model.name)
+    writing.copy(model, config.directory / model.name)

@@ -9,11 +9,11 @@ from tests.scripts import ROOT
 LIBRARY = sorted((ROOT / "noisy_student").rglob("*.py"))
 
 # What a package may import of the library, from the bottom up.
-BASE = {"config", "errors", "preemption", "progress", "run_directory", "tasks"}
+BASE = {"config", "errors", "files", "preemption", "progress", "tasks"}
 ALLOWED = {
     "data": BASE | {"data", "noise"},
     "noise": {"noise"},
-    "models": {"config", "errors", "models", "run_directory", "tasks"},
+    "models": {"config", "errors", "files", "models", "tasks"},
     "methods": {"config", "memory", "methods", "models"},
     "evaluation": BASE | {"evaluation"},
     "pseudo_labels": BASE | {"pseudo_labels", "data"},

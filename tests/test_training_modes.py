@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import models, run_directory
+from noisy_student import models
+from noisy_student.files import run_directory
 from tests import workers
 from tests.scripts import ROOT, TINY, run
 

@@ -27,6 +27,7 @@ from flags import noise as noise_flags
 from flags import run as run_flags
 from flags.entry import run_planned
 from noisy_student.config import NoiseConfig
+from noisy_student.files import writing
 
 _OUTPUT = absl_flags.DEFINE_string("output", "noise.png", "The PNG to write.")
 _IMAGE = absl_flags.DEFINE_string(
@@ -68,9 +69,8 @@ def plan() -> Callable[[], None]:
     def work() -> None:
         layers = _layers(config.noise, magnitudes)
         picture = grid.draw(image, layers, _RANDOM_ROWS.value, config.seed)
-        temporary = output.with_name(f"tmp.{output.name}")
-        picture.save(temporary, "PNG")
-        temporary.replace(output)
+        with writing.replacing(output) as temporary:
+            picture.save(temporary, "PNG")
         print(output)
 
     return work

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from absl import logging
 
-from noisy_student import run_directory, tasks
+from noisy_student import tasks
 from noisy_student.config.checks import require_positive
 from noisy_student.data import making, record_files, record_parts
+from noisy_student.files import run_directory
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from noisy_student import progress, run_directory
-from noisy_student.data import image_files, record_files, records, shards
+from noisy_student import progress
+from noisy_student.data import image_files, record_files, records
 from noisy_student.errors import InputError
+from noisy_student.files import shards, stamps, writing
 
 STATE_FILE = "make_records.json"
 UNREADABLE_FILE = "unreadable.txt"
@@ -117,13 +118,13 @@ class State:
                 )
             return
         state = json.loads(path.read_text())
-        changed = run_directory.differences(state["settings"], settings)
-        if changed:
-            raise ValueError(
-                f"output_dir {directory} was made of something else: "
-                f"{changed}. Name another directory, or give the same flags "
-                "and images to go on."
-            )
+        stamps.check_same(
+            state["settings"],
+            settings,
+            f"output_dir {directory} was made of something else: {{changes}}. "
+            "Name another directory, or give the same flags and images to go "
+            "on.",
+        )
         for name, values in state["finished"].items():
             file = directory / name
             if file.exists() and file.stat().st_size == values[1]:
@@ -133,12 +134,12 @@ class State:
         """Writes the file."""
         finished = dict(sorted(self.finished.items()))
         state = {"settings": self._settings, "finished": finished}
-        run_directory.write_json(self._directory / STATE_FILE, state)
+        writing.write_json(self._directory / STATE_FILE, state)
 
     def write_lists(self) -> None:
         """Writes `counts.json`, and `unreadable.txt` if there is one."""
         counts = {n: [f.records, f.size] for n, f in self.finished.items()}
-        run_directory.write_json(
+        writing.write_json(
             self._directory / record_files.COUNTS_FILE,
             dict(sorted(counts.items())),
         )
@@ -149,7 +150,7 @@ class State:
         ]
         if lines:
             path = self._directory / UNREADABLE_FILE
-            run_directory.write_text(path, "".join(lines))
+            writing.write_text(path, "".join(lines))
 
 
 def make(

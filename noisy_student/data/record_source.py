@@ -21,7 +21,7 @@ from noisy_student.data import (
     sources,
 )
 from noisy_student.data.image_set import Classes, DirectorySource, Span
-from noisy_student.run_directory import CLASSES_FILE
+from noisy_student.files.run_directory import CLASSES_FILE
 
 _BATCH = 32  # records parsed at a time
 

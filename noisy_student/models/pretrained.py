@@ -11,8 +11,8 @@ import numpy as np
 
 from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.errors import InputError
+from noisy_student.files.run_directory import MODEL_FILE
 from noisy_student.models import efficientnet, original_names, saved, weights
-from noisy_student.run_directory import MODEL_FILE
 
 
 def find(path: str) -> str:

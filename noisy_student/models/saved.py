@@ -1,11 +1,11 @@
 """Models on disk: `.keras` files, which need no side information."""
 
-import contextlib
 import pathlib
 
 import keras
 
-from noisy_student.errors import InputError, disk_error
+from noisy_student.errors import InputError
+from noisy_student.files import writing
 from noisy_student.models import blocks  # noqa: F401 (registers its classes)
 
 
@@ -28,15 +28,8 @@ def save_model(model: keras.Model, path: pathlib.Path) -> None:
     Raises:
         InputError: the disk has no room, or the like.
     """
-    temporary = path.with_name(f"tmp.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing.replacing(path) as temporary:
         model.save(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise disk_error(path, error) from error
 
 
 def load_model(path: str | pathlib.Path) -> keras.Model:

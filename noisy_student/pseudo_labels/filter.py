@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from noisy_student import run_directory
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.errors import InputError
+from noisy_student.files import stamps, writing
 from noisy_student.pseudo_labels.count import BIN_EDGES
 from noisy_student.pseudo_labels.parts import (
     FilterJob,
@@ -118,17 +118,16 @@ def check_settings(output_dir: pathlib.Path, made_from: dict[str, Any]) -> None:
     Raises:
         ValueError: naming what differs.
     """
-    settings = output_dir / SETTINGS_FILE
-    if settings.exists():
-        changed = run_directory.differences(
-            run_directory.flatten(run_directory.read_json(settings)),
-            run_directory.flatten(made_from),
+    path = output_dir / SETTINGS_FILE
+    if path.exists():
+        stamps.check_same(
+            writing.read_json(path),
+            made_from,
+            f"{output_dir} holds pseudo labels of other settings: {{changes}}. "
+            "Name another directory.",
+            # Only so many pictures to look at.
+            ignored=("samples_per_class",),
         )
-        if changed:
-            raise ValueError(
-                f"{output_dir} holds pseudo labels of other settings: "
-                f"{changed}. Name another directory."
-            )
 
 
 def count_parts(job: FilterJob, parts: Iterable[Part]) -> None:
@@ -206,7 +205,7 @@ def write_parts(
 
 def claim(job: FilterJob) -> None:
     """Says of what settings the directory's pseudo labels are."""
-    run_directory.write_json(job.output_dir / SETTINGS_FILE, job.made_from)
+    writing.write_json(job.output_dir / SETTINGS_FILE, job.made_from)
 
 
 def uncounted_parts(job: FilterJob) -> list[Part]:
@@ -246,5 +245,5 @@ def finish(job: FilterJob, balance: Balance | None = None) -> PseudoLabelStats:
         {path.name: path.stat().st_size for path in paths},
     )
     path = job.output_dir / STATS_FILE
-    run_directory.write_json(path, dataclasses.asdict(stats))
+    writing.write_json(path, dataclasses.asdict(stats))
     return stats

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from noisy_student import progress, run_directory
+from noisy_student import progress
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import decoding, records, shards, sources
-from noisy_student.errors import InputError, disk_error
+from noisy_student.data import decoding, records, sources
+from noisy_student.errors import InputError
+from noisy_student.files import shards, writing
 from noisy_student.pseudo_labels import count, select
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
 from noisy_student.pseudo_labels.select import Balance
@@ -98,7 +99,7 @@ class FilterJob:
             "made_from": self._counts_made_from(),
             "counts": counts.tolist(),
         }
-        run_directory.write_json(self.counts_file(part), value, indent=None)
+        writing.write_json(self.counts_file(part), value, indent=None)
 
     def _counts_made_from(self) -> dict[str, Any]:
         made_from = self.files.made_from(
@@ -277,8 +278,4 @@ def _save_sample(
     )
     place, top = chosen.places[row], chosen.top[row]
     path = directory / f"image_{part.shard}_{place}_{top:.2f}{suffix}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded)
-    except OSError as error:
-        raise disk_error(path, error) from error
+    writing.write_bytes(path, encoded)

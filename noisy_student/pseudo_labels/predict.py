@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import progress, run_directory
-from noisy_student.data import records, shards, sources
+from noisy_student import progress
+from noisy_student.data import records, sources
+from noisy_student.files import shards, writing
 from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
 
 Pipeline = Callable[[sources.ImageSource], tf.data.Dataset]
@@ -59,7 +60,7 @@ def predict(
             "seconds": round(time.monotonic() - start, 1),
             "made_from": files.made_from(made_from),
         }
-        run_directory.write_json(files.info(part), info)
+        writing.write_json(files.info(part), info)
 
 
 def _batch_predictor(

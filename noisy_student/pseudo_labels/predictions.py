@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from noisy_student import run_directory
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, shards, sources
+from noisy_student.data import records, sources
 from noisy_student.errors import InputError
+from noisy_student.files import shards, stamps
 
 
 class Part(NamedTuple):
@@ -153,16 +153,12 @@ class PredictionFiles:
         expected = self.made_from(expected)
         for part, info in self._infos():
             found = info["made_from"]
-            changed = run_directory.differences(
-                run_directory.flatten({k: found.get(k) for k in expected}),
-                run_directory.flatten(expected),
+            stamps.check_same(
+                {key: found.get(key) for key in expected},
+                expected,
+                f"{self.predictions(part)} was made of something else: "
+                "{changes}. Name another directory, or give the same flags.",
             )
-            if changed:
-                raise InputError(
-                    f"{self.predictions(part)} was made of something else: "
-                    f"{changed}. Name another directory, or give the same "
-                    "flags."
-                )
 
     def check_complete(self, parts: Iterable[Part] | None = None) -> None:
         """Refuses to go on without the predictions of some parts.

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from noisy_student import run_directory
 from noisy_student.data import record_files
+from noisy_student.files import stamps, writing
 from noisy_student.pseudo_labels.select import Balance
 
 STATS_FILE = "stats.json"
 # Of the images' identity, where filtered ones were labelled anew.
 REASSIGNED_FROM = "reassigned_from"
+# Of the identity, what does not decide labelled and test images.
+_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Tally:
         """Writes JSON."""
         per_class = self.per_class.tolist()
         value = dataclasses.asdict(self) | {"per_class": per_class}
-        run_directory.write_json(path, value)
+        writing.write_json(path, value)
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "Tally":
@@ -166,12 +168,6 @@ def _fault(path: pathlib.Path, size: int) -> str:
     return f"{found}, cut off in the record at byte {offset} ({whole} whole)"
 
 
-def _without_unlabeled(images: dict[str, Any]) -> dict[str, Any]:
-    """What decides labelled and test images; training needs no others."""
-    others = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
-    return {key: images[key] for key in images if key not in others}
-
-
 def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
     """Refuses pseudo labels of another choice of images than a run's.
 
@@ -183,14 +179,13 @@ def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
         ValueError: naming what differs.
     """
     theirs = PseudoLabelStats.load(directory).made_from["images"]
-    changed = run_directory.differences(
-        *map(_without_unlabeled, (theirs, images))
+    stamps.check_same(
+        theirs,
+        images,
+        f"The pseudo labels of {directory} are of other images: {{changes}}. "
+        "Trained on both, a model could meet its test images.",
+        ignored=_OF_UNLABELED,
     )
-    if changed:
-        raise ValueError(
-            f"The pseudo labels of {directory} are of other images: "
-            f"{changed}. Trained on both, a model could meet its test images."
-        )
 
 
 def check_number(directory: pathlib.Path, workers: int) -> None:

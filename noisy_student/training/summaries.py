@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import evaluation, run_directory
+from noisy_student import evaluation
 from noisy_student.errors import disk_error
+from noisy_student.files import run_directory, writing
 
 
 class Summaries:
@@ -106,4 +107,4 @@ def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
         if line["step"] <= step
     ]
     text = "".join(json.dumps(line) + "\n" for line in kept)
-    run_directory.write_text(directory / run_directory.METRICS_FILE, text)
+    writing.write_text(directory / run_directory.METRICS_FILE, text)

@@ -12,13 +12,8 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from noisy_student import (
-    evaluation,
-    models,
-    preemption,
-    progress,
-    run_directory,
-)
+from noisy_student import evaluation, models, preemption, progress
+from noisy_student.files import run_directory
 from noisy_student.methods import base
 from noisy_student.training import (
     distribution,

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from noisy_student.data import records, shards
+from noisy_student.data import records
+from noisy_student.files import shards
 
 
 def photo(number, size=(50, 40)):

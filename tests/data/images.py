@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.config import NoiseConfig
-from noisy_student.data import pipelines, records, shards, sources, views
+from noisy_student.data import pipelines, records, sources, views
+from noisy_student.files import shards
 
 PLAIN = NoiseConfig("none")
 NOISED = NoiseConfig("v1", randaug_mag=5)

@@ -167,7 +167,7 @@ def test_finished_shards_are_not_made_again(tmp_path, photos, monkeypatch):
     (out / "train-00001-of-00003").unlink()
     half = (out / "test-00002-of-00003").read_bytes()
     (out / "test-00002-of-00003").write_bytes(half[: len(half) // 2])
-    (out / "tmp.train-00001-of-00003.0f").write_bytes(b"half")
+    (out / "tmp.0f.train-00001-of-00003").write_bytes(b"half")
     make(photos[0], out)
     assert made == ["test-00002-of-00003", "train-00001-of-00003"]
     assert contents(out) == before

@@ -13,10 +13,10 @@ from noisy_student.data import (
     pipelines,
     record_source,
     records,
-    shards,
     sources,
 )
 from noisy_student.errors import InputError
+from noisy_student.files import shards
 from tests.data.directories import (
     encoded_of,
     labels_of,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student.data import records, shards
+from noisy_student.data import records
+from noisy_student.files import shards
 
 
 def test_pseudo_labelled_records_have_the_documented_keys():

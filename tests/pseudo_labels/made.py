@@ -5,9 +5,10 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import pseudo_labels, run_directory, tasks
+from noisy_student import pseudo_labels, tasks
 from noisy_student.config import DataConfig, PseudoLabelConfig
-from noisy_student.data import records, shards, sources
+from noisy_student.data import records, sources
+from noisy_student.files import shards, writing
 
 GENERATOR = np.random.default_rng(0)
 PROBABILITIES = GENERATOR.dirichlet([0.3, 0.3, 0.1], 300).astype(np.float32)
@@ -47,7 +48,7 @@ def write_predictions(
         with shards.shard_writer(files.predictions(part)) as writer:
             for row in rows:
                 writer.write(records.encode_prediction(row))
-        run_directory.write_json(
+        writing.write_json(
             files.info(part),
             {
                 "image_num": len(rows),
@@ -112,7 +113,7 @@ def write_digit_predictions(directory, config):
             for row in rows:
                 writer.write(records.encode_prediction(row))
         made_from = {"images": data.identity, "teacher": "made up"}
-        run_directory.write_json(
+        writing.write_json(
             files.info(part),
             {
                 "image_num": len(rows),

@@ -10,7 +10,6 @@ import pytest
 
 from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import shards
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
@@ -233,19 +232,6 @@ def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
     )
     with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
         files.check_made_from({"teacher": "abc"})
-
-
-def test_two_at_the_same_shard_leave_a_whole_one(tmp_path):
-    path = tmp_path / "train-00000-of-00001"
-    slow, fast = shards.ShardWriter(path), shards.ShardWriter(path)
-    slow.write(b"same")
-    fast.write(b"same")
-    fast.finish()
-    whole = path.read_bytes()
-    slow.write(b"more")
-    slow.finish()
-    assert path.read_bytes() == whole
-    assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("fault", ["cut", "missing"])

@@ -5,15 +5,9 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import (
-    decoding,
-    pipelines,
-    records,
-    shards,
-    sources,
-    views,
-)
+from noisy_student.data import decoding, pipelines, records, sources, views
 from noisy_student.errors import InputError
+from noisy_student.files import shards
 
 SIDE = 4
 FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from noisy_student.data import records, shards
+from noisy_student.data import records
+from noisy_student.files import shards
 from tests.scripts import python
 from tools.benchmarks import filter as filter_benchmark
 from tools.benchmarks import target_storage

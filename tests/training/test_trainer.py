@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import (
-    evaluation,
-    methods,
-    models,
-    preemption,
-    run_directory,
-)
+from noisy_student import evaluation, methods, models, preemption
+from noisy_student.files import run_directory
 from noisy_student.models import efficientnet
 from noisy_student.training import (
     summaries,

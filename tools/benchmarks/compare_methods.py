@@ -24,8 +24,8 @@ from absl import flags as absl_flags
 
 import flags
 from flags.entry import run_planned
-from noisy_student import run_directory
 from noisy_student.config import METHODS
+from noisy_student.files import writing
 from tools.benchmarks import (
     main_script,
     method_chart,
@@ -196,7 +196,7 @@ def conclude(
     for method, runs in outcomes.items():
         methods[method]["top_1"] = [round(run.top_1, 6) for run in runs]
         methods[method]["run_seconds"] = [round(run.seconds, 1) for run in runs]
-    run_directory.write_json(
+    writing.write_json(
         directory / RESULTS_FILE, settings | {"methods": methods} | beaten
     )
     picture = method_chart.draw(str(settings["task"]), outcomes, figures)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from noisy_student import report, run_directory
+from noisy_student import report
+from noisy_student.files import writing
 from tools.benchmarks import recipe, seeds
 
 flags.adopt_module_key_flags(seeds)
@@ -22,7 +23,7 @@ flags.adopt_module_key_flags(seeds)
 def self_train(seed: int, directory: pathlib.Path) -> dict:
     """Runs the recipe in a process of its own; returns its results."""
     recipe.finish(recipe.start(directory, f"--seed={seed}"))
-    return run_directory.read_json(directory / report.RESULTS_FILE)
+    return writing.read_json(directory / report.RESULTS_FILE)
 
 
 def summarize(runs: Sequence[dict]) -> dict:

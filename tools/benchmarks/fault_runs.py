@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from noisy_student import run_directory
+from noisy_student.files import run_directory
 from tools.benchmarks import main_script, traces
 
 # Steps between checkpoints, and between logged losses: with both alike, a

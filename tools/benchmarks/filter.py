@@ -65,8 +65,8 @@ def make_files(
     directory: pathlib.Path, size: int, num_classes: int, side: int
 ) -> None:
     """Images and predictions of them, as make_records and predict leave."""
-    from noisy_student import run_directory
-    from noisy_student.data import records, shards
+    from noisy_student.data import records
+    from noisy_student.files import shards, writing
     from tools.benchmarks import photographs
 
     generator = np.random.default_rng(0)
@@ -90,13 +90,14 @@ def make_files(
             "seconds": 0.0,
             "made_from": files.made_from(made_from),
         }
-        run_directory.write_json(files.info(part), info)
+        writing.write_json(files.info(part), info)
 
 
 def describe(directory: pathlib.Path, size: int) -> tuple:
     """The source, the files of its predictions, and what those are made of."""
     from noisy_student import pseudo_labels
-    from noisy_student.data import record_source, shards
+    from noisy_student.data import record_source
+    from noisy_student.files import shards
 
     num_shards = max(1, size // _SHARD)
     paths = [

@@ -16,7 +16,8 @@ import time
 
 from absl import app, flags
 
-from noisy_student import report, run_directory
+from noisy_student import report
+from noisy_student.files import run_directory, writing
 from tools.benchmarks import recipe
 
 _KILLS = flags.DEFINE_integer("kills", 3, "How often to kill.")
@@ -63,7 +64,7 @@ def kill_at(seconds: float, directory: pathlib.Path, arguments: list[str]):
 
 def final_state(directory: pathlib.Path) -> dict:
     """Generations and the step counts of their last evaluations."""
-    results = run_directory.read_json(directory / report.RESULTS_FILE)
+    results = writing.read_json(directory / report.RESULTS_FILE)
     steps = []
     for row in results["generations"]:
         folder = directory / f"generation_{row['generation']:02d}"

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import axes, figure
 from matplotlib.backends import backend_agg
 
-from noisy_student.errors import disk_error
+from noisy_student.files import writing
 from tools.benchmarks.method_figures import BASELINE, Figures, Outcome
 
 _GREY, _BLUE, _DARK = "#bdbdbd", "#7fa8d1", "#333333"
@@ -53,12 +53,8 @@ def save(picture: figure.Figure, path: pathlib.Path) -> None:
     Raises:
         InputError: the disk has no room, or the like.
     """
-    temporary = path.with_name(f"tmp.{path.name}")
-    try:
+    with writing.replacing(path) as temporary:
         picture.savefig(temporary, format="png", dpi=150)
-        temporary.replace(path)
-    except OSError as error:
-        raise disk_error(path, error) from error
 
 
 def _draw_bars(plot: axes.Axes, figures: Mapping[str, Figures]) -> float:

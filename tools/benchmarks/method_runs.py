@@ -12,8 +12,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from noisy_student import preemption, report, run_directory
+from noisy_student import preemption, report
 from noisy_student.errors import InputError
+from noisy_student.files import run_directory, writing
 from tools.benchmarks import main_script
 from tools.benchmarks.method_figures import Outcome
 
@@ -133,7 +134,7 @@ def read(directory: pathlib.Path) -> Outcome:
     """
     results = directory / report.RESULTS_FILE
     if results.exists():
-        rows = run_directory.read_json(results)["generations"]
+        rows = writing.read_json(results)["generations"]
     else:
         rows = run_directory.read_metrics(directory)[-1:]
     if not rows:

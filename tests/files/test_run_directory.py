@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from noisy_student import config, run_directory
+from noisy_student import config
+from noisy_student.files import run_directory
 from tests.settings import experiment
 
 
@@ -38,7 +39,7 @@ def test_a_setting_in_two_groups_counts_in_both(tmp_path):
 
 
 def test_a_kill_while_claiming_does_no_harm(tmp_path):
-    (tmp_path / "tmp.config.json.0f").write_text("{")
+    (tmp_path / "tmp.0f.config.json").write_text("{")
     run_directory.claim(tmp_path, experiment(tmp_path))
     run_directory.check(tmp_path, experiment(tmp_path))
 

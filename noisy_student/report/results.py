@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from noisy_student import run_directory
 from noisy_student.config import ExperimentConfig
+from noisy_student.files import writing
 
 RESULTS_FILE = "results.json"
 
@@ -38,7 +38,7 @@ def is_finished(config: ExperimentConfig) -> bool:
 def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
     """Writes `results.json` under a temporary name and renames it."""
     path = config.directory / RESULTS_FILE
-    run_directory.write_json(path, results)
+    writing.write_json(path, results)
 
 
 def format_table(results: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Files of a run: where they are, atomic writing, and what made them."""

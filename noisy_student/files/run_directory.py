@@ -1,0 +1,113 @@
+"""Run directories: whose they are, and the files with fixed names in them.
+
+Imports nothing heavy, so that a finished run can say so at once.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+from noisy_student.config import ExperimentConfig
+from noisy_student.files import stamps, writing
+
+CONFIG_FILE = "config.json"
+MODEL_FILE = "model.keras"
+METRICS_FILE = "metrics.jsonl"
+CLASSES_FILE = "classes.txt"
+
+# Settings that change where and how a run goes, not what it computes.
+_FREE = (
+    "model_dir",
+    "run",
+    "predict",
+    "tfds_data_dir",
+    "num_iterations",
+    "num_parallel_calls",
+    "cache_mib",
+    "force_ensemble",
+)
+# Settings that choose the labelled and the test images.
+_IMAGES = (
+    "task_name",
+    "label_data_dir",
+    "label_split",
+    "test_split",
+    "num_labeled",
+)
+
+
+def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:
+    """Writes `config.json`, or checks that this experiment wrote it.
+
+    Raises:
+        ValueError: the directory belongs to something else; nothing in it
+            was touched.
+    """
+    check(directory, config)
+    writing.write_json(directory / CONFIG_FILE, dataclasses.asdict(config))
+
+
+def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
+    """Refuses a directory of another experiment; see `claim`."""
+    path = directory / CONFIG_FILE
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"model_dir {directory} is a file.")
+    if path.exists():
+        stamps.check_same(
+            writing.read_json(path),
+            dataclasses.asdict(config),
+            f"model_dir {directory} holds another experiment: {{changes}}. "
+            "Name another directory, or give the same flags to go on.",
+            ignored=_FREE,
+        )
+    elif directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
+        raise ValueError(
+            f"model_dir {directory} is not empty and has no {CONFIG_FILE}; "
+            "name a new directory."
+        )
+
+
+def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
+    """Refuses to evaluate a run on other images than its test images.
+
+    Raises:
+        ValueError: its seed or data flags differ: its training images could
+            be among these.
+    """
+    path = directory / CONFIG_FILE
+    if not path.exists():
+        return
+
+    def choice_of_images(settings: dict) -> dict:
+        data = {key: settings["data"].get(key) for key in _IMAGES}
+        return {"seed": settings["seed"]} | data
+
+    stamps.check_same(
+        choice_of_images(writing.read_json(path)),
+        choice_of_images(dataclasses.asdict(config)),
+        f"The run in {directory} was trained on other images: {{changes}}. "
+        "Give its flags, or name the model by predict_ckpt_path.",
+    )
+
+
+def read_metrics(directory: pathlib.Path) -> list[dict]:
+    """The evaluations so far; a last line cut short by a kill is left out."""
+    path = directory / METRICS_FILE
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def write_class_names(
+    directory: pathlib.Path, names: tuple[str, ...] | None
+) -> None:
+    """Leaves `classes.txt`, one name per line, where the names are known."""
+    if names is not None:
+        text = "".join(f"{name}\n" for name in names)
+        writing.write_text(directory / CLASSES_FILE, text)
+
+
+def _is_foreign(path: pathlib.Path) -> bool:
+    """Whether this is neither `config.json` nor an unfinished file."""
+    return path.name != CONFIG_FILE and not writing.is_temporary(path)

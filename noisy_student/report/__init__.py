@@ -1,0 +1,17 @@
+"""What a run came to: `results.json`, and the table of it."""
+
+from noisy_student.report.results import (
+    RESULTS_FILE,
+    format_table,
+    is_finished,
+    load_results,
+    save_results,
+)
+
+__all__ = [
+    "RESULTS_FILE",
+    "format_table",
+    "is_finished",
+    "load_results",
+    "save_results",
+]

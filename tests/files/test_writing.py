@@ -31,9 +31,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path):
 def test_a_full_disk_is_one_line(tmp_path):
     path = tmp_path / "deep/a.json"
     with (
-        pytest.raises(
-            InputError, match=f"{path} cannot be written: .*No space"
-        ),
+        pytest.raises(InputError, match=rf"{path} cannot be .*No space"),
         writing.replacing(path),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")

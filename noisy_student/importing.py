@@ -8,28 +8,8 @@ from absl import logging
 
 from noisy_student import models, tasks
 from noisy_student.config import DataConfig, ModelConfig
+from noisy_student.config.tools import ImportSettings
 from noisy_student.models import keras_applications, weights
-
-
-@dataclasses.dataclass(frozen=True)
-class ImportSettings:
-    """What is imported.
-
-    Attributes:
-        checkpoint: path; of the original's a prefix, or a directory.
-        source: `original` or `keras`.
-        output: path of the `.keras` file.
-        num_classes: size of the logits; None is the task's.
-        raw: the original's raw weights in place of its averaged ones.
-        allow_new_head: see `weights.assign`.
-    """
-
-    checkpoint: str | None
-    output: str | None
-    source: str = "original"
-    num_classes: int | None = None
-    raw: bool = False
-    allow_new_head: bool = False
 
 
 def plan_import(

@@ -13,6 +13,7 @@ from absl import logging
 
 from noisy_student import experiment, models, pseudo_labels
 from noisy_student.config import ExperimentConfig
+from noisy_student.config.tools import FilterSettings
 from noisy_student.data import record_source, sources
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
@@ -22,27 +23,6 @@ from noisy_student.training import distribution
 Work = Callable[[], None]
 
 _OF_PREDICTIONS = ("images", "teacher")  # of all that filtering is made from
-
-
-@dataclasses.dataclass(frozen=True)
-class FilterSettings:
-    """What only tools/filter_unlabel.py knows.
-
-    Attributes:
-        prediction_dir: the `output_dir` of mode=predict.
-        prelim_stats_dir: of the counts; None is `output_dir`/counts.
-        task: which of `total_replicas` parts of each shard; None is all.
-        only_get_stats: count, and do not write.
-        runner: of Apache Beam; None does without.
-        beam_args: more of Beam's options.
-    """
-
-    prediction_dir: str | None
-    prelim_stats_dir: str | None = None
-    task: int | None = None
-    only_get_stats: bool = False
-    runner: str | None = None
-    beam_args: tuple[str, ...] = ()
 
 
 def plan_predict(config: ExperimentConfig) -> Work:

@@ -24,25 +24,9 @@ from absl import flags as absl_flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
-from flags import data, model
 from flags.entry import run_planned
-
-_CHECKPOINT = absl_flags.DEFINE_string(
-    "checkpoint",
-    None,
-    "Prefix of a TF1 checkpoint (without .index), or its directory; with "
-    "--from=keras a .keras file, or the .h5 file of the weights of "
-    "keras.applications' B0 to B7.",
-)
-_FROM = absl_flags.DEFINE_enum(
-    "from", "original", ["original", "keras"], "Whose checkpoint it is."
-)
-_OUTPUT = absl_flags.DEFINE_string(
-    "output", None, "The file to write, ending in .keras."
-)
-_RAW = absl_flags.DEFINE_bool(
-    "raw", False, "The raw weights of the original, not the averaged ones."
-)
+from noisy_student.config import DataConfig, ModelConfig
+from noisy_student.config.tools import ImportSettings
 
 
 def main(argv: list[str]) -> None:
@@ -55,24 +39,14 @@ def plan() -> Callable[[], None]:
     from noisy_student import importing
 
     config = flags.experiment_config()
-    return importing.plan_import(
-        config.data,
-        config.model,
-        importing.ImportSettings(
-            checkpoint=_CHECKPOINT.value,
-            source=_FROM.value,
-            output=_OUTPUT.value,
-            num_classes=config.data.num_label_classes,
-            raw=_RAW.value,
-            allow_new_head=config.train.allow_new_head,
-        ),
+    settings = flags.read(
+        ImportSettings, num_classes=config.data.num_label_classes
     )
+    return importing.plan_import(config.data, config.model, settings)
 
 
 if __name__ == "__main__":
-    absl_flags.set_default(data.TASK_NAME, "imagenet2012")
-    flags.show_in_help(data, model)
-    absl_flags.FLAGS.register_key_flag_for_module(
-        sys.argv[0], absl_flags.FLAGS["allow_new_head"]
-    )
+    flags.define(ImportSettings)
+    absl_flags.FLAGS.set_default("task_name", "imagenet2012")
+    flags.show_in_help(ImportSettings, DataConfig, ModelConfig)
     app.run(main)

@@ -9,30 +9,18 @@ unlabeled/extra 531,131, from svhn_cropped of tensorflow-datasets. The same
 command goes on where it was.
 """
 
-import os
 import pathlib
 import sys
 from collections.abc import Callable
 
 from absl import app
-from absl import flags as absl_flags
 
 # Run by its path, so that the tree above must be put on Python's.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_planned
-
-_FULL_TRAIN_DATA = absl_flags.DEFINE_bool(
-    "full_train_data",
-    False,
-    "All training images train; the test images validate.",
-)
-_NUM_WORKERS = absl_flags.DEFINE_integer(
-    "num_workers", os.cpu_count() or 1, "Default: one a core."
-)
-for _name in ("tfds_data_dir", "output_dir", "seed"):
-    absl_flags.declare_key_flag(_name)
+from noisy_student.config.tools import SvhnSettings
 
 
 def main(argv: list[str]) -> None:
@@ -44,17 +32,10 @@ def plan() -> Callable[[], None]:
     """Refuses bad flags, and returns the work."""
     from noisy_student.data import prepare_svhn
 
-    config = flags.experiment_config()
-    return prepare_svhn.plan_svhn(
-        prepare_svhn.SvhnSettings(
-            output_dir=config.predict.output_dir,
-            tfds_data_dir=config.data.tfds_data_dir,
-            full_train_data=_FULL_TRAIN_DATA.value,
-            num_workers=_NUM_WORKERS.value,
-            seed=config.seed,
-        )
-    )
+    return prepare_svhn.plan_svhn(flags.read(SvhnSettings))
 
 
 if __name__ == "__main__":
+    flags.define(SvhnSettings)
+    flags.show_in_help(SvhnSettings)
     app.run(main)

@@ -1,50 +1,14 @@
 """Makes TFRecords of folders of images, or of a tensorflow-datasets name."""
 
-import dataclasses
 import pathlib
 from collections.abc import Callable
 
 from absl import logging
 
 from noisy_student import tasks
-from noisy_student.config.checks import require_positive
+from noisy_student.config.tools import MakeSettings
 from noisy_student.data import making, record_files, record_parts
 from noisy_student.files import run_directory
-
-
-@dataclasses.dataclass(frozen=True)
-class MakeSettings:
-    """What is made, of what.
-
-    Attributes:
-        output_dir: gets the files.
-        input_dir: folders of images, or
-        task_name: a name of tensorflow-datasets, with its
-        tfds_data_dir: None is its default.
-        splits: None is all.
-        num_shards: files a split, where it has so many images.
-        num_workers: processes.
-        seed: of the order of labelled folders.
-    """
-
-    output_dir: str | None
-    input_dir: str | None = None
-    task_name: str | None = None
-    tfds_data_dir: str | None = None
-    splits: tuple[str, ...] | None = None
-    num_shards: int = 128
-    num_workers: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.output_dir is None:
-            raise ValueError("output_dir must be set.")
-        if (self.input_dir is None) == (self.task_name is None):
-            raise ValueError(
-                "One of input_dir and task_name must be set; got "
-                f"{self.input_dir!r} and {self.task_name!r}."
-            )
-        require_positive(self, "num_shards", "num_workers")
 
 
 def plan_records(settings: MakeSettings) -> Callable[[], None]:
@@ -68,7 +32,6 @@ def plan_records(settings: MakeSettings) -> Callable[[], None]:
             settings.tfds_data_dir,
             settings.splits,
         )
-    assert settings.output_dir is not None  # the settings checked it
     directory = pathlib.Path(settings.output_dir)
     num_shards = {part.prefix: settings.num_shards for part in parts}
     return plan_parts(directory, parts, num_shards, names, settings.num_workers)

@@ -4,46 +4,18 @@ The training images less 4,000 of them, which validate; the test images; and
 the `extra` ones, which serve as unlabelled, in a directory of their own.
 """
 
-import dataclasses
 import pathlib
 from collections.abc import Callable
 
 import numpy as np
 
-from noisy_student.config.checks import require, require_positive
+from noisy_student.config.checks import require
+from noisy_student.config.tools import SvhnSettings
 from noisy_student.data import make_records, record_parts
 
 TASK_NAME = "svhn_cropped"
 UNLABELED_DIR = "unlabeled"
 NUM_SHARDS = {"train": 128, "validation": 64, "test": 64, "extra": 128}
-
-
-@dataclasses.dataclass(frozen=True)
-class SvhnSettings:
-    """What is made.
-
-    Attributes:
-        output_dir: gets `train`, `validation` and `test`, and `unlabeled/`.
-        tfds_data_dir: where tensorflow-datasets keeps its data; None is its
-            default.
-        full_train_data: whether all training images train; then the test
-            images validate.
-        num_validation: images that validate otherwise.
-        num_workers: processes.
-        seed: chooses the images that validate.
-    """
-
-    output_dir: str | None
-    tfds_data_dir: str | None = None
-    full_train_data: bool = False
-    num_validation: int = 4000
-    num_workers: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.output_dir is None:
-            raise ValueError("output_dir must be set.")
-        require_positive(self, "num_validation", "num_workers")
 
 
 def plan_svhn(settings: SvhnSettings) -> Callable[[], None]:
@@ -54,7 +26,6 @@ def plan_svhn(settings: SvhnSettings) -> Callable[[], None]:
     """
     from noisy_student.data import tfds_source  # slow to import
 
-    assert settings.output_dir is not None  # the settings checked it
     builder = tfds_source.open_builder(TASK_NAME, settings.tfds_data_dir)
     names = tuple(builder.info.features["label"].names)
     output_dir = pathlib.Path(settings.output_dir)

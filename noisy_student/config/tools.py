@@ -1,0 +1,173 @@
+"""Settings of the scripts in tools/, beside those of an experiment."""
+
+import dataclasses
+import os
+
+from noisy_student.config.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterSettings(Settings):
+    """Filtering: which predictions, and how the work is shared."""
+
+    prediction_dir: str | None = setting(
+        None, "The --output_dir of --mode=predict."
+    )
+    prelim_stats_dir: str | None = setting(
+        None,
+        "Directory for the counts of each shard. Default: counts in "
+        "--output_dir.",
+    )
+    task: int | None = setting(
+        None,
+        "Which of the --total_replicas parts of each shard to do, from 0. "
+        "Default: all of them.",
+    )
+    only_get_stats: bool = setting(
+        False,
+        "Count the shards and do not write them; prints the thresholds once "
+        "all are counted.",
+    )
+    runner: str | None = setting(
+        None,
+        "Filter as an Apache Beam pipeline on this runner (DirectRunner, "
+        "FlinkRunner, SparkRunner, DataflowRunner); needs "
+        "requirements-beam.txt. Default: without Beam.",
+    )
+    beam_args: tuple[str, ...] = setting(
+        (),
+        "Beam's own options for --runner, separated by commas, e.g. "
+        "--flink_master=HOST:8081,--parallelism=64.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportSettings(Settings):
+    """The checkpoint, and the model file that is made of it.
+
+    Attributes:
+        num_classes: size of the logits; None is the task's.
+    """
+
+    checkpoint: str | None = setting(
+        None,
+        "Prefix of a TF1 checkpoint (without .index), or its directory. With "
+        "--from=keras a .keras file, or the .h5 file with the weights of "
+        "keras.applications' B0 to B7.",
+    )
+    output: str | None = setting(None, "The file to write, ending in .keras.")
+    source: str = setting(
+        "original",
+        "Whose checkpoint it is.",
+        choices=("original", "keras"),
+        aliases=("from",),
+    )
+    num_classes: int | None = None
+    raw: bool = setting(
+        False, "Take the original's raw weights, not the averaged ones."
+    )
+    allow_new_head: bool = setting(
+        False,
+        "Make a fresh classifier if the checkpoint's is for other classes.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _RecordSettings(Settings):
+    """What the two scripts that make records have in common.
+
+    `num_workers` is never None once an instance is made.
+    """
+
+    output_dir: str = setting(None, "Directory for the TFRecords.")
+    tfds_data_dir: str | None = setting(
+        None,
+        "Directory in which tensorflow-datasets keeps its data. Default: "
+        "~/tensorflow_datasets.",
+    )
+    num_workers: int = setting(
+        None,
+        "Processes that read, encode and write. Default: one per core.",
+        above=0,
+    )
+    seed: int = setting(
+        0, "Chooses the order of the images.", at_least=0, at_most=2**31 - 1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.output_dir is None:
+            raise ValueError("output_dir must be set.")
+        if self.num_workers is None:
+            self._resolve(num_workers=os.cpu_count() or 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class MakeSettings(_RecordSettings):
+    """Which images become TFRecords."""
+
+    input_dir: str | None = setting(
+        None, "Directory with folders of images; this or --task_name."
+    )
+    task_name: str | None = setting(
+        None,
+        "A data set of tensorflow-datasets with `image` and `label`; this or "
+        "--input_dir.",
+    )
+    splits: tuple[str, ...] | None = setting(
+        None, "Splits to make, e.g. train,test. Default: all."
+    )
+    num_shards: int = setting(
+        128,
+        "Files per split, if it has so many images.",
+        above=0,
+        at_most=1_000_000,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.input_dir is None) == (self.task_name is None):
+            raise ValueError(
+                "One of input_dir and task_name must be set; got "
+                f"{self.input_dir!r} and {self.task_name!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class SvhnSettings(_RecordSettings):
+    """How SVHN is divided.
+
+    Attributes:
+        num_validation: number of training images that validate, unless
+            `full_train_data`.
+    """
+
+    full_train_data: bool = setting(
+        False,
+        "Train on all training images; the test images then also validate.",
+    )
+    num_validation: int = 4000
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseGridSettings(Settings):
+    """The picture of the noise."""
+
+    output: str = setting("noise.png", "The PNG file to write.")
+    image: str | None = setting(
+        None,
+        "JPEG, PNG, BMP or GIF file to show. Default: a photograph that "
+        "scikit-learn brings.",
+    )
+    side: int = setting(
+        128, "Side in pixels of the square cut from its middle.", above=0
+    )
+    magnitudes: tuple[float, ...] = setting(
+        (0.0, 5.0, 10.0, 15.0, 27.0, 30.0),
+        "Magnitudes of RandAugment, one per column.",
+        at_least=0,
+        at_most=30,
+    )
+    random_rows: int = setting(
+        4, "Rows with random draws of the whole policy.", at_least=0
+    )

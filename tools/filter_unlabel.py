@@ -26,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags import data, predict, pseudo_labels, run
-from flags.entry import run_planned
+from flags.entry import run_stage
 
 _PREDICTION_DIR = absl_flags.DEFINE_string(
     "prediction_dir", None, "The output_dir of --mode=predict."
@@ -63,12 +63,13 @@ _BEAM_ARGS = absl_flags.DEFINE_list(
 
 
 def main(argv: list[str]) -> None:
-    """Plans the filtering, then does it."""
+    """Validates the filtering, then does it."""
 
-    def plan():
-        from noisy_student import labeling
+    def make_stage():
+        from noisy_student import stages
+        from noisy_student.stages.filter import FilterSettings
 
-        settings = labeling.FilterSettings(
+        settings = FilterSettings(
             prediction_dir=_PREDICTION_DIR.value,
             prelim_stats_dir=_PRELIM_STATS_DIR.value,
             task=_TASK.value,
@@ -76,9 +77,9 @@ def main(argv: list[str]) -> None:
             runner=_RUNNER.value,
             beam_args=tuple(_BEAM_ARGS.value),
         )
-        return labeling.plan_filter(flags.experiment_config(), settings)
+        return stages.Filter(flags.experiment_config(), settings)
 
-    run_planned(argv, plan)
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":

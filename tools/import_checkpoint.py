@@ -15,7 +15,6 @@ given); models of Keras normalise as their files say.
 
 import pathlib
 import sys
-from collections.abc import Callable
 
 from absl import app
 from absl import flags as absl_flags
@@ -25,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags import data, model
-from flags.entry import run_planned
+from flags.entry import run_stage
 
 _CHECKPOINT = absl_flags.DEFINE_string(
     "checkpoint",
@@ -46,27 +45,25 @@ _RAW = absl_flags.DEFINE_bool(
 
 
 def main(argv: list[str]) -> None:
-    """Checks what can be checked, then imports."""
-    run_planned(argv, plan)
+    """Validates the import, then does it."""
+    run_stage(argv, make_stage)
 
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags and paths, and returns the work."""
-    from noisy_student import importing
+def make_stage():
+    """The import that the flags ask for."""
+    from noisy_student import stages
+    from noisy_student.stages.import_weights import ImportSettings
 
     config = flags.experiment_config()
-    return importing.plan_import(
-        config.data,
-        config.model,
-        importing.ImportSettings(
-            checkpoint=_CHECKPOINT.value,
-            source=_FROM.value,
-            output=_OUTPUT.value,
-            num_classes=config.data.num_label_classes,
-            raw=_RAW.value,
-            allow_new_head=config.train.allow_new_head,
-        ),
+    settings = ImportSettings(
+        checkpoint=_CHECKPOINT.value,
+        source=_FROM.value,
+        output=_OUTPUT.value,
+        num_classes=config.data.num_label_classes,
+        raw=_RAW.value,
+        allow_new_head=config.train.allow_new_head,
     )
+    return stages.ImportWeights(config.data, config.model, settings)
 
 
 if __name__ == "__main__":

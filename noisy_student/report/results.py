@@ -1,4 +1,4 @@
-"""Results of self-training: `results.json` and the table of it."""
+"""The results of self-training: `results.json`, and a table."""
 
 import json
 from typing import Any
@@ -10,13 +10,14 @@ RESULTS_FILE = "results.json"
 
 
 def load_results(config: ExperimentConfig) -> dict[str, Any]:
-    """The results of the finished generations.
+    """Reads the results of the finished generations.
 
     Returns:
-        `task`, `method`, `seed` and `generations`, the latter a list of dicts
-        with `generation`, `role`, `model_name`, `top_1_accuracy`,
-        `top_5_accuracy`, `num_images`, `pseudo_labels` (`kept`, `records`,
-        `accuracy`) and `seconds`.
+        A dict with `task`, `method`, `seed` and `generations`. The latter is a
+        list of dicts with `generation`, `role`, `model_name`,
+        `top_1_accuracy`, `top_5_accuracy`, `num_images`, `pseudo_labels`
+        (`kept`, `records`, `accuracy`) and `seconds`; accuracies are in
+        [0, 1].
     """
     path = config.directory / RESULTS_FILE
     if path.exists():
@@ -36,13 +37,13 @@ def is_finished(config: ExperimentConfig) -> bool:
 
 
 def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
-    """Writes `results.json` under a temporary name and renames it."""
+    """Writes `results.json`."""
     path = config.directory / RESULTS_FILE
     writing.write_json(path, results)
 
 
 def format_table(results: dict[str, Any]) -> str:
-    """One line a generation, in columns."""
+    """One line per generation, in columns."""
     header = (
         "generation",
         "role",

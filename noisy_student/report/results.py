@@ -7,6 +7,17 @@ from noisy_student.config import ExperimentConfig
 from noisy_student.files import writing
 
 RESULTS_FILE = "results.json"
+# Keys of a generation, or of a line of `metrics.jsonl`, that no evaluation
+# measured.
+_OTHERS = (
+    "generation",
+    "role",
+    "model_name",
+    "num_images",
+    "pseudo_labels",
+    "seconds",
+    "step",
+)
 
 
 def load_results(config: ExperimentConfig) -> dict[str, Any]:
@@ -43,36 +54,20 @@ def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
 
 
 def format_table(results: dict[str, Any]) -> str:
-    """One line per generation, in columns."""
-    header = (
-        "generation",
-        "role",
-        "model",
-        "images",
-        "kept",
-        "records",
-        "label accuracy",
-        "top-1",
-        "top-5",
-        "seconds",
-    )
+    """One line per generation, in columns; every evaluation has its own."""
+    generations = results["generations"]
+    names = dict.fromkeys(n for row in generations for n in metrics_of(row))
+    header = ["generation", "role", "model", "images", "kept", "records"]
+    header += ["label accuracy", *map(_title, names), "seconds"]
     rows = [header]
-    for row in results["generations"]:
+    for row in generations:
         labels = row["pseudo_labels"]
-        rows.append(
-            (
-                str(row["generation"]),
-                row["role"],
-                row["model_name"],
-                str(row["num_images"]),
-                str(labels["kept"]),
-                str(labels["records"]),
-                _percent(labels["accuracy"]),
-                _percent(row["top_1_accuracy"]),
-                _percent(row["top_5_accuracy"]),
-                f"{row['seconds']:.0f}",
-            )
-        )
+        cells = [str(row[n]) for n in ("generation", "role", "model_name")]
+        cells += [str(row["num_images"])]
+        cells += [str(labels["kept"]), str(labels["records"])]
+        cells += [_percent(labels["accuracy"])]
+        cells += [_cell(name, row.get(name)) for name in names]
+        rows.append([*cells, f"{row['seconds']:.0f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -80,6 +75,22 @@ def format_table(results: dict[str, Any]) -> str:
         )
         for row in rows
     )
+
+
+def metrics_of(row: dict[str, Any]) -> dict[str, float]:
+    """What evaluations measured, of a generation or of `metrics.jsonl`."""
+    return {name: row[name] for name in row if name not in _OTHERS}
+
+
+def _title(name: str) -> str:
+    """`top-1` for `top_1_accuracy`."""
+    return name.removesuffix("_accuracy").replace("_", "-")
+
+
+def _cell(name: str, value: float | None) -> str:
+    if name.endswith("_accuracy") or value is None:
+        return _percent(value)
+    return f"{value:.4g}"
 
 
 def _percent(share: float | None) -> str:

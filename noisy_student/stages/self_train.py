@@ -220,8 +220,7 @@ def _result(
         "generation": number,
         "role": "student" if number else "teacher",
         "model_name": generation.config.model.model_name,
-        "top_1_accuracy": metrics["top_1_accuracy"],
-        "top_5_accuracy": metrics["top_5_accuracy"],
+        **report.metrics_of(metrics),
         "num_images": generation.data.labeled.num_images + kept,
         "pseudo_labels": {
             "kept": kept,

@@ -13,7 +13,7 @@ _PUBLIC = {
     "RandAugment": "noisy_student.noise",
     "build_model": "noisy_student.models",
     "load_model": "noisy_student.models",
-    "self_train": "noisy_student.self_training",
+    "self_train": "noisy_student.stages.self_train",
 }
 __all__ = list(_PUBLIC)
 

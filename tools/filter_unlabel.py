@@ -24,7 +24,7 @@ from absl import app
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
-from flags.entry import run_planned
+from flags.entry import run_stage
 from noisy_student.config import (
     DataConfig,
     ExperimentConfig,
@@ -36,15 +36,15 @@ from noisy_student.config.tools import FilterSettings
 
 
 def main(argv: list[str]) -> None:
-    """Plans the filtering, then does it."""
+    """Validates the filtering, then does it."""
 
-    def plan():
-        from noisy_student import labeling
+    def make_stage():
+        from noisy_student import stages
 
         settings = flags.read(FilterSettings)
-        return labeling.plan_filter(flags.experiment_config(), settings)
+        return stages.Filter(flags.experiment_config(), settings)
 
-    run_planned(argv, plan)
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":

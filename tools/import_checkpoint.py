@@ -15,7 +15,6 @@ given); models of Keras normalise as their files say.
 
 import pathlib
 import sys
-from collections.abc import Callable
 
 from absl import app
 from absl import flags as absl_flags
@@ -24,25 +23,23 @@ from absl import flags as absl_flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
-from flags.entry import run_planned
+from flags.entry import run_stage
 from noisy_student.config import DataConfig, ModelConfig
 from noisy_student.config.tools import ImportSettings
 
 
 def main(argv: list[str]) -> None:
-    """Checks what can be checked, then imports."""
-    run_planned(argv, plan)
+    """Validates the import, then does it."""
+    run_stage(argv, make_stage)
 
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags and paths, and returns the work."""
-    from noisy_student import importing
+def make_stage():
+    """The import that the flags ask for."""
+    from noisy_student import stages
 
     config = flags.experiment_config()
-    settings = flags.read(
-        ImportSettings, num_classes=config.data.num_label_classes
-    )
-    return importing.plan_import(config.data, config.model, settings)
+    settings = flags.read(ImportSettings)
+    return stages.ImportWeights(config.data, config.model, settings)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from noisy_student.config.checks import require
 from noisy_student.config.settings import Settings, setting
 
 
@@ -43,11 +44,7 @@ class FilterSettings(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class ImportSettings(Settings):
-    """The checkpoint, and the model file that is made of it.
-
-    Attributes:
-        num_classes: size of the logits; None is the task's.
-    """
+    """The checkpoint, and the model file that is made of it."""
 
     checkpoint: str | None = setting(
         None,
@@ -62,7 +59,6 @@ class ImportSettings(Settings):
         choices=("original", "keras"),
         aliases=("from",),
     )
-    num_classes: int | None = None
     raw: bool = setting(
         False, "Take the original's raw weights, not the averaged ones."
     )
@@ -147,6 +143,11 @@ class SvhnSettings(_RecordSettings):
         "Train on all training images; the test images then also validate.",
     )
     num_validation: int = 4000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count = self.num_validation
+        require(count > 0, "num_validation", "above 0", count)
 
 
 @dataclasses.dataclass(frozen=True)

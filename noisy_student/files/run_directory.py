@@ -8,7 +8,7 @@ import json
 import pathlib
 
 from noisy_student.config import ExperimentConfig
-from noisy_student.files import stamps, writing
+from noisy_student.files import lock, stamps, writing
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -25,6 +25,7 @@ _FREE = (
     "num_parallel_calls",
     "cache_mib",
     "force_ensemble",
+    "samples_per_class",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (
@@ -109,5 +110,6 @@ def write_class_names(
 
 
 def _is_foreign(path: pathlib.Path) -> bool:
-    """Whether this is neither `config.json` nor an unfinished file."""
-    return path.name != CONFIG_FILE and not writing.is_temporary(path)
+    """Whether this is not among the first files of a run."""
+    ours = path.name in (CONFIG_FILE, lock.LOCK_FILE)
+    return not ours and not writing.is_temporary(path)

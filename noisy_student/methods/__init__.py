@@ -1,8 +1,10 @@
 """Where the targets of unlabelled images come from: one file a method."""
 
+import dataclasses
 import importlib
 import inspect
 
+from noisy_student.config import ExperimentConfig
 from noisy_student.methods.base import Batch, Losses, LossTerm, Method, Setup
 from noisy_student.methods.mean_teacher import MeanTeacher
 from noisy_student.methods.noisy_student import NoisyStudent
@@ -38,7 +40,7 @@ def find(name: str) -> type[Method]:
     """The class of a method.
 
     Args:
-        name: one of `config.METHODS`, or `module:Class` for one from
+        name: a key of `_METHODS`, or `module:Class` for one from
             elsewhere.
 
     Raises:
@@ -46,6 +48,10 @@ def find(name: str) -> type[Method]:
     """
     module, separator, attribute = name.partition(":")
     if not separator:
+        if name not in _METHODS:
+            raise ValueError(
+                f"method must be one of {', '.join(_METHODS)}; got {name!r}."
+            )
         return _METHODS[name]
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -61,3 +67,35 @@ def find(name: str) -> type[Method]:
             "`compute_losses`."
         )
     return found
+
+
+def with_defaults(config: ExperimentConfig) -> ExperimentConfig:
+    """Fills in what the method decides where the settings do not."""
+    train = config.train
+    name = train.method or (
+        "noisy_student" if train.unlabel_ratio else "supervised"
+    )
+    consistent = name in ("pi_model", "temporal_ensembling", "mean_teacher")
+    find(name)
+    optimizer = train.optimizer or ("adam" if consistent else "rmsprop")
+    smoothing, weight = train.label_smoothing, 30.0
+    if name != "temporal_ensembling":
+        weight = 100.0
+    given = config.consistency.max_consistency_weight
+    return dataclasses.replace(
+        config,
+        train=dataclasses.replace(
+            train,
+            method=name,
+            optimizer=optimizer,
+            learning_rate_schedule=train.learning_rate_schedule
+            or ("ramps" if optimizer == "adam" else "staircase"),
+            label_smoothing=(0.0 if consistent else 0.1)
+            if smoothing is None
+            else smoothing,
+        ),
+        consistency=dataclasses.replace(
+            config.consistency,
+            max_consistency_weight=weight if given is None else given,
+        ),
+    )

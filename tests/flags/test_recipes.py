@@ -6,7 +6,8 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import flags
-from noisy_student import config, self_training
+from noisy_student import config
+from noisy_student.stages import self_train
 
 RECIPES = sorted(
     (pathlib.Path(flags.__file__).parent / "recipes").glob("*.cfg")
@@ -29,7 +30,7 @@ def test_recipes_are_experiments(path):
     assert experiment.mode == "self_train"
     assert experiment.train.method == "noisy_student"
     assert experiment.noise.augment_name == "v1"
-    self_training.check_models(experiment)
+    self_train.check_models(experiment)
 
 
 @pytest.mark.parametrize("path", FINE_TUNING, ids=lambda path: path.stem)

@@ -1,14 +1,15 @@
 """What each replica of each worker is fed."""
 
-import functools
+import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import inputs, methods
-from noisy_student.config import DataConfig, NoiseConfig, TrainConfig
-from noisy_student.data import pipelines, sources
+from noisy_student import methods
+from noisy_student.config import DataConfig, ModelConfig, TrainConfig
+from noisy_student.stages.experiment import Experiment
+from noisy_student.stages.training_input import Unlabeled, training_batches
 from tests.settings import experiment
 
 TRAIN = TrainConfig(
@@ -20,28 +21,22 @@ TRAIN = TrainConfig(
 )
 
 
+CONFIG = dataclasses.replace(
+    experiment("none"),
+    model=ModelConfig("efficientnet-b0", input_image_size=8),
+    data=DataConfig("digits", input_image_size=8),
+    train=TRAIN,
+)
+METHOD = methods.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
+
+
 @pytest.fixture(scope="module")
-def data():
-    return sources.open_task(DataConfig("digits"), seed=0)
+def opened():
+    return Experiment.open(CONFIG, devices=None)
 
 
 def context(worker=0, workers=1, replicas=1):
     return tf.distribute.InputContext(workers, worker, replicas)
-
-
-def training_batches(data, place, start):
-    config = experiment("none")
-    batches = pipelines.NoisedBatches(
-        inputs.image_format(config, data, 8),
-        NoiseConfig(),
-        8,
-        0,
-        teacher_side=8,
-    )
-    method = methods.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
-    return inputs.training_batches(
-        batches, method, data, TRAIN, inputs.Teaching(), place, start
-    )
 
 
 @pytest.mark.parametrize(
@@ -49,14 +44,16 @@ def training_batches(data, place, start):
     [context(), context(0, 1, 2), context(1, 2, 2), context(1, 2, 4)],
     ids=["one", "replicas", "workers", "both"],
 )
-def test_a_later_step_is_what_would_have_come(data, place):
+def test_a_later_step_is_what_would_have_come(opened, place):
     per_step = (
         place.num_replicas_in_sync // place.num_input_pipelines
     ) * TRAIN.accumulation_steps
-    whole = list(
-        training_batches(data, place, 0).take(3 * per_step).as_numpy_iterator()
-    )
-    later = training_batches(data, place, 2)
+
+    def batches(start):
+        return training_batches(opened, METHOD, Unlabeled(), 0, place, start)
+
+    whole = list(batches(0).take(3 * per_step).as_numpy_iterator())
+    later = batches(2)
     size = TRAIN.train_batch_size // (place.num_replicas_in_sync * 2)
     for early, late in zip(
         whole[2 * per_step :], later.as_numpy_iterator(), strict=False
@@ -70,13 +67,12 @@ def test_a_later_step_is_what_would_have_come(data, place):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_every_test_image_is_seen_once(data, workers):
-    config = experiment("none")
-    batches = functools.partial(inputs.test_batches, config, data, 8)
+def test_every_test_image_is_seen_once(opened, workers):
+    data = opened.data
     counted, labels = 0.0, []
     for worker in range(workers):
         place = context(worker, workers, workers)
-        for batch in batches(place).as_numpy_iterator():
+        for batch in opened.test_images(8, place).as_numpy_iterator():
             counted += batch["weight"].sum()
             labels += batch["label"][batch["weight"] > 0].tolist()
     assert counted == data.test.num_images

@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
-from noisy_student import self_training
 from noisy_student.config import SelfTrainingConfig
+from noisy_student.stages import self_train
 from tests.settings import experiment
 
 
@@ -20,7 +20,7 @@ def test_a_smaller_student_is_a_warning(
     )
     config = dataclasses.replace(experiment(tmp_path), self_training=students)
     with caplog.at_level(logging.WARNING):
-        self_training.check_models(config)
+        self_train.check_models(config)
     if smaller:
         assert f"Student {smaller} is smaller than its teach" in caplog.text
     else:
@@ -31,4 +31,4 @@ def test_an_unknown_student_is_refused(tmp_path):
     students = SelfTrainingConfig(student_model_names=("b1",))
     config = dataclasses.replace(experiment(tmp_path), self_training=students)
     with pytest.raises(ValueError, match="Unknown model_name 'b1'"):
-        self_training.check_models(config)
+        self_train.check_models(config)

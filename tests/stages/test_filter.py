@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from noisy_student import config, labeling
+from noisy_student import config, stages
 from noisy_student.files import writing
 from noisy_student.pseudo_labels import filter as filtering
+from noisy_student.stages.filter import FilterSettings
 from tests.pseudo_labels.made import write_digit_predictions
 from tests.settings import experiment
 
@@ -20,8 +21,10 @@ def filtered(tmp_path_factory):
     """Predictions of the digits, and what was filtered of them."""
     root = tmp_path_factory.mktemp("labels")
     write_digit_predictions(root / "predictions", TWO_SHARDS)
-    settings = labeling.FilterSettings(str(root / "predictions"))
-    labeling.plan_filter(make_config(root / "filtered"), settings)()
+    settings = FilterSettings(str(root / "predictions"))
+    stage = stages.Filter(make_config(root / "filtered"), settings)
+    stage.validate()
+    stage.run()
     (root / "teacher.keras").write_bytes(b"a teacher")
     return root
 
@@ -46,9 +49,8 @@ def reassign(root, output_dir, **changes):
     data = dataclasses.replace(
         settings.data, unlabel_data_dir=str(root / "filtered")
     )
-    return labeling.plan_predict(
-        dataclasses.replace(settings, data=data, **changes)
-    )
+    settings = dataclasses.replace(settings, data=data, **changes)
+    stages.make_stage(settings).validate()
 
 
 def test_filtering_leaves_statistics(filtered):
@@ -104,15 +106,15 @@ def test_bad_settings_of_filtering(
 ):
     values = {"prediction_dir": str(filtered / "predictions")} | settings
     with pytest.raises(ValueError, match=message):
-        labeling.plan_filter(
-            make_config(tmp_path, **predict), labeling.FilterSettings(**values)
-        )
+        stages.Filter(
+            make_config(tmp_path, **predict), FilterSettings(**values)
+        ).validate()
 
 
 def test_predictions_of_another_choice_of_images_are_refused(
     filtered, tmp_path
 ):
-    settings = labeling.FilterSettings(str(filtered / "predictions"))
+    settings = FilterSettings(str(filtered / "predictions"))
     message = re.escape("seed=0 there and 1 here")
     with pytest.raises(ValueError, match=message):
-        labeling.plan_filter(make_config(tmp_path, seed=1), settings)
+        stages.Filter(make_config(tmp_path, seed=1), settings).validate()

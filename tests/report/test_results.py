@@ -25,3 +25,12 @@ def test_the_table_has_a_line_a_generation():
     start = ["0", "teacher", "efficientnet-b0", "50", "0", "0", "-", "81.25"]
     assert first.split() == [*start, "%", "99.00", "%", "12"]
     assert second.split()[5:9] == ["1300", "87.50", "%", "90.00"]
+
+
+def test_the_table_has_a_column_for_every_evaluation():
+    student = STUDENT | {"calibration_error": 0.01234}
+    table = report.format_table({"generations": [TEACHER, student]})
+    header, first, second = (line.split() for line in table.split("\n"))
+    assert header[-4:] == ["top-1", "top-5", "calibration-error", "seconds"]
+    assert first[-2:] == ["-", "12"]
+    assert second[-2:] == ["0.01234", "12"]

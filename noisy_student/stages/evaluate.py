@@ -1,0 +1,61 @@
+"""`--mode=eval`: the accuracy of a model on the test images."""
+
+import dataclasses
+import functools
+import json
+
+from noisy_student import evaluation, models
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding
+from noisy_student.files import run_directory
+from noisy_student.stages.experiment import Experiment, resolve_model
+from noisy_student.training import distribution
+
+
+class Evaluate:
+    """Evaluates a model file; see `stages.Stage`.
+
+    Args:
+        config: The settings.
+    """
+
+    def __init__(self, config: ExperimentConfig) -> None:
+        self.config = config
+
+    def validate(self) -> None:
+        """Opens images and devices.
+
+        Raises:
+            ValueError: what is wrong, where, and what to do about it.
+        """
+        config = self.config
+        self.path = resolve_model(config)
+        devices = distribution.make_devices(config.run)
+        self.experiment = Experiment.open(config, devices)
+        if config.predict.predict_ckpt_path is None:
+            run_directory.check_images(config.directory, config)
+        distribution.check_batch_size(
+            "eval_batch_size",
+            config.run.eval_batch_size,
+            devices.strategy.num_replicas_in_sync,
+        )
+
+    def run(self) -> None:
+        """Evaluates, and prints the results as JSON."""
+        data, devices = self.experiment.data, self.experiment.devices
+        with (
+            devices.watching_workers(),
+            devices.strategy.scope(),
+            decoding.input_errors(data.test.record_paths),
+        ):
+            model = models.load_model(self.path)
+            accuracy = evaluation.evaluate(
+                model,
+                functools.partial(
+                    self.experiment.test_images, model.input_shape[1]
+                ),
+                data.test.num_images,
+                shown=devices.is_chief,
+            )
+        if devices.is_chief:
+            print(json.dumps(dataclasses.asdict(accuracy)))

@@ -1,0 +1,129 @@
+"""`--mode=predict`: a teacher's probabilities for the unlabelled images."""
+
+import hashlib
+import pathlib
+from collections.abc import Collection
+
+import tensorflow as tf
+
+from noisy_student import models, pseudo_labels
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding, sources
+from noisy_student.files import run_directory
+from noisy_student.stages.experiment import (
+    Experiment,
+    required_directory,
+    resolve_model,
+)
+from noisy_student.training import distribution
+
+
+class Predict:
+    """Labels the unlabelled images; see `stages.Stage`.
+
+    Args:
+        config: The settings.
+    """
+
+    def __init__(self, config: ExperimentConfig) -> None:
+        self.config = config
+
+    def validate(self) -> None:
+        """Opens images and devices.
+
+        Raises:
+            ValueError: what is wrong, where, and what to do about it.
+        """
+        config = self.config
+        self.output_dir = required_directory(
+            config.predict.output_dir, "output_dir"
+        )
+        self.teacher = resolve_model(config)
+        self.files = prediction_files(config, self.output_dir)
+        self.parts = self.files.division.parts(
+            config.predict.shard_id, config.predict.worker_id
+        )
+        devices = local_devices(config)
+        self.experiment = Experiment.open(config, devices)
+        self.experiment.data.require_unlabeled()
+
+    def run(self) -> None:
+        """Writes the probabilities of the images that are not done yet."""
+        names = self.experiment.data.class_names
+        run_directory.write_class_names(self.output_dir, names)
+        label_images(self.experiment, self.teacher, self.files, self.parts)
+
+
+def prediction_files(
+    config: ExperimentConfig, directory: pathlib.Path
+) -> pseudo_labels.PredictionFiles:
+    """The files of a teacher's predictions in a directory."""
+    info_dir = config.predict.info_dir
+    return pseudo_labels.PredictionFiles(
+        directory,
+        pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
+        pseudo_labels.Division.of(config.pseudo_labels),
+    )
+
+
+def local_devices(config: ExperimentConfig) -> distribution.Devices:
+    """The devices of this process; several divide the work by flags.
+
+    Raises:
+        ValueError: `distribution` is `multi_worker`.
+    """
+    if config.run.distribution == "multi_worker":
+        raise ValueError(
+            "distribution=multi_worker is for training; mode=predict is "
+            "divided by shard_id and worker_id."
+        )
+    return distribution.make_devices(config.run, several_workers=False)
+
+
+def label_images(
+    experiment: Experiment,
+    teacher: pathlib.Path,
+    files: pseudo_labels.PredictionFiles,
+    parts: Collection[pseudo_labels.Part] | None = None,
+) -> None:
+    """Predicts the unlabelled images with a teacher.
+
+    Args:
+        experiment: Its `unlabeled` images must be there.
+        teacher: A `.keras` file.
+        files: Where the predictions go.
+        parts: Those to predict, None for all; finished ones are passed over.
+
+    Raises:
+        ValueError: finished parts are of other images or another teacher.
+    """
+    data = experiment.data
+    made_from = {"images": data.identity, "teacher": digest(teacher)}
+    files.check_made_from(made_from)
+    missing = files.missing()
+    if parts is not None:
+        missing = [part for part in missing if part in parts]
+    if not missing:
+        return
+    unlabeled = data.require_unlabeled()
+    warnings = decoding.SkipWarnings()
+    batch_size = experiment.config.run.eval_batch_size
+    with (
+        experiment.devices.own.scope(),
+        decoding.input_errors(unlabeled.record_paths),
+    ):
+        model = models.load_model(teacher)
+
+        def batches(source: sources.ImageSource) -> tf.data.Dataset:
+            side = model.input_shape[1]
+            return experiment.plain_images(source, side, batch_size, warnings)
+
+        pseudo_labels.predict(
+            model, unlabeled, batches, files, missing, made_from
+        )
+
+
+def digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file: tells a teacher from others."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -35,7 +35,7 @@ GROUPS: dict[str, type[Settings]] = {
     for name, group in typing.get_type_hints(ExperimentConfig).items()
     if isinstance(group, type) and issubclass(group, Settings)
 }
-_ALL = (ExperimentConfig, *GROUPS.values())
+_ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
 
 for _group in _ALL:
     define(_group)

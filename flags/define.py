@@ -1,7 +1,6 @@
 """Flags of absl from the fields of settings, and settings from flags."""
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Callable
@@ -40,7 +39,6 @@ class Field(NamedTuple):
     is_list: bool
 
 
-@functools.cache
 def fields_of(group: type[Settings]) -> tuple[Field, ...]:
     """The fields of a class that have flags, in order."""
     hints = typing.get_type_hints(group)

@@ -121,8 +121,9 @@ class Settings:
         """
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             rule, value = rule_of(field), getattr(self, field.name)
-            values = value if isinstance(value, tuple) else (value,)
-            for each in values if rule is not None else ():
+            if rule is None:
+                continue
+            for each in value if isinstance(value, tuple) else (value,):
                 broken = rule.broken_by(each)
                 require(not broken, field.name, broken, each)
 

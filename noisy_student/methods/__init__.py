@@ -25,6 +25,8 @@ __all__ = [
     "TemporalEnsembling",
     "find",
     "labeled_losses",
+    "names",
+    "with_defaults",
 ]
 
 _METHODS: dict[str, type[Method]] = {
@@ -34,6 +36,11 @@ _METHODS: dict[str, type[Method]] = {
     "temporal_ensembling": TemporalEnsembling,
     "mean_teacher": MeanTeacher,
 }
+
+
+def names() -> tuple[str, ...]:
+    """The names of the built-in methods."""
+    return tuple(_METHODS)
 
 
 def find(name: str) -> type[Method]:

@@ -35,8 +35,8 @@ def photos(tmp_path):
 
 
 def make(root, output, **settings):
-    values = {"num_shards": 3, "input_dir": str(root)} | settings
-    settings = make_records.MakeSettings(output_dir=str(output), **values)
+    values = {"num_shards": 3, "num_workers": 1, "input_dir": str(root)}
+    settings = make_records.MakeSettings(str(output), **(values | settings))
     make_records.plan_records(settings)()
 
 

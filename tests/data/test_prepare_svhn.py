@@ -47,7 +47,7 @@ def store(directory, sizes, num_files=1):
 def prepare(data_dir, output, **settings):
     prepare_svhn.plan_svhn(
         prepare_svhn.SvhnSettings(
-            output_dir=str(output), tfds_data_dir=str(data_dir), **settings
+            str(output), str(data_dir), **({"num_workers": 1} | settings)
         )
     )()
 

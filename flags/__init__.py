@@ -67,8 +67,12 @@ def show_in_help(*groups: type[Settings]) -> None:
     Args:
         *groups: classes whose flags are defined; none is an experiment's.
     """
+    values = absl_flags.FLAGS
+
+    def text() -> str:
+        listed = help_of(groups or _ALL, values)
+        return f"{listed}\n{values.module_help('flags.entry')}"
+
     # absl's own would sort all flags by name under one heading. Flags are
     # the attributes of FLAGS, so that a plain assignment would set a flag.
-    vars(absl_flags.FLAGS)["main_module_help"] = lambda: help_of(
-        groups or _ALL, absl_flags.FLAGS
-    )
+    vars(values)["main_module_help"] = text

@@ -116,9 +116,9 @@ def test_directories_are_absolute(tmp_path, monkeypatch):
     data = config.DataConfig("x", label_data_dir="a;gs://b/c;/d/../e")
     assert data.label_data_dir == f"{here}/a;gs://b/c;/e"
     assert config.DataConfig(unlabel_data_dir="").unlabel_data_dir is None
-    assert config.DataConfig(label_data_dir="").task_name == "digits"
-    with pytest.raises(ValueError, match=r"label_data_dir must .*got 'a;'"):
-        config.DataConfig(label_data_dir="a;")
+    for joined in ("", ";", "a;", "a; ;b"):
+        with pytest.raises(ValueError, match=f"label_data_dir='{joined}' must"):
+            config.DataConfig(label_data_dir=joined)
     train = config.TrainConfig(teacher_model_path="a;b", init_model_path="c")
     assert train.teacher_model_path == f"{here}/a;b"
     assert train.init_model_path == f"{here}/c"

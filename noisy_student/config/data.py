@@ -85,10 +85,9 @@ class DataConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = ("label_data_dir", "unlabel_image_dir")
-        directories = {n: absolute_all(n, getattr(self, n)) for n in names}
+        for name in ("label_data_dir", "unlabel_image_dir"):
+            self._resolve(**{name: absolute_all(name, getattr(self, name))})
         self._resolve(
-            **directories,
             unlabel_data_dir=absolute(self.unlabel_data_dir),
             task_name=tasks.full_name(self._given_task_name()),
         )
@@ -110,10 +109,9 @@ class DataConfig(Settings):
     def _given_task_name(self) -> str:
         if self.task_name is not None:
             return self.task_name
-        if not self.label_data_dir:
+        if self.label_data_dir is None:
             return "digits"
-        first = self.label_data_dir.split(";")[0]
-        return pathlib.PurePath(str(absolute(first))).name
+        return pathlib.PurePath(self.label_data_dir.split(";")[0]).name
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,15 +22,15 @@ def absolute_all(name: str, paths: str | None) -> str | None:
     """The same for several paths, joined with `;`.
 
     Raises:
-        ValueError: some are empty and others are not; `name` is the
-            setting's.
+        ValueError: one of them is empty, which would be the current
+            directory; `name` is the setting's.
     """
-    if not paths:
+    if paths is None:
         return None
-    absolutes = [absolute(path) for path in paths.split(";")]
-    if None in absolutes:
+    names = paths.split(";")
+    if not all(each.strip() for each in names):
         raise ValueError(
-            f"{name} must be directories joined with ; none of them empty; "
-            f"got {paths!r}."
+            f"{name}={paths!r} must name a directory before and after each "
+            "`;`, and an empty name is none."
         )
-    return ";".join(map(str, absolutes))
+    return ";".join(str(absolute(each)) for each in names)

@@ -43,11 +43,11 @@ class PseudoLabelConfig(Settings):
         "Shards that the unlabelled images are divided into. If it is the "
         "number of their files, or a divisor of it, each shard reads only its "
         "own files.",
-        above=0,
+        at_least=1,
         at_most=1_000_000,
     )
     total_replicas: int = setting(
-        1, "Workers that share each shard.", above=0, at_most=1_000_000
+        1, "Workers that share each shard.", at_least=1, at_most=1_000_000
     )
     samples_per_class: int = setting(
         5,
@@ -109,7 +109,7 @@ class SelfTrainingConfig(Settings):
     """The outer loop: how many students, and their models."""
 
     num_iterations: int = setting(
-        3, "Students after the first teacher.", above=0, at_most=1000
+        3, "Students after the first teacher.", at_least=1, at_most=1000
     )
     student_model_names: tuple[str, ...] = setting(
         (),

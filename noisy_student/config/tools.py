@@ -116,7 +116,7 @@ class MakeSettings(_RecordSettings):
     num_shards: int = setting(
         128,
         "Files per split, if it has so many images.",
-        above=0,
+        at_least=1,
         at_most=1_000_000,
     )
 

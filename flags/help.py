@@ -32,8 +32,10 @@ def _entry(field: Field, flag: absl_flags.Flag) -> list[str]:
     heads = ", ".join(dashes + n for n in (field.name, *field.rule.aliases))
     notes = [field.rule.range()] if field.rule.range() else []
     if flag.default is not None:
+        # A script may know better than a help text that says the default.
+        word = "default" if field.default is not None else "default here"
         default = str(flag.default_as_str).strip("'")
-        notes.insert(0, f"default: {default}")
+        notes.insert(0, f"{word}: {default}")
     lines = [absl_flags.text_wrap(f"{heads}: {flag.help}", 80, "    ", "  ")]
     if notes:
         note = f"({'; '.join(notes)})"

@@ -87,7 +87,10 @@ class _RecordSettings(Settings):
         above=0,
     )
     seed: int = setting(
-        0, "Chooses the order of the images.", at_least=0, at_most=2**31 - 1
+        0,
+        "Chooses the order of labelled images; for SVHN, those that validate.",
+        at_least=0,
+        at_most=2**31 - 1,
     )
 
     def __post_init__(self) -> None:

@@ -232,6 +232,8 @@ def test_help_of_a_script_lists_its_flags(script, shown, hidden):
         assert f"\n  --{name}: " in text
     for name in hidden:
         assert f"\n  --{name}: " not in text
+    if "import" in script:
+        assert "(default here: imagenet2012)" in text
 
 
 def test_a_script_has_defaults_of_its_own():

@@ -226,17 +226,17 @@ def label_images(
     devices: distribution.Devices,
     teacher: pathlib.Path,
     files: pseudo_labels.PredictionFiles,
-    parts: list[pseudo_labels.Part] | None = None,
+    shares: list[pseudo_labels.Share] | None = None,
 ) -> None:
     """Predicts the unlabelled images with a teacher from a `.keras` file.
 
     Args:
         config: of the experiment.
         data: its images; `unlabeled` must be there.
-        devices: those of this process predict, each its own parts.
+        devices: those of this process predict, each its own shares.
         teacher: path of the model.
         files: where the predictions go.
-        parts: those to do, None is all; finished ones are passed over.
+        shares: those to do, None is all; finished ones are passed over.
 
     Raises:
         ValueError: finished parts are of other images or another teacher.
@@ -246,14 +246,12 @@ def label_images(
         "teacher": teacher_digest(teacher),
     }
     files.check_made_from(made_from)
-    missing = [
-        part for part in files.missing() if parts is None or part in parts
-    ]
+    missing = files.missing(shares)
     if not missing:
         return
     warnings = decoding.SkipWarnings()
     unlabeled = data.require_unlabeled()
-    with devices.own.scope(), decoding.input_errors(unlabeled.record_paths):
+    with devices.own.scope():
         model = models.load_model(teacher)
         form = inputs.image_format(config, data, model.input_shape[1])
 

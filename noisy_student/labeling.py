@@ -16,12 +16,9 @@ from noisy_student.config import ExperimentConfig
 from noisy_student.data import record_source, sources
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
-from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.training import distribution
 
 Work = Callable[[], None]
-
-_OF_PREDICTIONS = ("images", "teacher")  # of all that filtering is made from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +53,7 @@ def plan_predict(config: ExperimentConfig) -> Work:
     if config.predict.reassign_label:
         return _plan_reassign(config, output_dir, teacher)
     files = _prediction_files(config, output_dir)
-    parts = files.division.parts(
+    shares = files.division.shares(
         config.predict.shard_id, config.predict.worker_id
     )
     devices = _own_devices(config)
@@ -65,7 +62,7 @@ def plan_predict(config: ExperimentConfig) -> Work:
 
     def work() -> None:
         run_directory.write_class_names(output_dir, data.class_names)
-        experiment.label_images(config, data, devices, teacher, files, parts)
+        experiment.label_images(config, data, devices, teacher, files, shares)
 
     return work
 
@@ -122,13 +119,11 @@ def _plan_reassign(
     files = pseudo_labels.PredictionFiles(
         output_dir / "predictions",
         output_dir / "info",
-        pseudo_labels.Division.of(settings),
+        pseudo_labels.Division.from_config(settings),
     )
-    made_from = filtering.settings_of(
-        data, experiment.teacher_digest(teacher), settings, config.seed
-    )
-    filtering.check_settings(output_dir, made_from)
-    files.check_made_from({key: made_from[key] for key in _OF_PREDICTIONS})
+    digest = experiment.teacher_digest(teacher)
+    pseudo_labels.check_output(output_dir, data, digest, settings, config.seed)
+    files.check_made_from({"images": data.identity, "teacher": digest})
 
     def work() -> None:
         experiment.label_images(config, data, devices, teacher, files)
@@ -164,24 +159,25 @@ def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
         settings.prediction_dir, "prediction_dir"
     ).absolute()
     files = _prediction_files(config, prediction_dir)
-    parts = files.division.parts(config.predict.shard_id, settings.task)
+    shares = files.division.shares(config.predict.shard_id, settings.task)
     if settings.runner is not None:
         beam.check(settings.runner, settings.beam_args)
-        if len(parts) < len(files.division.parts()) or settings.only_get_stats:
+        some = len(shares) < len(files.division.shares())
+        if some or settings.only_get_stats:
             raise ValueError(
                 "runner does all parts and both phases; leave out shard_id, "
                 "task and only_get_stats."
             )
     data = open_images(config)
     counts_dir = settings.prelim_stats_dir
-    job = filtering.plan(
+    job = pseudo_labels.FilterJob.plan(
         data,
         files,
         output_dir,
         config.pseudo_labels,
         config.seed,
         pathlib.Path(counts_dir).absolute() if counts_dir else None,
-        parts if settings.only_get_stats else None,
+        shares if settings.only_get_stats else None,
     )
 
     def work() -> None:
@@ -191,36 +187,37 @@ def plan_filter(config: ExperimentConfig, settings: FilterSettings) -> Work:
             arguments = settings.beam_args
             beam.run(job, config.data, config.seed, settings.runner, arguments)
         else:
-            filtering.count_parts(job, parts)
+            job.count(shares)
             if settings.only_get_stats:
                 _print_counts(job)
                 return
-            balance = filtering.write_parts(job, data, parts)
-        missing = filtering.missing_parts(job)
-        if missing:
-            _log_missing("written", missing)
+            if job.unwritten(shares):
+                balance = job.choose(job.all_counts())
+                job.write(shares, data.require_unlabeled(), balance)
+        unwritten = job.unwritten()
+        if unwritten:
+            _log_missing("written", unwritten)
             return
-        stats = filtering.finish(job, balance)
-        print(json.dumps(dataclasses.asdict(stats)))
+        print(json.dumps(dataclasses.asdict(job.finish(balance))))
 
     return work
 
 
-def _print_counts(job: filtering.FilterJob) -> None:
-    """The thresholds, once the counts of all parts are there."""
-    missing = filtering.uncounted_parts(job)
+def _print_counts(job: pseudo_labels.FilterJob) -> None:
+    """The thresholds, once the counts of all shares are there."""
+    missing = job.uncounted()
     if missing:
         _log_missing("counted", missing)
         return
-    balance = filtering.choose(job)
+    balance = job.choose(job.all_counts())
     names = ("thresholds", "totals", "copies")
     values = {name: getattr(balance, name).tolist() for name in names}
     predicted = balance.counts.sum(axis=1).tolist()
     print(json.dumps({"predicted": predicted} | values))
 
 
-def _log_missing(verb: str, parts: list[pseudo_labels.Part]) -> None:
-    names = ", ".join(map(str, parts))
+def _log_missing(verb: str, shares: list[pseudo_labels.Share]) -> None:
+    names = ", ".join(map(str, shares))
     logging.warning("Not %s yet are the shards %s.", verb, names)
 
 
@@ -264,5 +261,5 @@ def _prediction_files(
     return pseudo_labels.PredictionFiles(
         directory,
         pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
-        pseudo_labels.Division.of(config.pseudo_labels),
+        pseudo_labels.Division.from_config(config.pseudo_labels),
     )

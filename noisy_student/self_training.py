@@ -79,11 +79,11 @@ def make_pseudo_labels(
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",
-        pseudo_labels.Division.of(config.pseudo_labels),
+        pseudo_labels.Division.from_config(config.pseudo_labels),
     )
     teacher = generation_dir(config, number - 1) / run_directory.MODEL_FILE
-    parts = files.division.parts()[devices.worker :: devices.num_workers]
-    experiment.label_images(config, data, devices, teacher, files, parts)
+    shares = files.division.shares()[devices.worker :: devices.num_workers]
+    experiment.label_images(config, data, devices, teacher, files, shares)
     devices.wait_for_all()
     if devices.is_chief:
         pseudo_labels.filter_and_balance(

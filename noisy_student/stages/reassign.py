@@ -12,16 +12,12 @@ import pathlib
 from noisy_student import pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import record_source
-from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.stages.experiment import (
     Experiment,
     required_directory,
     resolve_model,
 )
 from noisy_student.stages.predict import digest, label_images, local_devices
-
-_OF_PREDICTIONS = ("images", "teacher")  # of all that filtering is made from
-
 
 class Reassign:
     """Labels filtered images anew; see `stages.Stage`.
@@ -75,14 +71,14 @@ class Reassign:
         self.files = pseudo_labels.PredictionFiles(
             output_dir / "predictions",
             output_dir / "info",
-            pseudo_labels.Division.of(self.settings),
+            pseudo_labels.Division.from_config(self.settings),
         )
-        made_from = filtering.settings_of(
-            data, digest(self.teacher), self.settings, config.seed
+        teacher = digest(self.teacher)
+        pseudo_labels.check_output(
+            output_dir, data, teacher, self.settings, config.seed
         )
-        filtering.check_settings(output_dir, made_from)
         self.files.check_made_from(
-            {key: made_from[key] for key in _OF_PREDICTIONS}
+            {"images": data.identity, "teacher": teacher}
         )
 
     def run(self) -> None:

@@ -73,11 +73,11 @@ def make_files(
     jpegs = photographs.jpegs(side, side, 512)
     source, files, made_from = describe(directory, size)
     count = size // files.division.num_shards
-    for part in files.division.parts():
-        path = pathlib.Path(source.record_paths[part.shard])
+    for share in files.division.shares():
+        path = pathlib.Path(source.record_paths[share.shard])
         with (
             shards.shard_writer(path) as images,
-            shards.shard_writer(files.predictions(part)) as predictions,
+            shards.shard_writer(files.predictions(share)) as predictions,
         ):
             for first in range(0, count, 1000):
                 batch = min(1000, count - first)
@@ -88,9 +88,9 @@ def make_files(
         info = {
             "image_num": count,
             "seconds": 0.0,
-            "made_from": files.made_from(made_from),
+            "made_from": files.stamp(made_from),
         }
-        writing.write_json(files.info(part), info)
+        writing.write_json(files.info(share), info)
 
 
 def describe(directory: pathlib.Path, size: int) -> tuple:
@@ -181,7 +181,7 @@ def measure_selection(num_classes: int) -> dict[str, float]:
     """Counting, thresholds and copies, of probabilities in memory."""
     from noisy_student.config import PseudoLabelConfig
     from noisy_student.data.records import BATCH
-    from noisy_student.pseudo_labels import count, select
+    from noisy_student.pseudo_labels import select
 
     generator = np.random.default_rng(0)
     rows = make_probabilities(_SELECTED, num_classes, generator)
@@ -189,11 +189,11 @@ def measure_selection(num_classes: int) -> dict[str, float]:
         num_image=round(0.43 * _SELECTED / num_classes), min_threshold=0.3
     )
     start = time.perf_counter()
-    counts = np.zeros([num_classes, len(count.BIN_EDGES)], np.int64)
+    counts = np.zeros([num_classes, len(select.BIN_EDGES)], np.int64)
     tops = []
     for first in range(0, _SELECTED, BATCH):
-        tops.append(count.top_classes(rows[first : first + BATCH]))
-        counts += count.count(*tops[-1], num_classes)
+        tops.append(select.top_classes(rows[first : first + BATCH]))
+        counts += select.histogram(*tops[-1], num_classes)
     balance = select.Balance.choose(counts, config)
     for first, top in zip(range(0, _SELECTED, BATCH), tops, strict=True):
         images = range(first, first + len(top[0]))

@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from noisy_student.data import records
-from noisy_student.pseudo_labels import count
+from noisy_student.pseudo_labels import select
 
 _NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Of the predictions.")
 _PREDICTIONS = flags.DEFINE_string(
@@ -75,8 +75,8 @@ def compare(rows: np.ndarray, stored: np.ndarray) -> dict[str, float]:
         mean over images; `label`: share of images with another label; `bin`:
         share counted in another hundredth of the top probability.
     """
-    labels, top = count.top_classes(rows)
-    other_labels, other_top = count.top_classes(stored)
+    labels, top = select.top_classes(rows)
+    other_labels, other_top = select.top_classes(stored)
     return {
         "distance": float(np.abs(rows - stored).sum(axis=1).mean() / 2),
         "label": float((labels != other_labels).mean()),

@@ -12,13 +12,10 @@ from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
-from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels.made import (
-    PROBABILITIES,
     contents,
     make_data,
     make_source,
-    read_records,
     run,
     write_predictions,
 )
@@ -28,13 +25,20 @@ CONFIG = PseudoLabelConfig(num_image=60, min_threshold=0.5, num_shards=3)
 
 
 def plan(tmp_path, config=CONFIG, out="out"):
-    division = pseudo_labels.Division.of(config)
+    division = pseudo_labels.Division.from_config(config)
     files = write_predictions(
         tmp_path / f"p{division.total_replicas}",
         division.num_shards,
         workers=division.total_replicas,
     )
-    return filtering.plan(make_data(), files, tmp_path / out, config, seed=1)
+    return pseudo_labels.FilterJob.plan(
+        make_data(), files, tmp_path / out, config, seed=1
+    )
+
+
+def write(job, shares, source=None):
+    balance = job.choose(job.all_counts())
+    job.write(shares, source or make_source(), balance)
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -48,77 +52,54 @@ def test_any_number_of_workers_keeps_the_same(tmp_path, workers):
 
 
 def test_tasks_in_any_order_keep_the_same(tmp_path):
-    filtering.filter_and_balance(
-        make_data(), plan(tmp_path).files, tmp_path / "whole", CONFIG, 1
+    pseudo_labels.filter_and_balance(
+        make_data(), plan(tmp_path).predictions, tmp_path / "whole", CONFIG, 1
     )
     job = plan(tmp_path)
-    parts = job.files.division.parts()
-    for part in (parts[2], parts[0]):
-        filtering.count_parts(job, [part])
+    shares = job.files.division.shares()
+    for share in (shares[2], shares[0]):
+        job.count([share])
     with pytest.raises(InputError, match=r"those of 1 are missing.*only_get"):
-        filtering.write_parts(job, make_data(), [parts[0]])
+        write(job, [shares[0]])
     assert not (tmp_path / "out/data").exists()
-    filtering.count_parts(job, [parts[1]])
-    for part in reversed(parts):
-        assert part in filtering.missing_parts(job)
-        filtering.write_parts(job, make_data(), [part])
-    filtering.finish(job)
+    job.count([shares[1]])
+    for share in reversed(shares):
+        assert share in job.unwritten()
+        write(job, [share])
+    job.finish()
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_counts_of_another_teacher_are_not_used(tmp_path):
     job = plan(tmp_path)
-    filtering.count_parts(job, job.files.division.parts())
-    assert filtering.uncounted_parts(job) == []
+    job.count(job.files.division.shares())
+    assert job.uncounted() == []
     other = dataclasses.replace(
         job, made_from=job.made_from | {"teacher": "other"}
     )
-    assert len(filtering.uncounted_parts(other)) == 3
+    assert len(other.uncounted()) == 3
 
 
 def test_counts_serve_other_settings(tmp_path):
-    filtering.count_parts(plan(tmp_path), plan(tmp_path).files.division.parts())
+    job = plan(tmp_path)
+    job.count(job.files.division.shares())
     config = dataclasses.replace(CONFIG, num_image=10)
-    assert filtering.uncounted_parts(plan(tmp_path, config)) == []
-
-
-def test_some_kept_images_of_each_class_are_saved(tmp_path):
-    run(tmp_path, samples_per_class=5)
-    kept = {number for number, *_ in read_records(tmp_path / "out")}
-    labels = PROBABILITIES.argmax(axis=1)
-    for label in range(3):
-        paths = list((tmp_path / f"out/samples/{label}").iterdir())
-        assert 1 <= len(paths) <= 15
-        for path in paths:
-            number = int(path.read_bytes().split()[1])
-            assert number in kept and labels[number] == label
-            _, shard, place, probability = path.name.split("_")
-            assert number == int(shard) + 2 * int(place)
-            top = PROBABILITIES[number].max()
-            assert float(probability) == pytest.approx(top, abs=0.006)
-
-
-def test_no_samples_are_saved_where_none_are_wanted(tmp_path):
-    run(tmp_path, samples_per_class=0)
-    assert not (tmp_path / "out/samples").exists()
+    assert plan(tmp_path, config).uncounted() == []
 
 
 def test_predictions_that_end_early_are_an_error(tmp_path):
     job = plan(tmp_path)
-    filtering.count_parts(job, job.files.division.parts())
+    job.count(job.files.division.shares())
     with pytest.raises(InputError, match="another number of predictions"):
-        filtering.write_parts(
-            job, make_data(make_source(240)), job.files.division.parts()
-        )
+        write(job, job.files.division.shares(), make_source(240))
     assert list((tmp_path / "out/data").iterdir()) == []
 
 
 SCRIPT = """
 import pathlib, resource, signal, sys, time
+from noisy_student import pseudo_labels
 from noisy_student.data import records
-from noisy_student.pseudo_labels import beam
-from noisy_student.pseudo_labels import filter as filtering
-from tests.pseudo_labels import test_phases as these
+from tests.pseudo_labels import test_filter_tasks as these
 
 directory, limit, slow = sys.argv[1:]
 if slow == "counts":
@@ -141,8 +122,8 @@ print("planned", flush=True)
 if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-filtering.filter_and_balance(
-    these.make_data(), job.files, job.output_dir, these.CONFIG, 1
+pseudo_labels.filter_and_balance(
+    these.make_data(), job.predictions, job.files.output_dir, these.CONFIG, 1
 )
 """
 
@@ -166,8 +147,8 @@ def read_files(directory):
 def test_killed_in_either_phase_it_ends_with_the_same_bytes(
     tmp_path, slow, busy
 ):
-    filtering.filter_and_balance(
-        make_data(), plan(tmp_path).files, tmp_path / "whole", CONFIG, 1
+    pseudo_labels.filter_and_balance(
+        make_data(), plan(tmp_path).predictions, tmp_path / "whole", CONFIG, 1
     )
     process = start(tmp_path, slow=slow)
     for _ in range(busy + 1):
@@ -175,8 +156,8 @@ def test_killed_in_either_phase_it_ends_with_the_same_bytes(
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "out/stats.json").exists()
-    filtering.filter_and_balance(
-        make_data(), plan(tmp_path).files, tmp_path / "out", CONFIG, 1
+    pseudo_labels.filter_and_balance(
+        make_data(), plan(tmp_path).predictions, tmp_path / "out", CONFIG, 1
     )
     assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
 
@@ -191,10 +172,41 @@ def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path, limit, file):
     [error] = [line for line in errors.split("\n") if "InputError: " in line]
     assert "cannot be written" in error and f"/{file}" in error
     assert read_files(tmp_path / "out") == {}
-    stats = filtering.filter_and_balance(
-        make_data(), plan(tmp_path).files, tmp_path / "out", CONFIG, 1
+    stats = pseudo_labels.filter_and_balance(
+        make_data(), plan(tmp_path).predictions, tmp_path / "out", CONFIG, 1
     )
     assert stats.records == sum(contents(tmp_path / "out").values())
+
+
+def test_a_task_needs_only_its_own_predictions_to_count(tmp_path):
+    files = plan(tmp_path).predictions
+    files.info(pseudo_labels.Share(1, 0)).unlink()
+    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
+        plan_of(files, tmp_path)
+    job = plan_of(files, tmp_path, shares=[pseudo_labels.Share(2, 0)])
+    job.count([pseudo_labels.Share(2, 0)])
+    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
+        plan_of(files, tmp_path, shares=[pseudo_labels.Share(1, 0)])
+
+
+def plan_of(files, tmp_path, config=CONFIG, **options):
+    return pseudo_labels.FilterJob.plan(
+        make_data(), files, tmp_path / "out", config, seed=1, **options
+    )
+
+
+def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
+    job = plan(tmp_path)
+    job.count(job.files.division.shares())
+    two = dataclasses.replace(CONFIG, total_replicas=2)
+    other = plan(tmp_path, two)
+    assert other.files.counts(pseudo_labels.Share(0, 0)).exists()
+    assert len(other.uncounted()) == 6
+    files = dataclasses.replace(
+        job.predictions, division=pseudo_labels.Division.from_config(two)
+    )
+    with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
+        files.check_made_from({"teacher": "abc"})
 
 
 def test_a_runner_without_beam_is_refused(monkeypatch):
@@ -203,62 +215,15 @@ def test_a_runner_without_beam_is_refused(monkeypatch):
         beam.check("DirectRunner", ())
 
 
-def test_a_task_needs_only_its_own_predictions_to_count(tmp_path):
-    files = plan(tmp_path).files
-    files.info(pseudo_labels.Part(1, 0)).unlink()
-    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
-        plan_of(files, tmp_path)
-    job = plan_of(files, tmp_path, parts=[pseudo_labels.Part(2, 0)])
-    filtering.count_parts(job, [pseudo_labels.Part(2, 0)])
-    with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
-        plan_of(files, tmp_path, parts=[pseudo_labels.Part(1, 0)])
-
-
-def plan_of(files, tmp_path, config=CONFIG, **options):
-    return filtering.plan(
-        make_data(), files, tmp_path / "out", config, seed=1, **options
-    )
-
-
-def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
-    job = plan(tmp_path)
-    filtering.count_parts(job, job.files.division.parts())
-    two = dataclasses.replace(CONFIG, total_replicas=2)
-    other = plan(tmp_path, two)
-    assert other.counts_file(pseudo_labels.Part(0, 0)).exists()
-    assert len(filtering.uncounted_parts(other)) == 6
-    files = dataclasses.replace(
-        job.files, division=pseudo_labels.Division.of(two)
-    )
-    with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
-        files.check_made_from({"teacher": "abc"})
-
-
-@pytest.mark.parametrize("fault", ["cut", "missing"])
-def test_records_that_are_not_what_was_written_are_refused(tmp_path, fault):
-    run(tmp_path)
-    path = tmp_path / "out/data/train-00001-of-00002"
-    whole = path.read_bytes()
-    if fault == "cut":
-        path.write_bytes(whole[: len(whole) // 2])
-        message = f"{path} has {len(whole) // 2} bytes .* record at byte "
-    else:
-        path.unlink()
-        message = f"{path} is missing"
-    with pytest.raises(ValueError, match=message):
-        pseudo_labels.record_paths(tmp_path / "out")
-    (tmp_path / "out/stats.json").unlink()
-    run(tmp_path)
-    assert path.read_bytes() == whole
-
-
 def test_damaged_prediction_directories_are_named(tmp_path):
-    files = plan(tmp_path).files
-    part = pseudo_labels.Part(1, 0)
+    files = plan(tmp_path).predictions
+    share = pseudo_labels.Share(1, 0)
     for text in ("", "{}", "[]"):
-        files.info(part).write_text(text)
-        with pytest.raises(InputError, match=f"{files.info(part)} is not what"):
+        files.info(share).write_text(text)
+        with pytest.raises(
+            InputError, match=f"{files.info(share)} is not what"
+        ):
             plan_of(files, tmp_path)
-    files.predictions(part).unlink()
+    files.predictions(share).unlink()
     with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
         plan_of(files, tmp_path)

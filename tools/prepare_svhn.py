@@ -10,15 +10,11 @@ command goes on where it was.
 """
 
 import os
-import pathlib
-import sys
 from collections.abc import Callable
 
+import _checkout  # noqa: F401
 from absl import app
 from absl import flags as absl_flags
-
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_planned

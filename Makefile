@@ -19,7 +19,7 @@ TWO_PROCESSES := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # virtual machine, 300 training steps of the digits took 5 s of system time
 # instead of 16 to 22 s, beside 75 s of user time.
 KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=4294967296 \
-  MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=268435456
+  MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=67108864
 
 .PHONY: quickstart test slow-test lint constraints clean
 

@@ -80,7 +80,7 @@ def check_training(
             f"{data.labeled.num_images} labelled images; use fewer workers."
         )
     if train.init_model_path is not None:
-        path = models.find(train.init_model_path)
+        path = models.resolve_model_path(train.init_model_path)
         models.check_fits(path, model, train.allow_new_head)
 
 
@@ -96,7 +96,7 @@ def load_teacher(
     """
     if config.train.teacher_model_path is None:
         return None
-    path = models.find(config.train.teacher_model_path)
+    path = models.resolve_model_path(config.train.teacher_model_path)
     student = model_for_task(config, config.model, data)
     return models.load_teacher(path, config.train.teacher_model_name, student)
 

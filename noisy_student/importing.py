@@ -8,7 +8,7 @@ from absl import logging
 
 from noisy_student import models, tasks
 from noisy_student.config import DataConfig, ModelConfig
-from noisy_student.models import keras_applications, weights
+from noisy_student.models.importers import keras_applications, original
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ImportSettings:
         output: path of the `.keras` file.
         num_classes: size of the logits; None is the task's.
         raw: the original's raw weights in place of its averaged ones.
-        allow_new_head: see `weights.assign`.
+        allow_new_head: see `models.assign`.
     """
 
     checkpoint: str | None
@@ -63,7 +63,7 @@ def plan_import(
         if not pathlib.Path(checkpoint).is_file():
             raise ValueError(f"There is no file {checkpoint}.")
     else:
-        checkpoint = weights.check_checkpoint(settings.checkpoint)
+        checkpoint = original.checkpoint_prefix(settings.checkpoint)
 
     def work() -> None:
         import_checkpoint(checkpoint, config, output, settings)
@@ -118,9 +118,9 @@ def import_checkpoint(
         arrays = keras_applications.read(source)
         config = keras_applications.with_normalization(config, source)
     else:
-        arrays = weights.read_original(checkpoint, averaged=not settings.raw)
+        arrays = original.read(checkpoint, averaged=not settings.raw)
     model = models.build_model(config)
-    fresh_head = weights.assign(
+    fresh_head = models.assign(
         model, arrays, checkpoint, settings.allow_new_head
     )
     models.save_model(model, output)

@@ -253,8 +253,7 @@ def existing_model(config: ExperimentConfig) -> pathlib.Path:
         path = config.directory / run_directory.MODEL_FILE
     else:
         raise ValueError("predict_ckpt_path or model_dir must be set.")
-    models.check_model_file(path)
-    return path
+    return pathlib.Path(models.resolve_model_path(path, checkpoints=False))
 
 
 def _prediction_files(

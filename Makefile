@@ -65,7 +65,8 @@ constraints:
 	$(ENVIRONMENT)-constraints/bin/python -m pip install \
 	  --requirement $(ENVIRONMENT)-constraints/requirements.txt
 	(grep '^#' constraints.txt && \
-	  $(ENVIRONMENT)-constraints/bin/python -m pip freeze) > constraints.new
+	  $(ENVIRONMENT)-constraints/bin/python -m pip freeze --all \
+	    --exclude pip --exclude setuptools) > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf $(ENVIRONMENT)-constraints
 

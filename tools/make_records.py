@@ -11,14 +11,10 @@ JPEGs are copied byte for byte (turned upright where EXIF says so), others
 become JPEGs of quality 100. The same command goes on where it was.
 """
 
-import pathlib
-import sys
 from collections.abc import Callable
 
+import _checkout  # noqa: F401
 from absl import app
-
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_planned

@@ -130,16 +130,10 @@ def resolve_model(config: ExperimentConfig) -> pathlib.Path:
     Raises:
         ValueError: none is named, or there is none.
     """
-    named = config.predict.predict_ckpt_path
-    if named is None and config.model_dir is None:
-        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    named = config.predict.predict_ckpt_path or config.model_dir
     if named is None:
-        named = str(config.directory / run_directory.MODEL_FILE)
-    path = pathlib.Path(named)
-    if path.is_dir():
-        path /= run_directory.MODEL_FILE
-    models.check_model_file(path)
-    return path
+        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    return pathlib.Path(models.resolve_model_path(named, checkpoints=False))
 
 
 def required_directory(directory: str | None, flag: str) -> pathlib.Path:

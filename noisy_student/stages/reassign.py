@@ -19,6 +19,7 @@ from noisy_student.stages.experiment import (
 )
 from noisy_student.stages.predict import digest, label_images, local_devices
 
+
 class Reassign:
     """Labels filtered images anew; see `stages.Stage`.
 

@@ -102,7 +102,7 @@ def _load_teacher(experiment: Experiment) -> keras.Model | None:
     train = experiment.config.train
     if train.teacher_model_path is None:
         return None
-    path = models.find(train.teacher_model_path)
+    path = models.resolve_model_path(train.teacher_model_path)
     return models.load_teacher(path, train.teacher_model_name, experiment.model)
 
 
@@ -152,7 +152,7 @@ def check_training(
             "use fewer workers."
         )
     if train.init_model_path is not None:
-        path = models.find(train.init_model_path)
+        path = models.resolve_model_path(train.init_model_path)
         models.check_fits(path, experiment.model, train.allow_new_head)
 
 

@@ -99,7 +99,7 @@ class TrainingState:
         averaging.start(self.average, self.student)
         path = self._settings.train.init_model_path
         if self.checkpoints.restore_newest() is None and path is not None:
-            self._initialize(models.find(path))
+            self._initialize(models.resolve_model_path(path))
 
     def _initialize(self, path: str) -> None:
         weights = models.read_weights(path)

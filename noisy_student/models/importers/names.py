@@ -1,8 +1,9 @@
-"""What the original's checkpoints call the variables of a model."""
+"""The names that the original's checkpoints give to a model's variables."""
 
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from noisy_student.models import blocks
 
@@ -10,17 +11,18 @@ NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 HEAD = ("head/dense/kernel", "head/dense/bias")
 
 Variables = dict[str, keras.Variable]
+Weights = dict[str, np.ndarray]
 
 
 def variables_by_name(model: keras.Model) -> Variables:
-    """All weights of a model by their original names.
+    """Returns all weights of a model by their original names.
 
     Args:
-        model: of `build_model`.
+        model: made by `build_model`.
 
     Returns:
-        Variables by name without the model's scope: `stem/conv2d/kernel`
-        and so on.
+        Variables by name without the model's scope, e.g.
+        `stem/conv2d/kernel`.
     """
     named = _convolutions("stem", [model.get_layer("stem")])
     for layer in model.layers:
@@ -32,12 +34,12 @@ def variables_by_name(model: keras.Model) -> Variables:
 
 
 def _block(block: blocks.Block) -> Variables:
-    inner = [block.expand, block.depthwise, block.project]
-    named = _convolutions(block.name, [part for part in inner if part])
-    for suffix, part in (("", "reduce"), ("_1", "expand")):
-        name = f"{block.name}/se/conv2d{suffix}"
-        named[f"{name}/kernel"] = getattr(block.se, f"{part}_kernel")
-        named[f"{name}/bias"] = getattr(block.se, f"{part}_bias")
+    convolutions = [block.expand, block.depthwise, block.project]
+    named = _convolutions(block.name, [c for c in convolutions if c])
+    for suffix, weight in (("", "reduce"), ("_1", "expand")):
+        for name in ("kernel", "bias"):
+            variable = getattr(block.se, f"{weight}_{name}")
+            named[f"{block.name}/se/conv2d{suffix}/{name}"] = variable
     return named
 
 
@@ -46,17 +48,17 @@ def _convolutions(scope: str, layers: list[blocks.ConvNorm]) -> Variables:
     names = convolution_names(scope, [layer.filters for layer in layers])
     for layer, (kernel, norm) in zip(layers, names, strict=True):
         named[kernel] = layer.kernel
-        for part in NORM:
-            named[f"{norm}/{part}"] = getattr(layer.norm, part)
+        for weight in NORM:
+            named[f"{norm}/{weight}"] = getattr(layer.norm, weight)
     return named
 
 
 def convolution_names(
     scope: str, filters: Sequence[int | None]
 ) -> list[tuple[str, str]]:
-    """Names of the kernels of a scope, and the scopes of their norms.
+    """Names the kernels of a scope and the scopes of their norms.
 
-    Convolutions and norms are numbered each on their own.
+    Convolutions, depthwise convolutions and norms are numbered separately.
 
     Args:
         scope: `stem`, `blocks_0` and so on.
@@ -64,13 +66,13 @@ def convolution_names(
     """
     names = []
     plain = 0
-    for norms, own in enumerate(filters):
-        if own is None:
+    for index, outputs in enumerate(filters):
+        if outputs is None:
             kernel = "depthwise_conv2d/depthwise_kernel"
         else:
             kernel = f"conv2d{_suffix(plain)}/kernel"
             plain += 1
-        norm = f"tpu_batch_normalization{_suffix(norms)}"
+        norm = f"tpu_batch_normalization{_suffix(index)}"
         names.append((f"{scope}/{kernel}", f"{scope}/{norm}"))
     return names
 

@@ -1,12 +1,13 @@
-"""Weights of Keras' own EfficientNets under the original's names.
+"""Reads the EfficientNets of `keras.applications`.
 
-`keras.applications` builds the same network of stock layers, with the
-normalisation of images in weights of its own.
+Keras builds the same network of its own layers, with the normalisation of the
+images in weights.
 """
 
 import dataclasses
 import pathlib
 import re
+from collections.abc import Mapping
 
 import h5py
 import keras
@@ -14,41 +15,40 @@ import numpy as np
 
 from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
-from noisy_student.models import efficientnet, original_names
-from noisy_student.models.weights import Weights
+from noisy_student.models import efficientnet, saved
+from noisy_student.models.importers import names
+from noisy_student.models.importers.names import Weights
 from noisy_student.tasks import IMAGENET_STD
 
-# Of the images that show how a source of any size normalises.
+# Side of the images that show how a source of any size normalises.
 _ANY_SIDE = 32
+
+Layers = Mapping[str, keras.Layer]
 
 
 def load(path: pathlib.Path, config: ModelConfig) -> keras.Model:
     """Loads a model of `keras.applications`.
 
     Args:
-        path: a `.keras` file of a whole model, or `.h5` of its weights.
-        config: the model that a file of weights is of.
+        path: a `.keras` file of a whole model, or an `.h5` file of weights.
+        config: the model that the weights are of.
 
     Raises:
-        InputError: no such model, or Keras cannot read it.
+        InputError: there is no such model, or Keras cannot read the file.
     """
-    try:
+    complaint = (
+        f"{path} holds no weights of keras.applications' {config.model_name}:"
+    )
+    with saved.damage_named(complaint):
         if path.suffix == ".keras":
             return keras.saving.load_model(path, compile=False)
-        model = _empty(path, config)
+        model = _build(config, _num_classes(path))
         model.load_weights(path)
         return model
-    except InputError:
-        raise
-    except (ValueError, OSError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{path} holds no weights of keras.applications' "
-            f"{config.model_name}: {reason}"
-        ) from error
 
 
-def _empty(path: pathlib.Path, config: ModelConfig) -> keras.Model:
+def _build(config: ModelConfig, num_classes: int | None) -> keras.Model:
+    """Builds the model of Keras; without a classifier if classes are None."""
     letter = config.model_name.removeprefix("efficientnet-").upper()
     build = getattr(keras.applications, f"EfficientNet{letter}", None)
     overrides = (config.width_coefficient, config.depth_coefficient)
@@ -58,19 +58,18 @@ def _empty(path: pathlib.Path, config: ModelConfig) -> keras.Model:
             f"B7 as they are; got {config.model_name}. Save the whole model "
             "as .keras instead."
         )
-    classes = _num_classes(path)
     side = efficientnet.input_side(config)
     return build(
-        include_top=classes is not None,
+        include_top=num_classes is not None,
         weights=None,
         input_shape=(side, side, 3),
-        classes=classes or 1000,
+        classes=num_classes or 1000,
         classifier_activation=None,
     )
 
 
 def _num_classes(path: pathlib.Path) -> int | None:
-    """Classes of a file of weights; None where it has no classifier."""
+    """Classes of a file of weights; None if it has no classifier."""
     classes = []
 
     def visit(_: str, item: object) -> None:
@@ -84,33 +83,29 @@ def _num_classes(path: pathlib.Path) -> int | None:
 
 
 def read(source: keras.Model) -> Weights:
-    """The weights of a model of `keras.applications`, by original name.
+    """Returns the weights of a model of `keras.applications`.
 
     Raises:
         InputError: the model is another one.
     """
     layers = {layer.name: layer for layer in source.layers}
     try:
-        return _read(layers)
+        weights = _convolutions(layers, "stem", [("stem_conv", "stem_bn")])
+        for index, prefix in enumerate(_block_prefixes(layers)):
+            weights |= _block(layers, prefix, f"blocks_{index}")
+        weights |= _convolutions(layers, "head", [("top_conv", "top_bn")])
     except KeyError as error:
         raise InputError(
             f"{source.name} is no EfficientNet (B0 to B7) of "
             f"keras.applications: it has no layer {error}."
         ) from error
-
-
-def _read(layers: dict[str, keras.Layer]) -> Weights:
-    weights = _convolutions(layers, "stem", [("stem_conv", "stem_bn")])
-    for index, prefix in enumerate(_block_prefixes(layers)):
-        weights |= _block(layers, prefix, f"blocks_{index}")
-    weights |= _convolutions(layers, "head", [("top_conv", "top_bn")])
     if "predictions" in layers:
         weights |= _with_bias(layers["predictions"], "head/dense")
     return weights
 
 
 def with_normalization(config: ModelConfig, source: keras.Model) -> ModelConfig:
-    """A model's settings with the mean and deviation that a source has.
+    """Returns a model's settings with a source's mean and deviation.
 
     Raises:
         InputError: the source takes other images than RGB.
@@ -128,8 +123,8 @@ def with_normalization(config: ModelConfig, source: keras.Model) -> ModelConfig:
     levels[1] = 255
     black, white = normalize.predict_on_batch(levels)[:, 0, 0]
     std = 1 / (white - black)
-    # Keras' weights for ImageNet keep the deviation where the variance
-    # belongs, and the whole model divides by its root once more.
+    # Keras' weights for ImageNet have the deviation in the variance's place,
+    # and the whole model divides by its root once more.
     if np.allclose(std**2, IMAGENET_STD, rtol=1e-3):
         std = std**2
         black = black / np.sqrt(IMAGENET_STD)
@@ -142,14 +137,14 @@ def _rgb(values: np.ndarray) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _block_prefixes(layers: dict[str, keras.Layer]) -> list[str]:
+def _block_prefixes(layers: Layers) -> list[str]:
     """`block1a_` and so on, in order."""
     matches = [re.match(r"block(\d+)([a-z])_", name) for name in layers]
     keys = {(int(m[1]), m[2]) for m in matches if m}
     return [f"block{stage}{letter}_" for stage, letter in sorted(keys)]
 
 
-def _block(layers: dict[str, keras.Layer], prefix: str, name: str) -> Weights:
+def _block(layers: Layers, prefix: str, scope: str) -> Weights:
     convolutions = [
         (f"{prefix}expand_conv", f"{prefix}expand_bn"),
         (f"{prefix}dwconv", f"{prefix}bn"),
@@ -158,31 +153,30 @@ def _block(layers: dict[str, keras.Layer], prefix: str, name: str) -> Weights:
     if convolutions[0][0] not in layers:
         del convolutions[0]
     return (
-        _convolutions(layers, name, convolutions)
-        | _with_bias(layers[f"{prefix}se_reduce"], f"{name}/se/conv2d")
-        | _with_bias(layers[f"{prefix}se_expand"], f"{name}/se/conv2d_1")
+        _convolutions(layers, scope, convolutions)
+        | _with_bias(layers[f"{prefix}se_reduce"], f"{scope}/se/conv2d")
+        | _with_bias(layers[f"{prefix}se_expand"], f"{scope}/se/conv2d_1")
     )
 
 
 def _convolutions(
-    layers: dict[str, keras.Layer], scope: str, pairs: list[tuple[str, str]]
+    layers: Layers, scope: str, pairs: list[tuple[str, str]]
 ) -> Weights:
-    """Convolutions and their norms, given by the names of the layers."""
-    convolutions = [layers[name] for name, _ in pairs]
-    norms = [layers[name] for _, name in pairs]
+    """Weights of convolutions and their norms, given by layer names."""
     depthwise = keras.layers.DepthwiseConv2D
-    filters = [
-        None if isinstance(layer, depthwise) else layer.filters
-        for layer in convolutions
-    ]
-    names = original_names.convolution_names(scope, filters)
+    convolutions = [layers[name] for name, _ in pairs]
+    original_names = names.convolution_names(
+        scope,
+        [None if isinstance(c, depthwise) else c.filters for c in convolutions],
+    )
     weights: Weights = {}
-    for layer, norm, (kernel_name, norm_name) in zip(
-        convolutions, norms, names, strict=True
+    for convolution, (_, norm), (kernel_name, norm_name) in zip(
+        convolutions, pairs, original_names, strict=True
     ):
-        weights[kernel_name] = np.array(layer.kernel)
-        for part in original_names.NORM:
-            weights[f"{norm_name}/{part}"] = np.array(getattr(norm, part))
+        weights[kernel_name] = np.array(convolution.kernel)
+        for name in names.NORM:
+            value = getattr(layers[norm], name)
+            weights[f"{norm_name}/{name}"] = np.array(value)
     return weights
 
 

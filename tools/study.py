@@ -5,7 +5,7 @@ run that is finished is not repeated, and one that was stopped is resumed:
 
   python -m tools.study --arms='flags/recipes/compare/digits_*.cfg' \
     --baseline=digits_supervised --seeds=0,1,2,3,4 --runs_dir=runs/compare
-  python -m tools.study --arms=flags/recipes/digits.cfg --seeds=0,1,2
+  python -m tools.study --arms=flags/recipes/digits.cfg
 
 Flags of main.py apply to every run, such as --tfds_data_dir=DATA. What a run
 says is in RUNS_DIR/ARM/seed_N.log. The results are a table, a last line of

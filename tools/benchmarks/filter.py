@@ -12,7 +12,6 @@ classes they take 8 GB.
 """
 
 import json
-import multiprocessing
 import pathlib
 import resource
 import shutil
@@ -24,28 +23,30 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
-from tools.benchmarks import turns
+from tools.benchmarks import choices, turns
 
 _ORIGINAL = 1300  # images/s of the original program, on such a machine
 _SHARD = 100_000  # images
 _SELECTED = 200_000  # images of the selection alone
 
-_SIZES = flags.DEFINE_multi_integer(
-    "sizes", [10_000, 100_000, 1_000_000], "Numbers of images."
+_SIZES = choices.define_numbers(
+    "sizes", [10_000, 100_000, 1_000_000], "Numbers of images, a list."
 )
-_CLASSES = flags.DEFINE_multi_integer(
-    "classes", [10, 1000], "Numbers of classes."
+_CLASSES = choices.define_numbers(
+    "classes", [10, 1000], "Numbers of classes, a list."
 )
 _SAMPLES = flags.DEFINE_integer(
     "samples",
     0,
-    "Images of each class saved as files: a fixed cost, by the file system.",
+    "Images of each class saved as files, which is a fixed cost.",
 )
 _SIDE = flags.DEFINE_integer(
     "jpeg_side", 32, "Side of the JPEGs in pixels; up to 427.", lower_bound=1
 )
 _DIRECTORY = flags.DEFINE_string(
-    "directory", None, "Where the files go; default: the system's for such."
+    "directory",
+    None,
+    "Where the files go; default: the system's for temporary files.",
 )
 
 
@@ -206,14 +207,11 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_process(function: Callable, *arguments) -> dict[str, float]:
-    """Calls a function in a process of its own, one thread of NumPy."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
-
-
-def median_of(results: list[dict[str, float]]) -> dict[str, float]:
-    """The median of each figure."""
+def median_of(measure: Callable, *arguments) -> dict[str, float]:
+    """The median of each figure over the rounds, each in a new process."""
+    results = [
+        turns.in_process(measure, *arguments) for _ in range(turns.ROUNDS.value)
+    ]
     return {
         name: statistics.median(result[name] for result in results)
         for name in results[0]
@@ -222,31 +220,18 @@ def median_of(results: list[dict[str, float]]) -> dict[str, float]:
 
 def main(_: list[str]) -> None:
     """Prints the table and the figures."""
-    rounds = turns.ROUNDS.value
     figures: dict[str, float] = {}
     print(
         f"{'classes':>8}{'images':>10}{'images/s':>10}{'original':>10}"
         f"{'MB/s':>7}{'copying':>9}{'peak MiB':>10}{'records':>9}"
     )
-    for num_classes in _CLASSES.value:
-        for size in _SIZES.value:
+    for num_classes in choices.numbers(_CLASSES):
+        for size in choices.numbers(_SIZES):
             with tempfile.TemporaryDirectory(dir=_DIRECTORY.value) as name:
                 directory = pathlib.Path(name)
-                in_process(
-                    make_files, directory, size, num_classes, _SIDE.value
-                )
-                result = median_of(
-                    [
-                        in_process(
-                            measure_filter,
-                            directory,
-                            size,
-                            num_classes,
-                            _SAMPLES.value,
-                        )
-                        for _ in range(rounds)
-                    ]
-                )
+                made = (directory, size, num_classes)
+                turns.in_process(make_files, *made, _SIDE.value)
+                result = median_of(measure_filter, *made, _SAMPLES.value)
                 copying = measure_copy(directory)
             speed = result["images_per_second"]
             print(
@@ -259,9 +244,9 @@ def main(_: list[str]) -> None:
             key = f"{num_classes}_classes_{size}"
             figures[f"images_per_second_{key}"] = round(speed)
             figures[f"peak_mb_{key}"] = round(result["peak_mb"])
-        selection = median_of(
-            [in_process(measure_selection, num_classes) for _ in range(rounds)]
-        )["images_per_second"]
+        selection = median_of(measure_selection, num_classes)[
+            "images_per_second"
+        ]
         print(f"{num_classes:>8} selection alone {selection:.0f} images/s")
         figures[f"selection_{num_classes}_classes"] = round(selection)
     print(json.dumps(_summary(figures)))

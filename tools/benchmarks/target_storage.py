@@ -1,6 +1,6 @@
-"""What do shorter forms of the stored probabilities cost in the targets?
+r"""What do shorter forms of the stored probabilities cost in the targets?
 
-Bytes an image, and how far the soft targets of training move, for float16
+Bytes per image, and how far the soft targets of training move, for float16
 and for the k most probable classes (the rest of the probability is spread
 over the others evenly). Of made-up predictions, or of a teacher's:
 
@@ -17,14 +17,19 @@ from absl import app, flags
 
 from noisy_student.data import records
 from noisy_student.pseudo_labels import count
+from tools.benchmarks import choices
 
-_NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Of the predictions.")
+_NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", 1000, "Classes of the predictions."
+)
 _PREDICTIONS = flags.DEFINE_string(
     "predictions",
     None,
     "The output_dir of --mode=predict; default: 20,000 made-up images.",
 )
-_TOP_K = flags.DEFINE_multi_integer("top_k", [5, 10, 50], "Kept classes.")
+_TOP_K = choices.define_numbers(
+    "top_k", [5, 10, 50], "How many classes to keep, a list."
+)
 
 
 def made_up(num_classes: int, size: int = 20_000) -> np.ndarray:
@@ -99,7 +104,7 @@ def main(_: list[str]) -> None:
         "float16": (as_float16(rows), 2 * num_classes),
     } | {
         f"top {k}": (as_top_k(rows, k), (2 + index) * k)
-        for k in _TOP_K.value
+        for k in choices.numbers(_TOP_K)
         if k < num_classes
     }
     figures: dict[str, float] = {}

@@ -161,7 +161,7 @@ ENTRIES = [
     Entry(
         f"{BENCHMARKS}loop", "--costs=loop,memory --rounds=1 --memory_steps=600"
     ),
-    Entry(f"{BENCHMARKS}target_storage", quick=True),
+    Entry(f"{BENCHMARKS}target_storage", "--images=500", quick=True),
 ]
 
 

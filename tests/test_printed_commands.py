@@ -1,7 +1,7 @@
 """Every command that a text of the project prints is run, in a short form.
 
-A command without an entry in `printed_entries.py` fails, as does an entry whose command
-is printed no more.
+A command without an entry in `printed_entries.py` fails, and so does an entry
+whose command is printed no more.
 """
 
 import os

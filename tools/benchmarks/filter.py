@@ -1,7 +1,7 @@
 """How fast is filtering, records in and filtered records out?
 
 Small JPEGs and made-up predictions of 10,000 to 1,000,000 images, of 10 and
-of 1,000 classes. Each measurement is a process of its own; start-up and
+of 1,000 classes. Each measurement has a process of its own; start-up and
 making the files are left out; figures are medians over the rounds.
 
   python -m tools.benchmarks.filter
@@ -53,7 +53,10 @@ _DIRECTORY = flags.DEFINE_string(
 def make_probabilities(
     count: int, num_classes: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Probabilities of a teacher that is sure of some: (count, classes)."""
+    """Makes up a teacher's probabilities: float32 (count, classes).
+
+    The teacher is sure of some images and unsure of others.
+    """
     rows = generator.random((count, num_classes), np.float32)
     labels = generator.integers(0, num_classes, count)
     top = generator.beta(2, 1, count).astype(np.float32)
@@ -65,7 +68,7 @@ def make_probabilities(
 def make_files(
     directory: pathlib.Path, size: int, num_classes: int, side: int
 ) -> None:
-    """Images and predictions of them, as make_records and predict leave."""
+    """Writes images and predictions as make_records and predict do."""
     from noisy_student.data import records
     from noisy_student.files import shards, writing
     from tools.benchmarks import photographs
@@ -95,7 +98,7 @@ def make_files(
 
 
 def describe(directory: pathlib.Path, size: int) -> tuple:
-    """The source, the files of its predictions, and what those are made of."""
+    """Returns the source, its prediction files, and what these stem from."""
     from noisy_student import pseudo_labels
     from noisy_student.data import record_source
     from noisy_student.files import shards
@@ -121,7 +124,12 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
 def measure_filter(
     directory: pathlib.Path, size: int, num_classes: int, samples: int
 ) -> dict[str, float]:
-    """Filters in this process: images/s, bytes/s and MiB above the start."""
+    """Filters in this process.
+
+    Returns:
+        Images/s, MB/s read and written, the peak of memory in MiB above the
+        start, and the number of records.
+    """
     # TensorFlow's own start-up is not the filter's.
     make_files(directory / "first", 1000, num_classes, 32)
     run_filter(directory / "first", 1000, num_classes, samples)
@@ -146,7 +154,7 @@ def measure_filter(
 def run_filter(
     directory: pathlib.Path, size: int, num_classes: int, samples: int
 ) -> int:
-    """Filters what `make_files` made into `out`; returns the records."""
+    """Filters what `make_files` made; returns the number of records."""
     from noisy_student import pseudo_labels, tasks
     from noisy_student.config import PseudoLabelConfig
     from noisy_student.data import sources
@@ -167,7 +175,7 @@ def run_filter(
 
 
 def measure_copy(directory: pathlib.Path) -> float:
-    """Megabytes/s, read and written, of copying what the filter reads."""
+    """Copies what the filter reads; returns MB/s read and written."""
     copy = directory / "copy"
     start, copied = time.perf_counter(), 0
     for folder in ("images", "predictions"):
@@ -179,7 +187,7 @@ def measure_copy(directory: pathlib.Path) -> float:
 
 
 def measure_selection(num_classes: int) -> dict[str, float]:
-    """Counting, thresholds and copies, of probabilities in memory."""
+    """Counts, thresholds and copies of probabilities in memory: images/s."""
     from noisy_student.config import PseudoLabelConfig
     from noisy_student.data.records import BATCH
     from noisy_student.pseudo_labels import count, select
@@ -208,7 +216,7 @@ def _peak_mib() -> float:
 
 
 def median_of(measure: Callable, *arguments) -> dict[str, float]:
-    """The median of each figure over the rounds, each in a new process."""
+    """Returns the medians over rounds, each in a process of its own."""
     results = [
         turns.in_process(measure, *arguments) for _ in range(turns.ROUNDS.value)
     ]
@@ -253,7 +261,7 @@ def main(_: list[str]) -> None:
 
 
 def _summary(figures: dict[str, float]) -> dict[str, float]:
-    """The lowest speeds and highest peaks, and all figures."""
+    """Adds the lowest speeds and the highest peak to all figures."""
 
     def of(prefix: str) -> list[float]:
         return [v for name, v in figures.items() if name.startswith(prefix)]

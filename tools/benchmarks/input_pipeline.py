@@ -47,7 +47,7 @@ def make_side(name: str, batches: int, threads: int) -> turns.Turn:
 def our_pipeline(
     encoded: list[bytes], augment_name: str, threads: int
 ) -> tf.data.Dataset:
-    """The batches that training reads."""
+    """Returns the batches that training reads."""
     source = sources.ImageSource(
         len(encoded), functools.partial(_examples, encoded), "photographs"
     )
@@ -62,7 +62,7 @@ def our_pipeline(
 
 
 def plain_pipeline(encoded: list[bytes], threads: int) -> tf.data.Dataset:
-    """The usual pipeline: whole images, TensorFlow's and keras-cv's ops."""
+    """Returns the usual pipeline, of TensorFlow's and keras-cv's operations."""
     augment = noise.keras_cv_rand_augment(2, 15)
 
     def view(example: dict) -> tuple[tf.Tensor, tf.Tensor]:
@@ -98,7 +98,7 @@ def plain_pipeline(encoded: list[bytes], threads: int) -> tf.data.Dataset:
 
 
 def decoding_alone(encoded: list[bytes], threads: int) -> tf.data.Dataset:
-    """Our pipeline's random windows, decoded and thrown away."""
+    """Returns our pipeline's random windows, decoded and thrown away."""
 
     def mean(number: tf.Tensor, example: dict) -> tf.Tensor:
         seed = tf.stack([number, 0])

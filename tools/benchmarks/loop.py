@@ -64,7 +64,7 @@ def _timed(run: growth.Run) -> turns.Turn:
 
 
 def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
-    """The training loop; steps/s."""
+    """Returns turns of the training loop, in steps/s."""
     method: base.Method = methods.Supervised(0.1)
     if unlabeled:
         teacher = models.build_model(_config()) if with_teacher else None
@@ -79,7 +79,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
 
 
 def bare(labeled: int) -> turns.Turn:
-    """The compiled step alone, called from Python; steps/s."""
+    """Returns turns of the compiled step, called from Python, in steps/s."""
     compiled = tf.function(
         growth.make_step(_config(), methods.Supervised(0.1)).whole
     )
@@ -93,7 +93,7 @@ def bare(labeled: int) -> turns.Turn:
 
 
 def prediction(unlabeled: int) -> turns.Turn:
-    """The teacher's prediction alone; steps/s."""
+    """Returns turns of the teacher's prediction alone, in steps/s."""
     batch = _batch(1, unlabeled)
     return _timed(
         growth.call_run(
@@ -103,7 +103,7 @@ def prediction(unlabeled: int) -> turns.Turn:
 
 
 def loop_cost() -> float:
-    """Speed of the loop over that of the bare step."""
+    """Returns the speed of the loop over that of the bare step."""
     count = _LABELED + _UNLABELED
     looped, plain = _compare(
         {
@@ -115,7 +115,7 @@ def loop_cost() -> float:
 
 
 def teacher_cost() -> float:
-    """Time of the parts over that of the step with both."""
+    """Returns the time of the parts over that of the step with both."""
     step = functools.partial(in_loop, _LABELED, _UNLABELED)
     taught, student, teacher = _compare(
         {
@@ -128,7 +128,7 @@ def teacher_cost() -> float:
 
 
 def line_cost() -> float:
-    """The greatest relative distance of a step's time from a line."""
+    """Returns the greatest relative distance of a step's time from a line."""
     speeds = _compare(
         {
             f"batch {size}": functools.partial(in_loop, size, 0, False)
@@ -139,14 +139,14 @@ def line_cost() -> float:
 
 
 def distance_from_line(sizes: tuple[int, ...], seconds: list[float]) -> float:
-    """Of the worst point from the line of least relative squares."""
+    """Returns the worst point's, from the line of least relative squares."""
     times = np.array(seconds)
     line = np.polyfit(sizes, times, 1, w=1 / times)
     return float(np.abs(np.polyval(line, sizes) / times - 1).max())
 
 
 def workers_cost() -> float:
-    """Speed of two workers over twice that of one."""
+    """Returns the speed of two workers over twice that of one."""
     speeds: dict[str, list[float]] = {"one worker": [], "two workers": []}
     for _ in range(turns.ROUNDS.value):
         for number, name in enumerate(speeds, 1):
@@ -159,7 +159,7 @@ def workers_cost() -> float:
 
 
 def memory_growth() -> float:
-    """The relative growth of a run's memory."""
+    """Returns the relative growth of a run's memory."""
     return memory.growth_of_a_run(_STEPS_OF_MEMORY.value)
 
 

@@ -17,7 +17,7 @@ _TURNS = 4
 
 
 def images_per_second(num_workers: int) -> float:
-    """Speed of so many workers together.
+    """Returns the speed of so many workers together.
 
     Raises:
         RuntimeError: a worker failed.

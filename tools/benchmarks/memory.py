@@ -14,7 +14,7 @@ _FIRST_SHARE = 6  # the first sixth of the steps fills caches and buffers
 
 
 def growth_of_a_run(num_steps: int = 2400) -> float:
-    """The relative growth of a run's memory, after its first steps.
+    """Returns the relative growth of a run's memory after its first steps.
 
     Labelled digits with RandAugment, in a process of its own; the resident
     memory is read at every checkpoint.

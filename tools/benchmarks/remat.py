@@ -26,14 +26,14 @@ _STEPS = flags.DEFINE_integer("steps", 5, "Steps to time, after the first.")
 
 
 def resident_gib() -> float:
-    """The memory of this process now."""
+    """Returns the memory of this process now."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
     return pages * resource.getpagesize() / 2**30
 
 
 def peak_gib() -> float:
-    """The most that this process has held."""
+    """Returns the most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

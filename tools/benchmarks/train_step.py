@@ -58,7 +58,7 @@ _GROWTH = flags.DEFINE_bool(
 
 
 def ours(case: Case, _: bool) -> growth.Run:
-    """Our model, in our training loop or called without noise."""
+    """Returns runs of our model, in our loop or called without noise."""
     config = growth.model_config("efficientnet-b0", case.side, case.small)
     if case.task == "predict":
         model = models.build_model(config)
@@ -68,7 +68,7 @@ def ours(case: Case, _: bool) -> growth.Run:
 
 
 def keras_applications(case: Case, jit: bool) -> growth.Run:
-    """The same network of stock Keras layers, in `fit` or called."""
+    """Returns runs of stock Keras layers, in `fit` or called."""
     model = stock_model(case.side, case.small)
     images, labels = growth.images_and_labels(case.side, case.batch_size)
     if case.task == "predict":
@@ -85,7 +85,7 @@ def keras_applications(case: Case, jit: bool) -> growth.Run:
 
 
 def stock_model(side: int, small: bool) -> keras.Model:
-    """`keras.applications`' B0; `small` is the variant for 32x32 images."""
+    """Builds `keras.applications`' B0; `small` is the one for 32x32 px."""
     blocks = copy.deepcopy(efficientnet.DEFAULT_BLOCKS_ARGS)
     if small:
         for stage in (1, 2):

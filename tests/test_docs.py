@@ -2,16 +2,12 @@
 
 import json
 import re
-import shlex
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
-from absl.testing import flagsaver
 from scipy.special import log_softmax, softmax
 
-import flags
 from noisy_student import methods
 from noisy_student.config import METHODS, ConsistencyConfig, TrainConfig
 from tests.methods import made
@@ -67,27 +63,6 @@ def test_it_is_fixmatch(fixmatch, monkeypatch):
         expected, rel=1e-5
     )
     assert result.terms["unl/loss"].factor == 2
-
-
-def test_the_commands_of_the_text_are_experiments(monkeypatch):
-    """Those of the README's section on methods, too."""
-    monkeypatch.chdir(ROOT)
-    readme = (ROOT / "README.md").read_text()
-    section = readme.split("## Other methods")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```\w*\n(.*?)^```", TEXT + section, re.M | re.S)
-    commands = [
-        shlex.split(line)
-        for block in blocks
-        for line in block.replace("\\\n", " ").split("\n")
-        if line.startswith("python main.py")
-    ]
-    assert len(commands) == 3
-    for command in commands:
-        with flagsaver.flagsaver():
-            absl_flags.FLAGS(command[1:])
-            experiment = flags.experiment_config()
-        assert experiment.mode == "train"
-        assert experiment.train.method in ("mean_teacher", "fixmatch:FixMatch")
 
 
 def test_the_table_of_keys_is_the_pipelines():

@@ -1,7 +1,4 @@
-"""The runs of a comparison: main.py for each method and seed, and its result.
-
-What is made of the results is in `method_figures.py`.
-"""
+"""The runs of a study: main.py for each arm and seed, and its result."""
 
 import collections
 import contextlib
@@ -9,15 +6,16 @@ import dataclasses
 import os
 import pathlib
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from noisy_student import preemption, report
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, writing
-from tools.benchmarks import main_script
-from tools.benchmarks.method_figures import Outcome
+from tools.studies.figures import Outcome
 
+ROOT = pathlib.Path(__file__).parents[2]
 _POLL_SECONDS = 0.1
 
 # Cores that a process may use; None: all.
@@ -26,15 +24,15 @@ Cores = set[int] | None
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One method with one seed."""
+    """One arm with one seed."""
 
-    method: str
+    arm: str
     seed: int
     recipe: pathlib.Path
     directory: pathlib.Path
 
     def __str__(self) -> str:
-        return f"{self.method}, seed {self.seed}"
+        return f"{self.arm}, seed {self.seed}"
 
     @property
     def log(self) -> pathlib.Path:
@@ -42,37 +40,36 @@ class Run:
         return self.directory.with_name(f"{self.directory.name}.log")
 
 
-# Those under way, by the place of their cores.
+# The processes under way, by the place of their cores.
 _Processes = dict[int, tuple[Run, subprocess.Popen]]
 
 
 def start(run: Run, arguments: Sequence[str]) -> subprocess.Popen:
-    """Starts a run, or takes it up where it was.
+    """Starts a run, or resumes it.
 
     Args:
-        run: which.
+        run: what to run.
         arguments: flags after the recipe's.
     """
     run.log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "main.py"]
+    command += [f"--flagfile={run.recipe.absolute()}"]
+    command += [f"--model_dir={run.directory.absolute()}", f"--seed={run.seed}"]
     with open(run.log, "a") as log:
-        return main_script.start(
-            f"--flagfile={run.recipe.absolute()}",
-            f"--model_dir={run.directory.absolute()}",
-            f"--seed={run.seed}",
-            *arguments,
+        return subprocess.Popen(
+            [*command, *arguments],
+            cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
 
 
-def shares(jobs: int) -> list[Cores]:
-    """The cores of each of so many processes; one alone is not pinned.
+def share_cores(jobs: int) -> list[Cores]:
+    """Returns the cores of each of `jobs` processes; one alone has all.
 
     Raises:
-        ValueError: there are not so many cores, or they cannot be shared out.
+        ValueError: there are fewer cores, or they cannot be shared out.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be above 0; got {jobs}.")
     if jobs == 1:
         return [None]
     if not hasattr(os, "sched_setaffinity"):
@@ -95,9 +92,9 @@ def finish_all(
     """Runs all in this order, some at once.
 
     Args:
-        runs: what to do.
+        runs: what to run.
         cores: of the processes at once, one entry each.
-        start_run: starts its process.
+        start_run: starts the process of a run.
         finished: called after each run.
 
     Raises:
@@ -107,14 +104,14 @@ def finish_all(
     """
     waiting = collections.deque(runs)
     processes: _Processes = {}
-    # They need longer to save than a stop is else given.
+    # They may need longer to save than a stop otherwise waits.
     with preemption.held(lambda: None):
         try:
             while (waiting or processes) and not preemption.is_requested():
                 for place in range(len(cores)):
                     if waiting and place not in processes:
                         run = waiting.popleft()
-                        with _on(cores[place]):
+                        with _pinned_to(cores[place]):
                             processes[place] = run, start_run(run)
                 time.sleep(_POLL_SECONDS)
                 for run in _take_ended(processes):
@@ -124,10 +121,10 @@ def finish_all(
 
 
 def read(directory: pathlib.Path) -> Outcome:
-    """What a finished run came to.
+    """Reads the result of a finished run.
 
-    Self-training leaves `results.json`, whose last student counts and whose
-    generations all took time; training alone leaves `metrics.jsonl`.
+    Self-training leaves `results.json` with a row per generation; training
+    alone leaves `metrics.jsonl`, whose last line counts.
 
     Raises:
         InputError: there is neither.
@@ -140,18 +137,18 @@ def read(directory: pathlib.Path) -> Outcome:
     if not rows:
         raise InputError(
             f"{directory} has neither {results.name} nor "
-            f"{run_directory.METRICS_FILE}; recipes to compare must have "
+            f"{run_directory.METRICS_FILE}; the arms of a study must have "
             "mode=train or mode=self_train."
         )
     return Outcome(
-        top_1=100 * rows[-1]["top_1_accuracy"],
-        seconds=sum(row["seconds"] for row in rows),
+        tuple(100 * row["top_1_accuracy"] for row in rows),
+        sum(row["seconds"] for row in rows),
     )
 
 
 @contextlib.contextmanager
-def _on(cores: Cores) -> Iterator[None]:
-    """Puts this thread, whose children start alike, on some cores."""
+def _pinned_to(cores: Cores) -> Iterator[None]:
+    """Pins this thread, and the processes that it starts, to some cores."""
     if cores is None:
         yield
         return
@@ -164,7 +161,7 @@ def _on(cores: Cores) -> Iterator[None]:
 
 
 def _take_ended(processes: _Processes) -> list[Run]:
-    """Takes out those that have ended, or complains of one that failed."""
+    """Takes out the runs that have ended, or complains of one that failed."""
     ended = []
     for place, (run, process) in list(processes.items()):
         code = process.poll()
@@ -187,7 +184,7 @@ def _check(run: Run, code: int) -> None:
 
 
 def _stop(processes: _Processes) -> None:
-    """Lets them save where they are."""
+    """Lets the runs under way save, and waits for their ends."""
     for _, process in processes.values():
         process.terminate()
     for _, process in processes.values():

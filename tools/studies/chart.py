@@ -1,14 +1,15 @@
-"""The chart of a comparison of methods."""
+"""The chart of a study."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import axes, figure
 from matplotlib.backends import backend_agg
 
 from noisy_student.files import writing
-from tools.benchmarks.method_figures import BASELINE, Figures, Outcome
+from tools.studies.figures import Figures, Outcome
 
 _GREY, _BLUE, _DARK = "#bdbdbd", "#7fa8d1", "#333333"
 _ROOM = 1.1  # above the highest mark
@@ -17,27 +18,27 @@ _FIRST, _LAST = 0.12, 0.31
 
 
 def draw(
-    task: str,
     outcomes: Mapping[str, Sequence[Outcome]],
     figures: Mapping[str, Figures],
+    baseline: str,
 ) -> figure.Figure:
-    """Bars of the mean top-1, from zero on, and a dot for each seed.
+    """Draws bars of the mean top-1, from zero on, and a dot for each seed.
 
     Args:
-        task: named in the title.
-        outcomes: by method, one a seed.
-        figures: what `summarize` made of them.
+        outcomes: the runs of each arm, one per seed.
+        figures: what `figures.summarize` made of them.
+        baseline: the arm whose mean is drawn across.
     """
     picture = figure.Figure(figsize=(8, 6), layout="constrained")
     # Agg draws without a display.
     backend_agg.FigureCanvasAgg(picture)
     plot = picture.add_subplot()
-    num_seeds = len(outcomes[BASELINE])
+    num_seeds = len(outcomes[baseline])
     seeds = "1 seed" if num_seeds == 1 else f"{num_seeds} seeds"
-    plot.set_title(f"{task}: top-1 accuracy of each method, {seeds}")
-    plot.set_xlabel("method")
+    plot.set_title(f"Top-1 accuracy of each arm, {seeds}")
+    plot.set_xlabel("arm")
     plot.set_ylabel("top-1 on the test images, %")
-    highest = _draw_bars(plot, figures)
+    highest = _draw_bars(plot, figures, baseline)
     highest = max(highest, _draw_dots(plot, [*outcomes.values()]))
     # From zero, for a bar's length is its value.
     plot.set_ylim(0, highest * _ROOM or 1)
@@ -48,39 +49,31 @@ def draw(
 
 
 def save(picture: figure.Figure, path: pathlib.Path) -> None:
-    """Writes a PNG under a temporary name and renames it.
+    """Writes a PNG.
 
     Raises:
-        InputError: the disk has no room, or the like.
+        InputError: it cannot be written, such as to a full disk.
     """
     with writing.replacing(path) as temporary:
         picture.savefig(temporary, format="png", dpi=150)
 
 
-def _draw_bars(plot: axes.Axes, figures: Mapping[str, Figures]) -> float:
-    """Means with their numbers, deviations; returns the highest end."""
-    names = [method.replace("_", "\n") for method in figures]
+def _draw_bars(
+    plot: axes.Axes, figures: Mapping[str, Figures], baseline: str
+) -> float:
+    """Draws means, with their numbers and deviations; returns the top."""
+    names = [arm.replace("_", "\n") for arm in figures]
     means = [row.mean for row in figures.values()]
     stds = [row.std or 0.0 for row in figures.values()]
-    colors = [_GREY if method == BASELINE else _BLUE for method in figures]
+    colors = [_GREY if arm == baseline else _BLUE for arm in figures]
     plot.bar(names, means, color=colors, width=0.7, label="mean")
-    plot.axhline(
-        figures[BASELINE].mean,
-        color=_DARK,
-        linestyle=":",
-        linewidth=1,
-        label=f"mean of {BASELINE}",
-    )
+    line: dict[str, Any] = {"color": _DARK, "linestyle": ":", "linewidth": 1}
+    mean = figures[baseline].mean
+    plot.axhline(mean, label=f"mean of {baseline}", **line)
     if any(row.std is not None for row in figures.values()):
-        plot.errorbar(
-            names,
-            means,
-            stds,
-            fmt="none",
-            ecolor=_DARK,
-            capsize=6,
-            label="± standard deviation",
-        )
+        ends: dict[str, Any] = {"fmt": "none", "ecolor": _DARK, "capsize": 6}
+        label = "± standard deviation"
+        plot.errorbar(names, means, stds, label=label, **ends)
     for place, row in enumerate(figures.values()):
         std = "" if row.std is None else f"\n± {row.std:.2f}"
         text = f"{row.mean:.2f}{std}"
@@ -89,18 +82,16 @@ def _draw_bars(plot: axes.Axes, figures: Mapping[str, Figures]) -> float:
 
 
 def _draw_dots(plot: axes.Axes, outcomes: Sequence[Sequence[Outcome]]) -> float:
-    """A dot for each run, side by side; returns the highest."""
+    """Draws a dot for each run, side by side; returns the highest value."""
     top_1 = np.array([[run.top_1 for run in runs] for runs in outcomes])
-    num_methods, num_seeds = top_1.shape
+    num_arms, num_seeds = top_1.shape
     aside = np.linspace(_FIRST, _LAST, num_seeds)
-    places = np.arange(num_methods)[:, np.newaxis] + aside
-    plot.scatter(
-        places.ravel(),
-        top_1.ravel(),
-        s=14,
-        color="white",
-        edgecolors=_DARK,
-        zorder=3,
-        label="one seed",
-    )
+    places = np.arange(num_arms)[:, np.newaxis] + aside
+    style: dict[str, Any] = {
+        "s": 14,
+        "color": "white",
+        "edgecolors": _DARK,
+        "zorder": 3,
+    }
+    plot.scatter(places.ravel(), top_1.ravel(), label="one seed", **style)
     return float(top_1.max())

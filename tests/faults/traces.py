@@ -1,4 +1,4 @@
-"""What runs leave behind: logged losses, checkpoints, weights."""
+"""Reads what runs leave behind: logged losses, checkpoints, weights."""
 
 import contextlib
 import os

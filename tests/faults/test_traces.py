@@ -1,16 +1,13 @@
-import json
+"""What runs leave behind is read as it was left."""
+
 import os
-import subprocess
-import sys
 
 import keras
 import pytest
 import tensorflow as tf
 
-from tests.scripts import ROOT
-from tools.benchmarks import fault_report, fault_workers, traces
-from tools.benchmarks.fault_report import Line, Report
-from tools.benchmarks.fault_runs import INTERVAL, Life, Run, error_line
+from tests.faults import traces
+from tests.faults.runs import INTERVAL, Life, Run, error_line
 
 WHOLE = [(10, 3.0), (20, 2.0), (30, 1.0)]
 
@@ -133,53 +130,3 @@ def test_one_error_line_and_no_trace():
     assert error_line("train: 5%\n") is None
     assert error_line("error: no room\nerror: again\n") is None
     assert error_line("Traceback (most recent\nerror: no room\n") is None
-
-
-def test_a_worker_that_never_ended_is_the_worst():
-    assert fault_workers.worst([3.0, 5.0]) == 5.0
-    assert fault_workers.worst([3.0, None]) is None
-
-
-def test_what_was_skipped_is_not_wrong():
-    good = Report([Line("a", "b", True)], {"one": True})
-    skipped = Report([Line("a", "b", None)], {"two": None})
-    bad = Report([Line("a", "b", False)], {"three": 0})
-    assert json.loads(fault_report.format_json([good, skipped])) == {
-        "one": True,
-        "two": None,
-        "ok": True,
-    }
-    assert not json.loads(fault_report.format_json([good, bad]))["ok"]
-    table = fault_report.format_table([*good.lines, *bad.lines])
-    assert table.split("\n")[1:] == ["a     b     ok", "a     b     NOT OK"]
-
-
-@pytest.mark.slow
-def test_training_survives_all_faults():
-    process = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tools.benchmarks.faults",
-            "--fault_kills=3",
-            "--lost_worker_seconds=120",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    seen = json.loads(process.stdout.strip().split("\n")[-1])
-    assert seen.pop("worker_lost_seconds") <= 120
-    # A container may not mount a disk to fill.
-    assert seen.pop("disk_full") in (True, None)
-    assert seen == {
-        "kills": 3,
-        "right_steps": True,
-        "fresh_starts": 0,
-        "curve_joins": True,
-        "same_weights": True,
-        "falls_back": True,
-        "sigterm": True,
-        "ok": True,
-    }, process.stdout

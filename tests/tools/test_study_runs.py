@@ -12,15 +12,16 @@ from PIL import Image
 
 from noisy_student import preemption
 from noisy_student.errors import InputError
-from tools.benchmarks import compare_methods, main_script, method_runs
-from tools.benchmarks.method_figures import Outcome
+from tools import study
+from tools.studies import runs as study_runs
+from tools.studies.figures import Outcome
 
 
-def runs_in(folder, methods, seeds):
+def runs_in(folder, arms, seeds):
     return [
-        method_runs.Run(method, seed, folder, folder / method / f"seed_{seed}")
+        study_runs.Run(arm, seed, folder, folder / arm / f"seed_{seed}")
         for seed in seeds
-        for method in methods
+        for arm in arms
     ]
 
 
@@ -48,11 +49,11 @@ def child(code):
 
 def test_results_of_both_kinds_of_runs_are_read(tmp_path):
     leave_training(tmp_path / "a", 0.875, 12.5)
-    assert method_runs.read(tmp_path / "a") == Outcome(87.5, 12.5)
+    assert study_runs.read(tmp_path / "a") == Outcome((87.5,), 12.5)
     leave_self_training(tmp_path / "b", (0.8, 10.0), (0.925, 20.5))
-    assert method_runs.read(tmp_path / "b") == Outcome(92.5, 30.5)
+    assert study_runs.read(tmp_path / "b") == Outcome((80.0, 92.5), 30.5)
     with pytest.raises(InputError, match=r"neither results\.json nor metr"):
-        method_runs.read(tmp_path)
+        study_runs.read(tmp_path)
 
 
 def test_finished_runs_are_compared(tmp_path, capsys):
@@ -67,14 +68,13 @@ def test_finished_runs_are_compared(tmp_path, capsys):
         started.append(one)
         return child("")
 
-    outcomes = compare_methods.run_all(runs, [None], start)
+    outcomes = study.run_all(runs, [None], start)
     assert started == runs
     lines = capsys.readouterr().err.split("\n")
     assert lines[0] == "  1 of 4: supervised, seed 3, 80.00 %, 10 s"
-    assert lines[3] == "  4 of 4: noisy_student, seed 1, 92.00 %, 20 s"
+    assert lines[3] == "  4 of 4: noisy_student, seed 1, 70.00 -> 92.00 %, 20 s"
 
-    settings = {"task": "digits", "seeds": [3, 1]}
-    compare_methods.conclude(tmp_path, settings, outcomes)
+    study.conclude(tmp_path, {"flags": [], "seeds": [3, 1]}, outcomes)
     *table, last = capsys.readouterr().out.strip().split("\n")
     assert len(table) == 3
     expected = {
@@ -83,6 +83,10 @@ def test_finished_runs_are_compared(tmp_path, capsys):
             "std": 0.707,
             "gain": None,
             "standard_error": None,
+            "teacher": None,
+            "teacher_std": None,
+            "student_gain": None,
+            "student_gain_std": None,
             "seconds": 10,
         },
         "noisy_student": {
@@ -90,28 +94,32 @@ def test_finished_runs_are_compared(tmp_path, capsys):
             "std": 1.414,
             "gain": 10.5,
             "standard_error": 0.5,
+            "teacher": 70,
+            "teacher_std": 0,
+            "student_gain": 21,
+            "student_gain_std": 1.414,
             "seconds": 20,
         },
-        "all_beat_supervised": True,
+        "all_beat_baseline": True,
     }
     assert json.loads(last) == expected
-    written = json.loads((tmp_path / "compare.json").read_text())
-    assert written["task"] == "digits" and written["seeds"] == [3, 1]
-    assert written["all_beat_supervised"] is True
-    assert written["methods"]["noisy_student"]["top_1"] == [90, 92]
-    assert written["methods"]["supervised"]["run_seconds"] == [10, 10]
-    with Image.open(tmp_path / "compare.png") as image:
+    written = json.loads((tmp_path / "study.json").read_text())
+    assert written["seeds"] == [3, 1] and written["baseline"] == "supervised"
+    assert written["all_beat_baseline"] is True
+    assert written["arms"]["noisy_student"]["top_1"] == [[70, 90], [70, 92]]
+    assert written["arms"]["supervised"]["run_seconds"] == [10, 10]
+    with Image.open(tmp_path / "study.png") as image:
         assert image.format == "PNG"
     assert not list(tmp_path.glob("tmp.*"))
 
 
 def test_a_run_is_its_recipe_with_its_seed(tmp_path, monkeypatch):
     """A main.py that says what it was told."""
-    monkeypatch.setattr(main_script, "ROOT", tmp_path)
+    monkeypatch.setattr(study_runs, "ROOT", tmp_path)
     (tmp_path / "main.py").write_text("import sys; print(sys.argv[1:])")
-    one = method_runs.Run("pi_model", 7, tmp_path / "a.cfg", tmp_path / "b/c")
+    one = study_runs.Run("pi_model", 7, tmp_path / "a.cfg", tmp_path / "b/c")
     for _ in range(2):
-        assert method_runs.start(one, ["--train_steps=3"]).wait() == 0
+        assert study_runs.start(one, ["--train_steps=3"]).wait() == 0
     arguments = [
         f"--flagfile={tmp_path}/a.cfg",
         f"--model_dir={tmp_path}/b/c",
@@ -145,7 +153,7 @@ def test_two_jobs_have_cores_of_their_own(tmp_path, monkeypatch):
     first, last = {min(cores)}, {max(cores)}
     runs = runs_in(tmp_path, ["supervised", "pi_model"], [0, 1])
     finished = []
-    method_runs.finish_all(runs, [first, last], Process, finished.append)
+    study_runs.finish_all(runs, [first, last], Process, finished.append)
     assert pinned == [first, last, first, last] and max(at_once) == 2
     assert finished == runs
     assert os.sched_getaffinity(0) == cores
@@ -153,14 +161,13 @@ def test_two_jobs_have_cores_of_their_own(tmp_path, monkeypatch):
 
 def test_cores_are_shared_out(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 6, 8, 9})
-    assert method_runs.shares(1) == [None]
-    assert method_runs.shares(2) == [{3, 6, 9}, {5, 8}]
-    for bad, message in ((0, "above 0; got 0"), (6, "cores, 5; got 6")):
-        with pytest.raises(ValueError, match=message):
-            method_runs.shares(bad)
+    assert study_runs.share_cores(1) == [None]
+    assert study_runs.share_cores(2) == [{3, 6, 9}, {5, 8}]
+    with pytest.raises(ValueError, match="cores, 5; got 6"):
+        study_runs.share_cores(6)
     monkeypatch.delattr(os, "sched_setaffinity")
     with pytest.raises(ValueError, match="Linux"):
-        method_runs.shares(2)
+        study_runs.share_cores(2)
 
 
 def test_a_failure_stops_the_others_and_tells_what_was_said(tmp_path):
@@ -176,7 +183,7 @@ def test_a_failure_stops_the_others_and_tells_what_was_said(tmp_path):
 
     message = r"pi_model, seed 7: .* code 3 \(.*seed_7.log\): no such images$"
     with pytest.raises(InputError, match=message):
-        method_runs.finish_all(runs, [None] * 2, start, pytest.fail)
+        study_runs.finish_all(runs, [None] * 2, start, pytest.fail)
     assert [process.returncode for process in processes] == [-15, 3]
 
 
@@ -208,14 +215,14 @@ def test_sigterm_waits_for_what_was_under_way(tmp_path, monkeypatch):
         return child(code)
 
     with pytest.raises(preemption.Preempted), preemption.watched():
-        method_runs.finish_all([one], [None], start, pytest.fail)
+        study_runs.finish_all([one], [None], start, pytest.fail)
     assert saved.exists() and not exits
 
 
 def test_a_run_that_was_stopped_is_no_error(tmp_path):
     (one,) = runs_in(tmp_path, ["supervised"], [0])
     with pytest.raises(preemption.Preempted) as caught:
-        method_runs.finish_all(
+        study_runs.finish_all(
             [one],
             [None],
             lambda _: child("raise SystemExit(75)"),

@@ -1,12 +1,8 @@
-"""RandAugment in PIL: the truth of the tests and a peer in speed."""
+"""RandAugment's operations in PIL, the truth of ours."""
 
-import multiprocessing
 from collections.abc import Callable
 
-import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
-
-from noisy_student.noise import OP_NAMES
 
 _GREY = (128, 128, 128)
 
@@ -82,60 +78,3 @@ def _cutout(
         ),
     )
     return holed
-
-
-def rand_augment(
-    seed: int,
-    images: np.ndarray,
-    num_layers: int,
-    magnitude: float,
-    translate_limit: float,
-    cutout_limit: float,
-) -> np.ndarray:
-    """The policy on a batch, uint8 (batch, height, width, 3), one by one."""
-    generator = np.random.default_rng(seed)
-    # All at once: a draw of its own would cost as much as an operation.
-    limits = [len(OP_NAMES), 2, *images.shape[1:3]]
-    draws = generator.integers(0, limits, (len(images), num_layers, 4)).tolist()
-    results = []
-    for array, layers in zip(images, draws, strict=True):
-        image = Image.fromarray(array)
-        for operation, sign, row, column in layers:
-            image = apply_op(
-                OP_NAMES[operation],
-                image,
-                magnitude,
-                2 * sign - 1,
-                (row, column),
-                translate_limit,
-                cutout_limit,
-            )
-        results.append(np.asarray(image))
-    return np.stack(results)
-
-
-class Pool:
-    """Processes that augment the batch they were given."""
-
-    def __init__(self, processes: int, *arguments) -> None:
-        """Starts them; `arguments` are those of `rand_augment`, less seed."""
-        context = multiprocessing.get_context("spawn")
-        self.pool = context.Pool(processes, _keep, arguments)
-
-    def run(self, num_batches: int) -> None:
-        """Augments so many batches, each in one of the processes."""
-        for _ in self.pool.imap_unordered(_augment_kept, range(num_batches)):
-            pass
-
-
-_kept: list = []
-
-
-def _keep(*arguments) -> None:
-    _kept[:] = arguments
-
-
-def _augment_kept(seed: int) -> int:
-    # Counted, not sent back: passing images between processes is not the
-    # operations' cost.
-    return len(rand_augment(seed, *_kept))

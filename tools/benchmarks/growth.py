@@ -30,7 +30,7 @@ Run = Callable[[], object]
 def model_config(
     name: str, side: int | None = None, small: bool = False
 ) -> ModelConfig:
-    """Returns a model for ImageNet, at its own resolution by default."""
+    """Returns a model for ImageNet's classes, by default at its own side."""
     return ModelConfig(name, 1000, side, small_image_model=small)
 
 

@@ -231,7 +231,7 @@ class FilterJob:
     def unwritten(
         self, shares: Iterable[layout.Share] | None = None
     ) -> list[layout.Share]:
-        """Returns those of some shares (None: all) that are to be written."""
+        """Returns which of some shares (None: of all) are not written yet."""
         shares = self.files.division.shares() if shares is None else shares
         return [share for share in shares if not self._is_written(share)]
 

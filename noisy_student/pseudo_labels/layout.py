@@ -2,17 +2,15 @@
 
 The images are divided into shards, and each shard among workers. What one
 worker has of one shard is a share, the unit of all work on pseudo labels:
-each is predicted, counted and written on its own. SSSSS is the shard, NNNNN
-the number of shards, WWWWW the worker:
+each is predicted, counted and written on its own. In the names of its files
+SSSSS is the shard, NNNNN the number of shards and WWWWW the worker:
 
-* predictions: `train-info-SSSSS-of-NNNNN-WWWWW`, one record per image in
-  order, and in the info directory `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON),
-  which is written last, so that a share that has it is complete;
-* filtering: `counts/counts-SSSSS-of-NNNNN-WWWWW.json`, the records
+* of predictions: `train-info-SSSSS-of-NNNNN-WWWWW`, one record per image in
+  order, and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON), which is written last;
+* of filtering: `counts/counts-SSSSS-of-NNNNN-WWWWW.json`, the records
   `data/train-SSSSS-of-NNNNN` (`data/train-W-SSSSS-of-NNNNN` where workers
-  divide the shards, as in the original program), and
-  `tallies/tally-SSSSS-of-NNNNN-WWWWW.json`, which is written last; for the
-  whole, `made_from.json`, `samples/` and at the very end `stats.json`.
+  divide shards) and `tallies/tally-SSSSS-of-NNNNN-WWWWW.json`, written last;
+  for all shares, `made_from.json`, `samples/` and, at the end, `stats.json`.
 """
 
 import dataclasses
@@ -39,10 +37,7 @@ _SUFFIXES = (
 
 
 class Share(NamedTuple):
-    """One worker's images of one shard; both numbers count from 0.
-
-    Worker w of n has the images w, w + n, w + 2n, ... of the shard.
-    """
+    """What one of n workers has of a shard: every n-th image."""
 
     shard: int
     worker: int
@@ -100,16 +95,14 @@ class Division:
     ) -> sources.ImageSource:
         """Returns the images of a share; `source` is all unlabelled ones."""
         shard = source.shard(share.shard, self.num_shards)
-        if self.total_replicas == 1:
-            return shard
         return shard.shard(share.worker, self.total_replicas)
 
     def describe(self, share: Share) -> str:
         """Names a share for people, counting from 1: "shard 3/128"."""
-        shard = f"shard {share.shard + 1}/{self.num_shards}"
-        if self.total_replicas == 1:
-            return shard
-        return f"{shard}, worker {share.worker + 1}/{self.total_replicas}"
+        name = f"shard {share.shard + 1}/{self.num_shards}"
+        if self.total_replicas > 1:
+            name += f", worker {share.worker + 1}/{self.total_replicas}"
+        return name
 
     def file_name(self, prefix: str, share: Share) -> str:
         """`info-00002-of-00128-00000` for ("info", Share(2, 0))."""
@@ -140,7 +133,7 @@ class PredictionFiles:
         return self.info_dir / (self.division.file_name("info", share) + ".txt")
 
     def missing(self, shares: Iterable[Share] | None = None) -> list[Share]:
-        """Returns those of some shares (None: all) that are not complete."""
+        """Returns which of some shares (None: of all) are not complete."""
         shares = self.division.shares() if shares is None else shares
         return [share for share in shares if not self._is_complete(share)]
 
@@ -161,8 +154,8 @@ class PredictionFiles:
             The digest of the one teacher that predicted all shares.
 
         Raises:
-            ValueError: shares are missing, or of different teachers.
-            InputError: a share is of other images, or its info is damaged.
+            ValueError: shares are missing, of different teachers or of other
+                images, or an info file is damaged.
         """
         missing = self.missing(shares)
         if missing:
@@ -173,7 +166,7 @@ class PredictionFiles:
             )
         self.check_made_from({"images": identity})
         teachers = set()
-        for share, info in self._infos():
+        for share, info in self._infos().items():
             there = self.division.images(images, share).num_images
             if info["image_num"] != there:
                 raise InputError(
@@ -200,7 +193,7 @@ class PredictionFiles:
             InputError: naming the file and what differs.
         """
         expected = self.stamp(expected)
-        for share, info in self._infos():
+        for share, info in self._infos().items():
             found = info["made_from"]
             stamps.check_same(
                 {key: found.get(key) for key in expected},
@@ -210,19 +203,18 @@ class PredictionFiles:
             )
 
     def stamp(self, made_from: dict[str, Any]) -> dict[str, Any]:
-        """Adds the division, since another one may have the same names."""
+        """Adds the division, since another's files may have the same names."""
         return made_from | {"division": dataclasses.asdict(self.division)}
 
     def seconds(self) -> float:
         """Returns the seconds that predicting the complete shares took."""
-        return sum(info["seconds"] for _, info in self._infos())
+        return sum(info["seconds"] for info in self._infos().values())
 
     def read(self, share: Share, num_classes: int) -> Iterator[np.ndarray]:
         """Reads a share's probabilities in order, some rows at a time.
 
         Yields:
-            float32 (rows, num_classes) with `records.BATCH` rows, fewer at
-            the end.
+            float32 (`records.BATCH` or, at the end, fewer, num_classes).
 
         Raises:
             InputError: the file is damaged, of another number of classes, or
@@ -242,10 +234,9 @@ class PredictionFiles:
     def _is_complete(self, share: Share) -> bool:
         return self.info(share).exists() and self.predictions(share).exists()
 
-    def _infos(self) -> Iterator[tuple[Share, dict]]:
-        for share in self.division.shares():
-            if self._is_complete(share):
-                yield share, self._read_info(share)
+    def _infos(self) -> dict[Share, dict]:
+        complete = filter(self._is_complete, self.division.shares())
+        return {share: self._read_info(share) for share in complete}
 
     def _read_info(self, share: Share) -> dict:
         path = self.info(share)
@@ -295,14 +286,14 @@ class FilterFiles:
     def sample(
         self, shard: int, label: int, place: int, top: float, encoded: bytes
     ) -> pathlib.Path:
-        """A kept image to look at.
+        """A kept image that people can look at.
 
         Args:
             shard: its shard.
             label: its pseudo label.
             place: its place in the shard.
             top: the probability of the label.
-            encoded: its file, which decides the suffix.
+            encoded: the image file, which decides the suffix.
         """
         known = (end for start, end in _SUFFIXES if encoded.startswith(start))
         name = f"image_{shard}_{place}_{top:.2f}{next(known, '')}"

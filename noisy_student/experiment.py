@@ -142,7 +142,7 @@ def train_model(
     records = teaching.records
     method = kind.of(_setup(config, train, data, devices, teaching))
     images = _training_images(config, data, settings, method, teaching)
-    record_paths = [*data.labeled.record_paths, *data.test.record_paths]
+    record_paths = list(data.record_paths)
     if records is not None:
         record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
@@ -196,7 +196,7 @@ def _training_images(
     teaching: inputs.Teaching,
 ) -> trainer.TrainingImages:
     side = models.input_side(settings.model)
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         inputs.image_format(config, data, side),
         config.noise,
         settings.train.train_batch_size,

@@ -13,7 +13,6 @@ import tensorflow as tf
 from noisy_student import methods, pseudo_labels
 from noisy_student.config import ExperimentConfig, TrainConfig
 from noisy_student.data import pipelines, sources, views
-from noisy_student.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ def teacher_side(
 
 
 def training_batches(
-    batches: pipelines.NoisedBatches,
+    batches: pipelines.BatchSpec,
     method: methods.Method,
     data: sources.TaskData,
     train: TrainConfig,
@@ -76,38 +75,26 @@ def training_batches(
         worker=context.input_pipeline_id,
         num_workers=workers,
     )
-    dataset = pipelines.labeled_images(
-        data.labeled, of_worker, train.label_data_sample_prob
-    )
-    if train.unlabeled_batch_size:
-        size = train.unlabeled_batch_size // (replicas * parts)
-        unlabeled = _unlabeled_batches(
-            data, teaching, dataclasses.replace(of_worker, batch_size=size)
-        )
-        dataset = tf.data.Dataset.zip(dataset, unlabeled).map(
-            lambda one, other: one | other
-        )
-    missing = sorted(set(method.batch_keys) - set(dataset.element_spec))
-    if missing:
-        raise InputError(
-            f"method={train.method} reads {', '.join(missing)}, and this "
-            f"run's batches have {', '.join(sorted(dataset.element_spec))}."
-        )
-    return dataset.map(
-        lambda batch: {key: batch[key] for key in method.batch_keys}
+    unlabeled_size = train.unlabeled_batch_size // (replicas * parts)
+    return pipelines.training_batches(
+        data.labeled,
+        _unlabeled(data, teaching) if unlabeled_size else None,
+        of_worker,
+        unlabeled_size,
+        method.batch_keys,
+        train.label_data_sample_prob,
     )
 
 
-def _unlabeled_batches(
-    data: sources.TaskData, teaching: Teaching, batches: pipelines.NoisedBatches
-) -> tf.data.Dataset:
+def _unlabeled(
+    data: sources.TaskData, teaching: Teaching
+) -> sources.ImageSource | pipelines.PseudoLabeledRecords:
     if teaching.records is None:
-        return pipelines.unlabeled_images(data.require_unlabeled(), batches)
-    return pipelines.pseudo_labeled_images(
+        return data.require_unlabeled()
+    return pipelines.PseudoLabeledRecords(
         pseudo_labels.record_paths(teaching.records),
         pseudo_labels.PseudoLabelStats.load(teaching.records).records,
         data.task.num_classes,
-        batches,
     )
 
 
@@ -133,4 +120,4 @@ def image_format(
     config: ExperimentConfig, data: sources.TaskData, side: int
 ) -> views.ImageFormat:
     """How the images of an experiment reach a model of that side."""
-    return views.ImageFormat.of(data.task, side, config.noise)
+    return views.ImageFormat.for_task(data.task, side, config.noise)

@@ -13,7 +13,8 @@ from absl import logging
 
 from noisy_student import experiment, models, pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import record_source, sources
+from noisy_student.data import sources, tfrecords
+from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
 from noisy_student.pseudo_labels import filter as filtering
@@ -110,7 +111,7 @@ def _plan_reassign(
     pseudo_labels.check_images(filtered, data.identity)
     data = dataclasses.replace(
         data,
-        unlabeled=record_source.from_files(paths, str(filtered)),
+        unlabeled=tfrecords.from_files(paths, str(filtered)),
         identity=data.identity | _reassigned_from(filtered),
     )
     settings = dataclasses.replace(
@@ -237,7 +238,7 @@ def required_directory(directory: str | None, flag: str) -> pathlib.Path:
 
 def open_images(config: ExperimentConfig) -> sources.TaskData:
     """The images of an experiment."""
-    return sources.open_task(config.data, config.seed)
+    return open_task(config.data, config.seed)
 
 
 def existing_model(config: ExperimentConfig) -> pathlib.Path:

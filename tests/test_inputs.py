@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from noisy_student import inputs, methods
 from noisy_student.config import DataConfig, NoiseConfig, TrainConfig
-from noisy_student.data import pipelines, sources
+from noisy_student.data import pipelines
+from noisy_student.data.open import open_task
 from tests.settings import experiment
 
 TRAIN = TrainConfig(
@@ -22,7 +23,7 @@ TRAIN = TrainConfig(
 
 @pytest.fixture(scope="module")
 def data():
-    return sources.open_task(DataConfig("digits"), seed=0)
+    return open_task(DataConfig("digits"), seed=0)
 
 
 def context(worker=0, workers=1, replicas=1):
@@ -31,7 +32,7 @@ def context(worker=0, workers=1, replicas=1):
 
 def training_batches(data, place, start):
     config = experiment("none")
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         inputs.image_format(config, data, 8),
         NoiseConfig(),
         8,

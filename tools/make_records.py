@@ -46,10 +46,11 @@ def main(argv: list[str]) -> None:
 
 def plan() -> Callable[[], None]:
     """Refuses bad flags and folders, and returns the work."""
-    from noisy_student.data import make_records
+    from noisy_student import make_records
+    from noisy_student.config.tools import MakeSettings
 
     config = flags.experiment_config()
-    settings = make_records.MakeSettings(
+    settings = MakeSettings(
         output_dir=config.predict.output_dir,
         input_dir=_INPUT_DIR.value,
         task_name=config.data.task_name if data.TASK_NAME.present else None,
@@ -59,7 +60,9 @@ def plan() -> Callable[[], None]:
         num_workers=_NUM_WORKERS.value,
         seed=config.seed,
     )
-    return make_records.plan_records(settings)
+    stage = make_records.MakeRecords(settings)
+    stage.validate()
+    return stage.run
 
 
 if __name__ == "__main__":

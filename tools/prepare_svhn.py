@@ -42,18 +42,20 @@ def main(argv: list[str]) -> None:
 
 def plan() -> Callable[[], None]:
     """Refuses bad flags, and returns the work."""
-    from noisy_student.data import prepare_svhn
+    from noisy_student import make_records
+    from noisy_student.config.tools import SvhnSettings
 
     config = flags.experiment_config()
-    return prepare_svhn.plan_svhn(
-        prepare_svhn.SvhnSettings(
-            output_dir=config.predict.output_dir,
-            tfds_data_dir=config.data.tfds_data_dir,
-            full_train_data=_FULL_TRAIN_DATA.value,
-            num_workers=_NUM_WORKERS.value,
-            seed=config.seed,
-        )
+    settings = SvhnSettings(
+        output_dir=config.predict.output_dir,
+        tfds_data_dir=config.data.tfds_data_dir,
+        full_train_data=_FULL_TRAIN_DATA.value,
+        num_workers=_NUM_WORKERS.value,
+        seed=config.seed,
     )
+    stage = make_records.PrepareSvhn(settings)
+    stage.validate()
+    return stage.run
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 
 from noisy_student.config import DataConfig
 from noisy_student.data import sources
+from noisy_student.data.open import open_task
 from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.pseudo_labels import parts
 from noisy_student.pseudo_labels.predictions import Part
@@ -55,7 +56,7 @@ def run(
     Args:
         job: what to do; `filter.finish` sums it up afterwards.
         data: names the images, which every worker opens by itself.
-        data_seed: chooses them, see `sources.open_task`.
+        data_seed: chooses them, see `open.open_task`.
         runner: of Beam, such as DirectRunner or FlinkRunner.
         arguments: more of Beam's options, such as --flink_master=HOST:PORT.
 
@@ -108,4 +109,4 @@ def _write(
 @functools.cache
 def _open(data: DataConfig, data_seed: int) -> sources.TaskData:
     """The images, opened once a worker."""
-    return sources.open_task(data, data_seed)
+    return open_task(data, data_seed)

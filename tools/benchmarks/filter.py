@@ -96,7 +96,7 @@ def make_files(
 def describe(directory: pathlib.Path, size: int) -> tuple:
     """The source, the files of its predictions, and what those are made of."""
     from noisy_student import pseudo_labels
-    from noisy_student.data import record_source
+    from noisy_student.data import tfrecords
     from noisy_student.files import shards
 
     num_shards = max(1, size // _SHARD)
@@ -105,10 +105,9 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
         for i in range(num_shards)
     ]
     spans = [
-        record_source.FileSpan(str(path), 0, size // num_shards)
-        for path in paths
+        tfrecords.FileSpan(str(path), 0, size // num_shards) for path in paths
     ]
-    source = record_source.RecordSource.of(tuple(spans), None, "made up")
+    source = tfrecords.RecordSource.from_spans(tuple(spans), None, "made up")
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from noisy_student.config import DataConfig
 from noisy_student.data import sources
+from noisy_student.data.open import open_task
 from noisy_student.pseudo_labels.filter import FilterJob
 from noisy_student.pseudo_labels.layout import Share
 from noisy_student.pseudo_labels.select import Balance
@@ -52,7 +53,7 @@ def run(
     Args:
         job: the work; call its `finish` afterwards.
         data: names the images, which every worker opens itself.
-        data_seed: chooses the images, see `sources.open_task`.
+        data_seed: chooses the images, see `open.open_task`.
         runner: one of Beam's, such as DirectRunner or FlinkRunner.
         arguments: further options, such as --flink_master=HOST:PORT.
 
@@ -95,4 +96,4 @@ def _write(
 @functools.cache
 def _open(data: DataConfig, data_seed: int) -> sources.TaskData:
     """Opens the images, once per worker."""
-    return sources.open_task(data, data_seed)
+    return open_task(data, data_seed)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.data.open import open_task
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
 
@@ -37,7 +38,7 @@ class Experiment:
         Raises:
             ValueError: the images are not there, or do not fit the settings.
         """
-        data = sources.open_task(config.data, config.seed)
+        data = open_task(config.data, config.seed)
         return cls(config, data, devices)
 
     @functools.cached_property
@@ -49,7 +50,9 @@ class Experiment:
 
     def image_format(self, side: int) -> views.ImageFormat:
         """How images reach a model whose input has this side in pixels."""
-        return views.ImageFormat.of(self.data.task, side, self.config.noise)
+        return views.ImageFormat.for_task(
+            self.data.task, side, self.config.noise
+        )
 
     def plain_images(
         self,

@@ -10,7 +10,7 @@ from absl import logging
 from noisy_student import pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import FilterSettings
-from noisy_student.data import sources
+from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
 from noisy_student.stages.experiment import required_directory
@@ -52,7 +52,7 @@ class Filter:
             config.predict.shard_id, settings.task
         )
         self._check_runner(len(files.division.shares()))
-        self.data = sources.open_task(config.data, config.seed)
+        self.data = open_task(config.data, config.seed)
         counts_dir = settings.prelim_stats_dir
         self.job = pseudo_labels.FilterJob.plan(
             self.data,

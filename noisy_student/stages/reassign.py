@@ -11,7 +11,7 @@ import pathlib
 
 from noisy_student import pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import record_source
+from noisy_student.data import tfrecords
 from noisy_student.stages.experiment import (
     Experiment,
     required_directory,
@@ -58,7 +58,7 @@ class Reassign:
         pseudo_labels.check_images(filtered, experiment.data.identity)
         data = dataclasses.replace(
             experiment.data,
-            unlabeled=record_source.from_files(paths, str(filtered)),
+            unlabeled=tfrecords.from_files(paths, str(filtered)),
             identity=experiment.data.identity | _reassigned_from(filtered),
         )
         self.experiment = dataclasses.replace(experiment, data=data)

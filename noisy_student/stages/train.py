@@ -195,10 +195,8 @@ def train_model(
         test=functools.partial(experiment.test_images, side),
         num_test=data.test.num_images,
     )
-    paths = [*data.labeled.record_paths, *data.test.record_paths]
+    paths = list(data.record_paths)
     if unlabeled.records is not None:
         paths += pseudo_labels.record_paths(unlabeled.records)
-    elif data.unlabeled is not None:
-        paths += data.unlabeled.record_paths
     with decoding.input_errors(paths):
         return trainer.train(settings, method, images, experiment.devices)

@@ -18,7 +18,7 @@ IMAGES, CLASSES, DECAY = 10, 3, 0.6
 
 def epochs(batch_size, count=3):
     """Rows as the pipeline shuffles them; epochs may end within a batch."""
-    batches = pipelines.NoisedBatches(SMALL, NOISED, batch_size, seed=0)
+    batches = pipelines.BatchSpec(SMALL, NOISED, batch_size, seed=0)
     dataset = pipelines.unlabeled_images(make_source(IMAGES), batches)
     for batch in dataset.take(count * IMAGES // batch_size):
         yield batch["unlabeled_row"].numpy()

@@ -8,6 +8,7 @@ import tensorflow as tf
 from noisy_student import pseudo_labels, tasks
 from noisy_student.config import DataConfig, PseudoLabelConfig
 from noisy_student.data import records, sources
+from noisy_student.data.open import open_task
 from noisy_student.files import shards, writing
 
 GENERATOR = np.random.default_rng(0)
@@ -117,7 +118,7 @@ def contents(directory):
 
 def write_digit_predictions(directory, config):
     """A teacher's of the unlabelled digits who is right nine times in ten."""
-    data = sources.open_task(DataConfig("digits"), seed=0)
+    data = open_task(DataConfig("digits"), seed=0)
     division = pseudo_labels.Division.from_config(config)
     files = pseudo_labels.PredictionFiles(
         directory, directory / "info", division

@@ -7,7 +7,7 @@ import pytest
 
 from noisy_student import pseudo_labels
 from noisy_student.config import DataConfig, PseudoLabelConfig
-from noisy_student.data import sources
+from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
 from tests.pseudo_labels.made import contents, write_digit_predictions
@@ -28,7 +28,7 @@ def predictions(tmp_path_factory):
 
 
 def plan(predictions, output_dir, **changes):
-    data = sources.open_task(DATA, seed=0)
+    data = open_task(DATA, seed=0)
     files = pseudo_labels.PredictionFiles(
         predictions,
         predictions / "info",

@@ -8,8 +8,8 @@ from noisy_student import pseudo_labels
 from noisy_student.data import (
     decoding,
     pipelines,
-    record_source,
     sources,
+    tfrecords,
     views,
 )
 from noisy_student.errors import InputError
@@ -134,7 +134,7 @@ def test_progress_bars_may_be_switched_off(tmp_path, monkeypatch):
 def test_damaged_images_are_named(tmp_path):
     paths = write_images(tmp_path, 2)
     flip_byte(paths[1], 2)
-    source = record_source.from_files(list(map(str, paths)), "a test")
+    source = tfrecords.from_files(list(map(str, paths)), "a test")
     files = files_in(tmp_path, 2)
     with pytest.raises(InputError, match=f"{paths[1]} is damaged in the .*; m"):
         pseudo_labels.predict(

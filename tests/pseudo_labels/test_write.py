@@ -2,7 +2,7 @@
 
 import pytest
 
-from noisy_student.data import record_source
+from noisy_student.data import tfrecords
 from noisy_student.errors import InputError
 from tests.pseudo_labels.made import (
     PROBABILITIES,
@@ -37,7 +37,7 @@ def test_no_samples_are_saved_where_none_are_wanted(tmp_path):
 def test_damaged_images_are_named(tmp_path):
     paths = write_images(tmp_path, 2)
     flip_byte(paths[1], 100)
-    source = record_source.from_files(list(map(str, paths)), "a test")
+    source = tfrecords.from_files(list(map(str, paths)), "a test")
     with pytest.raises(InputError, match=f"{paths[1]} is damaged in the .*; m"):
         run(tmp_path, source=source)
     assert [path.name for path in (tmp_path / "out/data").iterdir()] == [
@@ -47,7 +47,7 @@ def test_damaged_images_are_named(tmp_path):
 
 def test_samples_have_the_suffix_of_their_format(tmp_path):
     paths = write_images(tmp_path, 2)
-    source = record_source.from_files(list(map(str, paths)), "a test")
+    source = tfrecords.from_files(list(map(str, paths)), "a test")
     run(tmp_path, source=source)
     samples = list((tmp_path / "out/samples").glob("*/*"))
     assert {path.suffix for path in samples} == {".png"}

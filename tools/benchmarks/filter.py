@@ -100,7 +100,7 @@ def make_files(
 def describe(directory: pathlib.Path, size: int) -> tuple:
     """Returns the source, its prediction files, and what these stem from."""
     from noisy_student import pseudo_labels
-    from noisy_student.data import record_source
+    from noisy_student.data import tfrecords
     from noisy_student.files import shards
 
     num_shards = max(1, size // _SHARD)
@@ -109,10 +109,9 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
         for i in range(num_shards)
     ]
     spans = [
-        record_source.FileSpan(str(path), 0, size // num_shards)
-        for path in paths
+        tfrecords.FileSpan(str(path), 0, size // num_shards) for path in paths
     ]
-    source = record_source.RecordSource.of(tuple(spans), None, "made up")
+    source = tfrecords.RecordSource.from_spans(tuple(spans), None, "made up")
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",

@@ -51,7 +51,7 @@ def our_pipeline(
     source = sources.ImageSource(
         len(encoded), functools.partial(_examples, encoded), "photographs"
     )
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         views.ImageFormat(_SIDE, small=False, horizontal_flip=True),
         NoiseConfig(augment_name, randaug_mag=15),
         _BATCH_SIZE,

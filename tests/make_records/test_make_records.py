@@ -9,9 +9,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from noisy_student import make_records
 from noisy_student.config import DataConfig
-from noisy_student.data import make_records, making, record_parts, sources
+from noisy_student.config.tools import MakeSettings
+from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
+from noisy_student.make_records import images, shards
 from tests.data.directories import (
     encode,
     encoded_of,
@@ -35,14 +38,16 @@ def photos(tmp_path):
 
 
 def make(root, output, **settings):
-    values = {"num_shards": 3, "num_workers": 1, "input_dir": str(root)}
-    settings = make_records.MakeSettings(str(output), **(values | settings))
-    make_records.plan_records(settings)()
+    values = {"num_shards": 3, "input_dir": str(root), "num_workers": 1}
+    settings = MakeSettings(output_dir=str(output), **(values | settings))
+    stage = make_records.MakeRecords(settings)
+    stage.validate()
+    stage.run()
 
 
 def open_records(path, name="insects"):
     config = DataConfig(name, label_data_dir=str(path))
-    return sources.open_task(config, seed=0)
+    return open_task(config, seed=0)
 
 
 def contents(directory):
@@ -97,7 +102,7 @@ def test_the_records_say_where_they_come_from(tmp_path, photos):
 )
 def test_other_formats_become_jpegs_like_them(kind, mode):
     image = photo(0, (60, 40)).convert(mode)
-    encoded = making.as_jpeg(encode(image, kind))
+    encoded = shards.as_jpeg(encode(image, kind))
     truth = np.asarray(image.convert("RGB"), float)
     ours = np.asarray(Image.open(io.BytesIO(encoded)))
     assert encoded[:3] == b"\xff\xd8\xff"
@@ -107,7 +112,7 @@ def test_other_formats_become_jpegs_like_them(kind, mode):
 def test_rotated_jpegs_stand_upright():
     exif = Image.Exif()
     exif[0x0112] = 6
-    encoded = making.as_jpeg(encode(photo(0, (60, 40)), exif=exif))
+    encoded = shards.as_jpeg(encode(photo(0, (60, 40)), exif=exif))
     assert Image.open(io.BytesIO(encoded)).size == (40, 60)
 
 
@@ -133,9 +138,9 @@ def test_unreadable_files_are_listed_and_left_out(tmp_path, photos):
 def test_a_file_that_cannot_be_opened_is_left_out(tmp_path, photos):
     root = photos[0]
     paths = np.array([root / "train/ant/000.jpg", root / "gone.jpg"], object)
-    images = record_parts.FileImages(root, paths, np.array([0, 1]))
-    shard = making.Shard(tmp_path / "train-00000-of-00001", images, 2)
-    number, _, unreadable = making.make_shard(shard)
+    files = images.FileImages(str(root), paths, np.array([0, 1]))
+    shard = shards.Shard(tmp_path / "train-00000-of-00001", files, 2)
+    number, _, unreadable = shards.make_shard(shard)
     assert number == 1
     assert unreadable == [("gone.jpg", "No such file or directory")]
 
@@ -158,9 +163,9 @@ def test_finished_shards_are_not_made_again(tmp_path, photos, monkeypatch):
     make(photos[0], out)
     before = contents(out)
     made = []
-    original = making.make_shard
+    original = shards.make_shard
     monkeypatch.setattr(
-        making, "make_shard", lambda s: made.append(s.path.name) or original(s)
+        shards, "make_shard", lambda s: made.append(s.path.name) or original(s)
     )
     make(photos[0], out)
     assert made == [] and contents(out) == before
@@ -184,7 +189,7 @@ def test_other_settings_or_images_are_refused(tmp_path, photos):
     with pytest.raises(ValueError, match="images of train"):
         make(root, out)
     assert contents(out) == before
-    (out / making.STATE_FILE).unlink()
+    (out / shards.STATE_FILE).unlink()
     with pytest.raises(
         ValueError, match=r"TFRecords and no make_records\.json"
     ):
@@ -195,7 +200,7 @@ def test_a_heap_of_images_is_unlabelled(tmp_path):
     heap = write_folders(tmp_path / "heap", {"a": 2, "b/c": 3})
     make(tmp_path / "heap", tmp_path / "out", num_shards=2)
     config = DataConfig("digits", unlabel_image_dir=str(tmp_path / "out"))
-    source = sources.open_task(config, seed=0).unlabeled
+    source = open_task(config, seed=0).unlabeled
     assert encoded_of(source) == list(heap.values())
     assert not (tmp_path / "out/classes.txt").exists()
 
@@ -203,7 +208,11 @@ def test_a_heap_of_images_is_unlabelled(tmp_path):
 @pytest.mark.parametrize(
     ("folders", "settings", "message"),
     [
-        (FOLDERS, {"splits": ("dev",)}, "test, train, unlabelled; got dev"),
+        (
+            FOLDERS,
+            {"splits": ("dev",)},
+            "'dev' is no split of .* test, train, unlabelled",
+        ),
         (FOLDERS, {"task_name": "x"}, "One of input_dir and task_name"),
         (FOLDERS, {"num_workers": 0}, "num_workers must be above 0; got 0"),
         (FOLDERS | {"test/cow": 1}, {}, "cow are not"),

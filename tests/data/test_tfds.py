@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import sources
+from noisy_student.data.open import open_task
 
 
 def read_all(source):
@@ -15,24 +15,22 @@ def read_all(source):
 
 def test_an_unknown_task_lists_the_known():
     with pytest.raises(ValueError, match=r"Unknown task_name 'nope'.*cifar10"):
-        sources.open_task(DataConfig("nope"), seed=0)
+        open_task(DataConfig("nope"), seed=0)
 
 
 def test_a_missing_data_directory_is_named(tmp_path):
     config = DataConfig("cifar10", tfds_data_dir=str(tmp_path / "none"))
     with pytest.raises(ValueError, match="none does not exist"):
-        sources.open_task(config, seed=0)
+        open_task(config, seed=0)
 
 
 def test_a_data_set_without_labels_is_refused():
     with pytest.raises(ValueError, match="without the features"):
-        sources.open_task(DataConfig("div2k/bicubic_x2"), seed=0)
+        open_task(DataConfig("div2k/bicubic_x2"), seed=0)
 
 
 def test_cifar10_is_divided_by_class(cifar_dir):
-    data = sources.open_task(
-        DataConfig("cifar10", tfds_data_dir=cifar_dir), seed=0
-    )
+    data = open_task(DataConfig("cifar10", tfds_data_dir=cifar_dir), seed=0)
     parts = (data.labeled, data.unlabeled, data.test)
     assert [part.num_images for part in parts] == [4000, 46_000, 10_000]
     examples = read_all(data.labeled)
@@ -50,7 +48,7 @@ def test_splits_and_slices_of_tensorflow_datasets(cifar_dir):
         test_split="test[:50]",
         num_labeled=100,
     )
-    data = sources.open_task(config, seed=0)
+    data = open_task(config, seed=0)
     assert data.labeled.num_images == 100
     assert data.unlabeled.num_images == 2000
     assert len(read_all(data.test)) == 50
@@ -61,14 +59,14 @@ def test_an_unknown_split_lists_the_known(cifar_dir):
         "cifar10", tfds_data_dir=cifar_dir, test_split="validation"
     )
     with pytest.raises(ValueError, match=r"'validation' is no split.*train"):
-        sources.open_task(config, seed=0)
+        open_task(config, seed=0)
 
 
 def test_mean_and_deviation_of_cifar10(cifar_dir):
     config = DataConfig(
         "cifar10", tfds_data_dir=cifar_dir, label_split="train[:5000]"
     )
-    data = sources.open_task(config, seed=0)
+    data = open_task(config, seed=0)
     pixels = np.stack(
         [
             tf.io.decode_png(example["encoded"]).numpy()

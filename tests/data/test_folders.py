@@ -13,9 +13,9 @@ from noisy_student.data import (
     decoding,
     image_files,
     pipelines,
-    sources,
     views,
 )
+from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
 from tests.data.directories import (
     encode,
@@ -31,7 +31,7 @@ FOLDERS = {"train/ant": 3, "train/bee": 4, "test/ant": 2, "test/bee": 1}
 
 def open_folder(path, seed=0, **settings):
     config = DataConfig("insects", label_data_dir=str(path), **settings)
-    return sources.open_task(config, seed)
+    return open_task(config, seed)
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ def test_unlabelled_images_may_be_elsewhere(tmp_path):
 def test_unlabelled_images_join_any_task(tmp_path):
     heap = write_folders(tmp_path, {"x": 2})
     config = DataConfig("digits", unlabel_image_dir=str(tmp_path))
-    data = sources.open_task(config, seed=0)
+    data = open_task(config, seed=0)
     assert encoded_of(data.unlabeled) == list(heap.values())
     assert data.labeled.num_images == 50
-    other = sources.open_task(DataConfig("digits"), seed=0)
+    other = open_task(DataConfig("digits"), seed=0)
     assert data.identity != other.identity
 
 
@@ -176,7 +176,7 @@ def test_images_of_several_sizes_are_not_small(tmp_path):
 def test_known_tasks_lend_their_facts(tmp_path):
     write_folders(tmp_path, FOLDERS)
     config = DataConfig("svhn_cropped", label_data_dir=str(tmp_path))
-    task = sources.open_task(config, seed=0).task
+    task = open_task(config, seed=0).task
     assert task.num_classes == 2 and task.mean[0] == 0.4376821
     assert not task.horizontal_flip and task.image_size == 32
 
@@ -260,7 +260,7 @@ def test_an_empty_heap_is_refused(tmp_path):
     heap = str(tmp_path / "heap")
     config = DataConfig("digits", unlabel_image_dir=heap)
     with pytest.raises(ValueError, match="is empty"):
-        sources.open_task(config, seed=0)
+        open_task(config, seed=0)
 
 
 def test_a_missing_directory_is_named(tmp_path):

@@ -1,12 +1,16 @@
 """SVHN's splits, of a few images in the form of tensorflow-datasets."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import noise
+from noisy_student import make_records, noise
 from noisy_student.config import DataConfig
-from noisy_student.data import make_records, prepare_svhn, sources
+from noisy_student.config.tools import MakeSettings, SvhnSettings
+from noisy_student.data.open import open_task
+from noisy_student.make_records import svhn
 from tests.data.directories import encoded_of, labels_of, photo, read_all
 
 SIZES = {"train": 30, "test": 12, "extra": 20}
@@ -45,16 +49,24 @@ def store(directory, sizes, num_files=1):
 
 
 def prepare(data_dir, output, **settings):
-    prepare_svhn.plan_svhn(
-        prepare_svhn.SvhnSettings(
-            str(output), str(data_dir), **({"num_workers": 1} | settings)
+    values = {"num_workers": 1} | settings
+    run(
+        make_records.PrepareSvhn(
+            SvhnSettings(
+                output_dir=str(output), tfds_data_dir=str(data_dir), **values
+            )
         )
-    )()
+    )
+
+
+def run(stage):
+    stage.validate()
+    stage.run()
 
 
 def open_records(path, **settings):
     config = DataConfig("svhn_cropped", label_data_dir=str(path), **settings)
-    return sources.open_task(config, seed=0)
+    return open_task(config, seed=0)
 
 
 def pixels(source):
@@ -73,7 +85,7 @@ def test_the_splits_are_the_originals(data_dir, tmp_path):
     assert [part.num_images for part in parts] == [23, 7, 12, 20]
 
     config = DataConfig("svhn_cropped", tfds_data_dir=str(data_dir))
-    truth = sources.open_task(config, seed=0)
+    truth = open_task(config, seed=0)
     whole = labels_of(truth.labeled)
     assert sorted(labels_of(data.labeled) + labels_of(validation)) == (
         sorted(whole)
@@ -87,8 +99,8 @@ def test_the_splits_are_the_originals(data_dir, tmp_path):
 @pytest.fixture
 def two_shards(monkeypatch):
     """Of each split; the originals are many."""
-    number = dict.fromkeys(prepare_svhn.NUM_SHARDS, 2)
-    monkeypatch.setattr(prepare_svhn, "NUM_SHARDS", number)
+    number = dict.fromkeys(svhn.NUM_SHARDS, 2)
+    monkeypatch.setattr(svhn, "NUM_SHARDS", number)
 
 
 def test_sets_of_several_files_are_divided_without_overlap(
@@ -133,28 +145,24 @@ def test_too_many_for_validation(data_dir, tmp_path):
 
 
 def test_names_of_tensorflow_datasets_become_records(data_dir, tmp_path):
-    make_records.plan_records(
-        make_records.MakeSettings(
-            output_dir=str(tmp_path),
-            task_name="svhn",
-            tfds_data_dir=str(data_dir),
-            splits=("test", "train"),
-            num_shards=4,
-            num_workers=2,
-        )
-    )()
+    settings = MakeSettings(
+        output_dir=str(tmp_path),
+        task_name="svhn",
+        tfds_data_dir=str(data_dir),
+        splits=("test", "train"),
+        num_shards=4,
+        num_workers=2,
+    )
+    run(make_records.MakeRecords(settings))
     config = DataConfig("svhn_cropped", tfds_data_dir=str(data_dir))
-    truth = sources.open_task(config, seed=0)
+    truth = open_task(config, seed=0)
     data = open_records(tmp_path)
     assert labels_of(data.labeled) == labels_of(truth.labeled)
     assert labels_of(data.test) == labels_of(truth.test)
     assert data.class_names == truth.class_names
-    with pytest.raises(ValueError, match="train, test, extra; got dev"):
-        make_records.plan_records(
-            make_records.MakeSettings(
-                output_dir=str(tmp_path / "other"),
-                task_name="svhn",
-                tfds_data_dir=str(data_dir),
-                splits=("dev",),
-            )
-        )
+    settings = dataclasses.replace(
+        settings, output_dir=str(tmp_path / "other"), splits=("dev",)
+    )
+    message = "splits='dev' is no split of svhn_cropped, .* train, test, extra"
+    with pytest.raises(ValueError, match=message):
+        make_records.MakeRecords(settings).validate()

@@ -11,10 +11,10 @@ from noisy_student.config import DataConfig
 from noisy_student.data import (
     decoding,
     pipelines,
-    record_source,
     records,
-    sources,
+    tfrecords,
 )
+from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
 from noisy_student.files import shards
 from tests.data.directories import (
@@ -29,7 +29,7 @@ from tests.data.images import LARGE
 
 def open_records(path, task_name="counted", seed=0, **settings):
     config = DataConfig(task_name, label_data_dir=str(path), **settings)
-    return sources.open_task(config, seed)
+    return open_task(config, seed)
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_flags_that_do_not_go_together():
         ({"num_label_classes": 3}, "num_label_classes=3 is for images of"),
     ):
         with pytest.raises(ValueError, match=message):
-            sources.open_task(DataConfig("digits", **settings), seed=0)
+            open_task(DataConfig("digits", **settings), seed=0)
     with pytest.raises(ValueError, match="do not go together"):
         DataConfig("x", label_data_dir="a", tfds_data_dir="b")
 
@@ -269,7 +269,7 @@ def test_workers_train_on_parts_of_one_size(tmp_path, counts, shared):
     """Whole files only where these are as large as one another."""
     written = write_records(tmp_path, "train", counts)
     paths = [str(path) for path in sorted(tmp_path.glob("train-*"))]
-    source = record_source.from_files(paths, "a test")
+    source = tfrecords.from_files(paths, "a test")
     parts = [encoded_of(source.worker_part(worker, 2)) for worker in (0, 1)]
     if shared == "files":
         assert parts == [written[:4], written[4:]]

@@ -26,13 +26,16 @@ def main(argv: list[str]) -> None:
 def plan() -> Callable[[], None] | None:
     """Checks the experiment; returns its work unless it is finished."""
     config = flags.experiment_config()
+    # TensorFlow takes seconds to import; bad flags need not wait for it.
+    from noisy_student import methods
+
+    config = methods.with_defaults(config)
     if config.mode == "self_train":
         run_directory.check(config.directory, config)
         if report.is_finished(config):
             print(f"{config.model_dir} is finished:")
             print(report.format_table(report.load_results(config)))
             return None
-    # TensorFlow takes seconds to import; all the above need not wait.
     from noisy_student import modes
 
     return modes.plan(config)

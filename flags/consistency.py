@@ -2,7 +2,6 @@
 
 from absl import flags
 
-from flags import training
 from noisy_student import config
 
 _MAX_CONSISTENCY_WEIGHT = flags.DEFINE_float(
@@ -39,13 +38,9 @@ _TEACHER_DECAY_RAMP_UP = flags.DEFINE_float(
 
 
 def consistency_config() -> config.ConsistencyConfig:
-    """The group as a dataclass; the weight's default is the method's."""
-    weight = _MAX_CONSISTENCY_WEIGHT.value
-    if weight is None:
-        ensembling = training.chosen_method() == "temporal_ensembling"
-        weight = 30.0 if ensembling else 100.0
+    """The group as a dataclass; None where the method decides."""
     return config.ConsistencyConfig(
-        max_consistency_weight=weight,
+        max_consistency_weight=_MAX_CONSISTENCY_WEIGHT.value,
         ensemble_decay=_ENSEMBLE_DECAY.value,
         ensemble_dtype=_ENSEMBLE_DTYPE.value,
         force_ensemble=_FORCE_ENSEMBLE.value,

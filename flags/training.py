@@ -162,16 +162,9 @@ _LABEL_SMOOTHING = flags.DEFINE_float(
 
 
 def train_config() -> config.TrainConfig:
-    """The group as a dataclass; defaults are those of the method's paper."""
-    method = chosen_method()
-    consistent = method in config.CONSISTENCY_METHODS
-    optimizer = _OPTIMIZER.value or ("adam" if consistent else "rmsprop")
-    schedule = "ramps" if optimizer == "adam" else "staircase"
-    smoothing = _LABEL_SMOOTHING.value
-    if smoothing is None:
-        smoothing = 0.0 if consistent else 0.1
+    """The group as a dataclass; None where the method decides."""
     return config.TrainConfig(
-        method=method,
+        method=_METHOD.value,
         train_batch_size=_TRAIN_BATCH_SIZE.value,
         label_data_sample_prob=_LABEL_DATA_SAMPLE_PROB.value,
         accumulation_steps=_ACCUMULATION_STEPS.value,
@@ -185,8 +178,8 @@ def train_config() -> config.TrainConfig:
         teacher_model_name=_TEACHER_MODEL_NAME.value,
         init_model_path=_absolute(_INIT_MODEL_PATH.value),
         allow_new_head=_ALLOW_NEW_HEAD.value,
-        optimizer=optimizer,
-        learning_rate_schedule=_LEARNING_RATE_SCHEDULE.value or schedule,
+        optimizer=_OPTIMIZER.value,
+        learning_rate_schedule=_LEARNING_RATE_SCHEDULE.value,
         max_learning_rate=_MAX_LEARNING_RATE.value,
         ramp_up_steps=_RAMP_UP_STEPS.value,
         ramp_down_steps=_RAMP_DOWN_STEPS.value,
@@ -198,15 +191,8 @@ def train_config() -> config.TrainConfig:
         warmup_epochs=_WARMUP_EPOCHS.value,
         moving_average_decay=_MOVING_AVERAGE_DECAY.value,
         weight_decay=_WEIGHT_DECAY.value,
-        label_smoothing=smoothing,
+        label_smoothing=_LABEL_SMOOTHING.value,
     )
-
-
-def chosen_method() -> str:
-    """The value of `--method`, or its default."""
-    if _METHOD.value is not None:
-        return _METHOD.value
-    return "noisy_student" if _UNLABEL_RATIO.value else "supervised"
 
 
 def _absolute(path: str | None) -> str | None:

@@ -13,11 +13,18 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, inputs, methods, models, pseudo_labels
+from noisy_student import (
+    evaluation,
+    inputs,
+    methods,
+    models,
+    pseudo_labels,
+    training,
+)
 from noisy_student.config import ExperimentConfig, ModelConfig, TrainConfig
 from noisy_student.data import decoding, pipelines, sources
 from noisy_student.methods import ramps
-from noisy_student.training import distribution, schedules, trainer
+from noisy_student.training import distribution, schedules
 
 
 def model_for_task(
@@ -55,8 +62,8 @@ def check_training(
     models.check_model(model, replicas)
     method, train = _method_of(train)
     teaching = inputs.Teaching(records)
-    method.check(_setup(config, train, data, devices, teaching))
-    ramps.Ramps.of(train, data.labeled.num_images)
+    method.check(_context(config, train, data, devices, teaching))
+    ramps.Ramps.from_config(train, data.labeled.num_images)
     if train.unlabel_ratio and not train.unlabeled_batch_size:
         raise ValueError(
             f"unlabel_ratio={train.unlabel_ratio} of "
@@ -126,27 +133,42 @@ def train_model(
         description: of the progress bar.
 
     Returns:
-        The last evaluation; see `trainer.train`.
+        The last evaluation; see `training.train`.
     """
     kind, train = _method_of(train)
-    settings = trainer.RunSettings(
+    teaching = teaching or inputs.Teaching()
+    records = teaching.records
+    method = kind.from_context(_context(config, train, data, devices, teaching))
+    side = models.input_side(model)
+    batches = pipelines.NoisedBatches(
+        inputs.image_format(config, data, side),
+        config.noise,
+        train.train_batch_size,
+        seed,
+        teacher_side=inputs.teacher_side(method, teaching, side),
+        second_view=any("second_image" in key for key in method.batch_keys),
+        input=config.input_pipeline,
+    )
+    run = training.TrainingRun(
         directory=directory,
-        model=model,
-        train=train,
-        run=config.run,
-        total_steps=train.total_steps(data.labeled.num_images),
+        model_config=model,
+        train_config=train,
+        run_config=config.run,
+        method=method,
+        batches=functools.partial(
+            inputs.training_batches, batches, method, data, train, teaching
+        ),
+        num_labeled=data.labeled.num_images,
+        evaluator=_accuracy(config, data, devices, side),
+        devices=devices,
         seed=seed,
         description=description,
     )
-    teaching = teaching or inputs.Teaching()
-    records = teaching.records
-    method = kind.of(_setup(config, train, data, devices, teaching))
-    images = _training_images(config, data, settings, method, teaching)
     record_paths = [*data.labeled.record_paths, *data.test.record_paths]
     if records is not None:
         record_paths += pseudo_labels.record_paths(records)
     with decoding.input_errors(record_paths):
-        return trainer.train(settings, method, images, devices)
+        return training.train(run)
 
 
 def _method_of(train: TrainConfig) -> tuple[type[methods.Method], TrainConfig]:
@@ -157,13 +179,13 @@ def _method_of(train: TrainConfig) -> tuple[type[methods.Method], TrainConfig]:
     return method, train
 
 
-def _setup(
+def _context(
     config: ExperimentConfig,
     train: TrainConfig,
     data: sources.TaskData,
     devices: distribution.Devices,
     teaching: inputs.Teaching,
-) -> methods.Setup:
+) -> methods.MethodContext:
     """What the method of a run is made of."""
 
     def own(source: sources.ImageSource) -> int:
@@ -174,49 +196,17 @@ def _setup(
     own_unlabeled = unlabeled
     if teaching.records is None and data.unlabeled is not None:
         own_unlabeled = own(data.unlabeled)
-    return methods.Setup(
+    return methods.MethodContext(
         train=train,
         consistency=config.consistency,
         num_classes=data.task.num_classes,
         num_labeled=data.labeled.num_images,
         num_unlabeled=unlabeled,
-        own_labeled=own(data.labeled),
-        own_unlabeled=own_unlabeled,
+        worker_labeled=own(data.labeled),
+        worker_unlabeled=own_unlabeled,
         strategy=devices.strategy,
         teacher=teaching.teacher,
         has_records=teaching.records is not None,
-    )
-
-
-def _training_images(
-    config: ExperimentConfig,
-    data: sources.TaskData,
-    settings: trainer.RunSettings,
-    method: methods.Method,
-    teaching: inputs.Teaching,
-) -> trainer.TrainingImages:
-    side = models.input_side(settings.model)
-    batches = pipelines.NoisedBatches(
-        inputs.image_format(config, data, side),
-        config.noise,
-        settings.train.train_batch_size,
-        settings.seed,
-        teacher_side=inputs.teacher_side(method, teaching, side),
-        second_view=any("second_image" in key for key in method.batch_keys),
-        input=config.input_pipeline,
-    )
-    return trainer.TrainingImages(
-        batches=functools.partial(
-            inputs.training_batches,
-            batches,
-            method,
-            data,
-            settings.train,
-            teaching,
-        ),
-        num_labeled=data.labeled.num_images,
-        test=functools.partial(inputs.test_batches, config, data, side),
-        num_test=data.test.num_images,
     )
 
 
@@ -281,16 +271,25 @@ def evaluate_model(
     data: sources.TaskData,
     devices: distribution.Devices,
     path: pathlib.Path,
-) -> evaluation.Accuracy:
+) -> evaluation.Metrics:
     """Evaluates a `.keras` file on the test images."""
     with (
         devices.strategy.scope(),
         decoding.input_errors(data.test.record_paths),
     ):
         model = models.load_model(path)
-        batches = functools.partial(
-            inputs.test_batches, config, data, model.input_shape[1]
-        )
-        return evaluation.evaluate(
-            model, batches, data.test.num_images, shown=devices.is_chief
-        )
+        return _accuracy(config, data, devices, model.input_shape[1])(model)
+
+
+def _accuracy(
+    config: ExperimentConfig,
+    data: sources.TaskData,
+    devices: distribution.Devices,
+    side: int,
+) -> evaluation.Accuracy:
+    """The accuracy on the test images, of models of that side."""
+    return evaluation.Accuracy(
+        functools.partial(inputs.test_batches, config, data, side),
+        data.test.num_images,
+        shown=devices.is_chief,
+    )

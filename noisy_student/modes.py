@@ -5,7 +5,6 @@ all that can be wrong, and returns the work. So bad input costs nothing and
 touches nothing.
 """
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
@@ -146,7 +145,7 @@ def _eval(config: ExperimentConfig) -> Work:
         with devices.watching_workers():
             accuracy = experiment.evaluate_model(config, data, devices, path)
         if devices.is_chief:
-            print(json.dumps(dataclasses.asdict(accuracy)))
+            print(json.dumps(accuracy))
 
     return work
 

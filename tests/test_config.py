@@ -18,7 +18,6 @@ from noisy_student import config
         (config.InputConfig, {"cache_mib": -1}, "cache_mib must be at least"),
         (config.NoiseConfig, {"randaug_mag": 31}, r"in \[0, 30\]; got 31"),
         (config.NoiseConfig, {"randaug_layer": -1}, "at least 0; got -1"),
-        (config.TrainConfig, {"method": "pi"}, "method must be one of"),
         (config.TrainConfig, {"train_ratio": 0}, "train_ratio must be above"),
         (config.TrainConfig, {"teacher_softmax_temp": 0}, "or -1 for hard"),
         (config.TrainConfig, {"unlabel_ratio": -1}, "unlabel_ratio must be"),

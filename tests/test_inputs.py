@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import inputs, methods
+from noisy_student import inputs
 from noisy_student.config import DataConfig, NoiseConfig, TrainConfig
 from noisy_student.data import pipelines, sources
+from noisy_student.methods import noisy_student
 from tests.settings import experiment
 
 TRAIN = TrainConfig(
@@ -38,7 +39,7 @@ def training_batches(data, place, start):
         0,
         teacher_side=8,
     )
-    method = methods.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
+    method = noisy_student.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
     return inputs.training_batches(
         batches, method, data, TRAIN, inputs.Teaching(), place, start
     )

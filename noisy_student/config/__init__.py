@@ -31,7 +31,6 @@ from noisy_student.config.self_training import (
     SelfTrainingConfig,
 )
 from noisy_student.config.training import (
-    CONSISTENCY_METHODS,
     DISTRIBUTIONS,
     HARD_LABELS,
     METHODS,
@@ -44,7 +43,6 @@ from noisy_student.config.training import (
 __all__ = [
     "ALL_REPLICAS",
     "AUGMENTATIONS",
-    "CONSISTENCY_METHODS",
     "DEFAULT_GROUPS",
     "DISTRIBUTIONS",
     "ENSEMBLE_DTYPES",

@@ -18,8 +18,8 @@ class ConsistencyConfig:
 
     Attributes:
         max_consistency_weight: w_max of the consistency loss, before the
-            factor labelled / all images; 0 leaves it out. The papers' are 100,
-            and 30 for temporal ensembling.
+            factor labelled / all images; 0 leaves it out. None is the
+            method's default; see `methods.with_defaults`.
         ensemble_decay: alpha of temporal ensembling's targets, in [0, 1);
             greater ones remember longer.
         ensemble_dtype: in which they are kept.
@@ -29,7 +29,7 @@ class ConsistencyConfig:
         teacher_decay_ramp_up: the same during the ramp-up.
     """
 
-    max_consistency_weight: float = 100.0
+    max_consistency_weight: float | None = None
     ensemble_decay: float = 0.6
     ensemble_dtype: str = "float32"
     force_ensemble: bool = False
@@ -39,7 +39,7 @@ class ConsistencyConfig:
     def __post_init__(self) -> None:
         weight = self.max_consistency_weight
         require(
-            0 <= weight < math.inf,
+            weight is None or 0 <= weight < math.inf,
             "max_consistency_weight",
             "finite and at least 0",
             weight,

@@ -16,7 +16,6 @@ METHODS = (
     "temporal_ensembling",
     "mean_teacher",
 )
-CONSISTENCY_METHODS = METHODS[2:]
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
 SCHEDULES = ("staircase", "ramps")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
@@ -31,8 +30,9 @@ class TrainConfig:
     """The optimisation of one model; numbers of the paper's appendix A.
 
     Attributes:
-        method: where the targets of unlabelled images come from; one of
-            `METHODS`, or `module:Class` for another.
+        method: where the targets of unlabelled images come from; a name of
+            `methods.names()`, or `module:Class` for another. None, here and
+            below, is the method's default; see `methods.with_defaults`.
         train_batch_size: labelled images a step, over all replicas.
         label_data_sample_prob: share of these whose loss counts, drawn anew
             each step, in (0, 1]; so a step can have fewer labelled images
@@ -76,7 +76,7 @@ class TrainConfig:
         label_smoothing: in [0, 1).
     """
 
-    method: str = "noisy_student"
+    method: str | None = None
     train_batch_size: int = 128
     label_data_sample_prob: float = 1.0
     accumulation_steps: int = 1
@@ -90,8 +90,8 @@ class TrainConfig:
     teacher_model_name: str | None = None
     init_model_path: str | None = None
     allow_new_head: bool = False
-    optimizer: str = "rmsprop"
-    learning_rate_schedule: str = "staircase"
+    optimizer: str | None = None
+    learning_rate_schedule: str | None = None
     base_learning_rate: float = 0.016
     final_base_lr: float | None = None
     warmup_epochs: float = 5.0
@@ -103,15 +103,15 @@ class TrainConfig:
     adam_beta2: float = 0.999
     moving_average_decay: float = 0.9999
     weight_decay: float = 1e-5
-    label_smoothing: float = 0.1
+    label_smoothing: float | None = None
 
     def __post_init__(self) -> None:
-        if ":" not in self.method:
-            require_choice("method", self.method, METHODS)
-        require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        require_choice(
-            "learning_rate_schedule", self.learning_rate_schedule, SCHEDULES
-        )
+        for name, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("learning_rate_schedule", SCHEDULES),
+        ):
+            if getattr(self, name) is not None:
+                require_choice(name, getattr(self, name), choices)
         require_positive(
             self,
             "train_batch_size",
@@ -133,11 +133,12 @@ class TrainConfig:
         require_fractions(
             self,
             "moving_average_decay",
-            "label_smoothing",
             "adam_beta1",
             "adam_final_beta1",
             "adam_beta2",
         )
+        if self.label_smoothing is not None:
+            require_fractions(self, "label_smoothing")
         self._check_rates()
 
     def _check_rates(self) -> None:

@@ -7,19 +7,22 @@ from noisy_student.config import HARD_LABELS
 from noisy_student.methods import base, losses, supervised
 
 
+@base.register("noisy_student")
 class NoisyStudent(base.Method):
     """Cross entropy with labels and with a teacher's pseudo labels (section 2).
 
     total = mean over labelled + unlabel_ratio * mean over unlabelled. One
-    forward pass sees both, so that they share batch norm's statistics. The
-    pseudo labels are stored ones, or those of a teacher that runs in the
-    step, without noise and on images without noise; it gets no gradient.
+    forward pass takes both, so that they share batch norm's statistics. The
+    pseudo labels are stored ones, or those of a teacher that runs in every
+    step. That teacher and its images have no noise; it gets no gradient.
 
     Args:
-        label_smoothing: of labels and hard pseudo labels, in [0, 1).
-        unlabel_ratio: factor on the unlabelled mean.
-        temperature: of soft pseudo labels, above 0, or -1 for hard ones.
-        teacher: images to logits; None takes the stored probabilities.
+        label_smoothing: smoothing of labels and hard pseudo labels, in [0, 1).
+        unlabel_ratio: factor of the mean over unlabelled images.
+        temperature: temperature of soft pseudo labels, above 0, or -1 for
+            hard ones.
+        teacher: a model from images to logits; None takes the stored
+            probabilities.
         has_records: whether the unlabelled images are pseudo-labelled
             records.
     """
@@ -49,13 +52,13 @@ class NoisyStudent(base.Method):
         self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
 
     @classmethod
-    def of(cls, setup: base.Setup) -> "NoisyStudent":
+    def from_context(cls, context: base.MethodContext) -> "NoisyStudent":
         return cls(
-            setup.train.label_smoothing,
-            setup.train.unlabel_ratio,
-            setup.train.teacher_softmax_temp,
-            setup.teacher,
-            setup.has_records,
+            context.label_smoothing,
+            context.train.unlabel_ratio,
+            context.train.teacher_softmax_temp,
+            context.teacher,
+            context.has_records,
         )
 
     def compute_losses(
@@ -97,7 +100,7 @@ class NoisyStudent(base.Method):
         return base.Losses({"ext/loss": term}, metrics)
 
     def _targets(self, batch: base.Batch) -> tf.Tensor:
-        """Probabilities, float32 (unlabelled images, classes)."""
+        """Returns probabilities, float32 (unlabelled images, classes)."""
         hard = self.temperature == HARD_LABELS
         if self.teacher is not None:
             logits = self.teacher(batch["teacher_image"], training=False)

@@ -1,6 +1,7 @@
 """What evaluators share: one pass over the images, each counted once."""
 
 import abc
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ Metrics = dict[str, float]
 _COUNTED = "num_images"
 
 
+@dataclasses.dataclass(eq=False)
 class Evaluator(abc.ABC):
     """Measures models on the same images, on all devices of the strategy.
 
@@ -22,7 +24,7 @@ class Evaluator(abc.ABC):
     the sums. Build one evaluator for a run: a model is traced at its first
     evaluation only.
 
-    Args:
+    Attributes:
         batches: makes one pass over a worker's share of the images, in
             batches of a replica: `image`, `label` and `weight`, which is 0
             for padding, as `pipelines.plain_images` does.
@@ -31,17 +33,10 @@ class Evaluator(abc.ABC):
         shown: whether there is a progress bar.
     """
 
-    def __init__(
-        self,
-        batches: Batches,
-        num_images: int,
-        description: str = "evaluate",
-        shown: bool = True,
-    ) -> None:
-        self.num_images = num_images
-        self._batches = batches
-        self._description = description
-        self._shown = shown
+    batches: Batches
+    num_images: int
+    description: str = "evaluate"
+    shown: bool = True
 
     @abc.abstractmethod
     def sums(
@@ -82,7 +77,7 @@ class Evaluator(abc.ABC):
         iterator, steps, step_size = self._distribute()
         total: dict[str, tf.Tensor] = {}
         with progress.bar(
-            self.num_images, self._description, "image", shown=self._shown
+            self.num_images, self.description, "image", shown=self.shown
         ) as bar:
             for step in range(steps):
                 for name, value in self._step(model, iterator).items():
@@ -121,7 +116,7 @@ class Evaluator(abc.ABC):
         sizes: list[tuple[int, int]] = []
 
         def padded(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            dataset = self._batches(context)
+            dataset = self.batches(context)
             workers = context.num_input_pipelines
             size = dataset.element_spec["weight"].shape[0]
             step_size = size * context.num_replicas_in_sync

@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+from typing import Any
 
 from noisy_student.config import ExperimentConfig
 from noisy_student.methods import base
@@ -91,30 +92,24 @@ def with_defaults(config: ExperimentConfig) -> ExperimentConfig:
     Raises:
         ValueError: there is no such method.
     """
-    train, consistency = config.train, config.consistency
-    name = train.method
-    if name is None:
-        name = "noisy_student" if train.unlabel_ratio else "supervised"
-    method = find(name)
-    optimizer = train.optimizer or method.default_optimizer
-    schedule = train.learning_rate_schedule or method.default_schedule
-    smoothing = train.label_smoothing
-    if smoothing is None:
-        smoothing = method.default_label_smoothing
-    weight = consistency.max_consistency_weight
-    if weight is None:
-        weight = method.default_max_consistency_weight
-    return dataclasses.replace(
-        config,
-        train=dataclasses.replace(
-            train,
-            method=name,
-            optimizer=optimizer,
-            learning_rate_schedule=schedule
-            or ("ramps" if optimizer == "adam" else "staircase"),
-            label_smoothing=smoothing,
-        ),
-        consistency=dataclasses.replace(
-            consistency, max_consistency_weight=weight
-        ),
+    train = config.train
+    name = "noisy_student" if train.unlabel_ratio else "supervised"
+    train = _fill(train, method=name)
+    method = find(train.method)
+    train = _fill(
+        train,
+        optimizer=method.default_optimizer,
+        learning_rate_schedule=method.default_schedule,
+        label_smoothing=method.default_label_smoothing,
     )
+    schedule = "ramps" if train.optimizer == "adam" else "staircase"
+    train = _fill(train, learning_rate_schedule=schedule)
+    weight = method.default_max_consistency_weight
+    consistency = _fill(config.consistency, max_consistency_weight=weight)
+    return dataclasses.replace(config, train=train, consistency=consistency)
+
+
+def _fill(settings: Any, **defaults: Any) -> Any:
+    """Replaces those of the fields that are None."""
+    unset = {k: v for k, v in defaults.items() if getattr(settings, k) is None}
+    return dataclasses.replace(settings, **unset)

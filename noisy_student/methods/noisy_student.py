@@ -1,5 +1,7 @@
 """Noisy Student: the targets are an earlier teacher's (arXiv 1911.04252)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -8,6 +10,7 @@ from noisy_student.methods import base, losses, supervised
 
 
 @base.register("noisy_student")
+@dataclasses.dataclass(eq=False)
 class NoisyStudent(base.Method):
     """Cross entropy with labels and with a teacher's pseudo labels (section 2).
 
@@ -16,7 +19,7 @@ class NoisyStudent(base.Method):
     pseudo labels are stored ones, or those of a teacher that runs in every
     step. That teacher and its images have no noise; it gets no gradient.
 
-    Args:
+    Attributes:
         label_smoothing: smoothing of labels and hard pseudo labels, in [0, 1).
         unlabel_ratio: factor of the mean over unlabelled images.
         temperature: temperature of soft pseudo labels, above 0, or -1 for
@@ -27,25 +30,19 @@ class NoisyStudent(base.Method):
             records.
     """
 
+    label_smoothing: float
+    unlabel_ratio: float
+    temperature: float = HARD_LABELS
+    teacher: keras.Model | None = None
+    has_records: bool = True
     needs_unlabeled = True
     needs_teacher = True
 
-    def __init__(
-        self,
-        label_smoothing: float,
-        unlabel_ratio: float,
-        temperature: float = HARD_LABELS,
-        teacher: keras.Model | None = None,
-        has_records: bool = True,
-    ) -> None:
-        self.label_smoothing = label_smoothing
-        self.unlabel_ratio = unlabel_ratio
-        self.temperature = temperature
-        self.teacher = teacher
+    def __post_init__(self) -> None:
         keys = ["unlabeled_image", "unlabeled_weight"]
-        if has_records:
+        if self.has_records:
             keys += ["unlabeled_label"]
-        if teacher is None:
+        if self.teacher is None:
             keys += ["unlabeled_probabilities"]
         else:
             keys += ["teacher_image"]
@@ -93,7 +90,7 @@ class NoisyStudent(base.Method):
             "unl/pred_prob": supervised.mean_confidence(tf.nn.softmax(logits)),
             "unl/target_prob": supervised.mean_confidence(targets),
         }
-        if "unlabeled_label" in self.batch_keys:
+        if self.has_records:
             metrics["unl/acc_to_dump"] = supervised.agreement(
                 logits, batch["unlabeled_label"]
             )

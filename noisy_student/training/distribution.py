@@ -2,12 +2,11 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -55,36 +54,28 @@ class Devices:
 
     def agree(self, value: int) -> int:
         """Returns the chief's value on every worker; waits for all of them."""
-        if self.num_workers == 1:
-            return value
-        own = value if self.is_chief else 0
-        return int(self._sum_over_workers(tf.constant(own, tf.int64)))
+        return self._sum_over_workers(value if self.is_chief else 0)
 
     def holds_on_all(self, value: bool) -> bool:
         """Returns whether `value` is true on all workers; waits for them."""
+        return self._sum_over_workers(int(value)) == self.num_workers
+
+    def _sum_over_workers(self, value: int) -> int:
+        """Returns the sum of a number that each worker has."""
         if self.num_workers == 1:
             return value
-        total = self._sum_over_workers(tf.constant(int(value), tf.int64))
-        return int(total) == self.num_workers
+        local = self.strategy.num_replicas_in_sync // self.num_workers
 
-    @functools.cached_property
-    def _sum_over_workers(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Sums an int64 () of each worker; traced once."""
-
-        def of_replica(value: tf.Tensor) -> tf.Tensor:
-            context = tf.distribute.get_replica_context()
+        def of_replica(context: tf.distribute.ReplicaContext) -> tf.Tensor:
             # Only the first replica of each worker counts.
-            local = self.strategy.num_replicas_in_sync // self.num_workers
             first = context.replica_id_in_sync_group % local == 0
-            counted = tf.where(first, value, tf.zeros_like(value))
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
+            return tf.constant(value if first else 0, tf.int64)
 
-        @tf.function
-        def total(value: tf.Tensor) -> tf.Tensor:
-            results = self.strategy.run(of_replica, args=(value,))
-            return self.strategy.experimental_local_results(results)[0]
-
-        return total
+        values = self.strategy.experimental_distribute_values_from_function(
+            of_replica
+        )
+        sum_of = tf.distribute.ReduceOp.SUM
+        return int(self.strategy.reduce(sum_of, values, axis=None))
 
     @contextlib.contextmanager
     def watching_workers(self) -> Iterator[None]:

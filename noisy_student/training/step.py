@@ -4,6 +4,8 @@ The only place that scales by the numbers of replicas and of pieces of a
 batch: gradients are summed over both, so each loss is divided by them here.
 """
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -15,12 +17,13 @@ from noisy_student.training import averaging
 Metrics = dict[str, tf.Tensor]
 
 
+@dataclasses.dataclass(eq=False)
 class Step:
     """What one replica does in a step; its methods run in replica context.
 
     Build it in the scope of the strategy that the models were built in.
 
-    Args:
+    Attributes:
         method: computes the losses.
         student: the model in training.
         average: the averaged model.
@@ -29,21 +32,15 @@ class Step:
             `accumulation_steps`.
     """
 
-    def __init__(
-        self,
-        method: base.Method,
-        student: keras.Model,
-        average: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        train: TrainConfig,
-    ) -> None:
-        self.method = method
-        self.student = student
-        self.average = average
-        self.optimizer = optimizer
-        self.num_pieces = train.accumulation_steps
-        self._train = train
-        self._variables = student.trainable_variables
+    method: base.Method
+    student: keras.Model
+    average: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    train: TrainConfig
+
+    def __post_init__(self) -> None:
+        self.num_pieces = self.train.accumulation_steps
+        self._variables = self.student.trainable_variables
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._share = 1 / (replicas * self.num_pieces)
         # Zero between steps, so that checkpoints need not have them.
@@ -88,7 +85,7 @@ class Step:
                 tf.convert_to_tensor(self.optimizer.iterations),
             )
             loss, metrics = total_loss(
-                result, self._variables, self._train.weight_decay
+                result, self._variables, self.train.weight_decay
             )
             scaled = loss * self._share
         values = [variable.value for variable in self._variables]
@@ -101,7 +98,7 @@ class Step:
         decay = self.method.average_decay(finished)
         if decay is None:
             decay = averaging.decay_at(
-                finished, self._train.moving_average_decay
+                finished, self.train.moving_average_decay
             )
         averaging.update(self.average, self.student, decay)
 

@@ -74,8 +74,8 @@ class WorkerCheckpoints:
         """
         step = None
         while True:
-            found, readable = None, False
             with self._devices.failing_together():
+                found = None
                 if self._devices.is_chief:
                     found = self._shared.restore_newest(before=step)
             step = self._devices.agree(-1 if found is None else found)

@@ -65,6 +65,13 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
         assert ours.shape == (2,) or not np.array_equal(ours, other)
 
 
+def test_a_model_is_traced_at_its_first_evaluation_only(tmp_path):
+    evaluator = evaluation.Accuracy(evaluation_images, 20)
+    run(tmp_path, {"evaluator": evaluator})
+    assert len(run_directory.read_metrics(tmp_path)) == 2
+    assert evaluator._step.experimental_get_tracing_count() == 1
+
+
 def test_a_finished_run_is_not_trained_again(finished):
     directory, metrics = finished
     before = (directory / "model.keras").stat().st_mtime_ns

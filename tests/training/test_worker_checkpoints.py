@@ -180,6 +180,25 @@ def test_the_chief_saves_when_all_have_saved_their_own(
         assert (tmp_path / f"{name}.index").exists()
 
 
+@pytest.mark.parametrize(
+    ("failing", "kind"), [(0, "_shared"), (0, "_worker"), (1, "_worker")]
+)
+def test_where_one_worker_cannot_write_both_end(
+    workers, monkeypatch, failing, kind
+):
+    save(workers, 1)
+
+    def full(step):
+        raise InputError("No space left")
+
+    monkeypatch.setattr(getattr(workers[failing].kept, kind), "write", full)
+    results = together(*(functools.partial(w.save, 2) for w in workers))
+    assert str(results[failing]) == "No space left"
+    assert isinstance(results[1 - failing], InputError)
+    assert "another one has failed" in str(results[1 - failing])
+    assert restore(workers) == [1, 1]
+
+
 def test_own_ones_go_when_the_chief_has_saved(workers, tmp_path, monkeypatch):
     save(workers, 1, 2)
     shared = workers[0].kept._shared

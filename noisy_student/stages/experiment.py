@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from noisy_student import models
+from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.data import decoding, pipelines, sources, views
 from noisy_student.data.open import open_task
@@ -75,6 +75,18 @@ class Experiment:
             batch_size,
             warnings,
             self.config.input_pipeline,
+        )
+
+    def accuracy(self, side: int) -> evaluation.Accuracy:
+        """The accuracy on the test images of models with this input side.
+
+        Args:
+            side: In pixels.
+        """
+        return evaluation.Accuracy(
+            functools.partial(self.test_images, side),
+            self.data.test.num_images,
+            shown=self.devices.is_chief,
         )
 
     def test_images(

@@ -31,7 +31,7 @@ class Unlabeled:
 
 def method_context(
     experiment: Experiment, unlabeled: Unlabeled
-) -> methods.Setup:
+) -> methods.MethodContext:
     """What the method of an experiment is made from.
 
     Its `train` has an `unlabel_ratio` of 0 if the method needs no unlabelled
@@ -48,20 +48,20 @@ def method_context(
 
     if unlabeled.records is not None:
         stats = pseudo_labels.PseudoLabelStats.load(unlabeled.records)
-        num_unlabeled = own_unlabeled = stats.records
+        num_unlabeled = worker_unlabeled = stats.records
     elif data.unlabeled is not None:
         num_unlabeled = data.unlabeled.num_images
-        own_unlabeled = worker_images(data.unlabeled)
+        worker_unlabeled = worker_images(data.unlabeled)
     else:
-        num_unlabeled = own_unlabeled = 0
-    return methods.Setup(
+        num_unlabeled = worker_unlabeled = 0
+    return methods.MethodContext(
         train=train,
         consistency=config.consistency,
         num_classes=data.task.num_classes,
         num_labeled=data.labeled.num_images,
         num_unlabeled=num_unlabeled,
-        own_labeled=worker_images(data.labeled),
-        own_unlabeled=own_unlabeled,
+        worker_labeled=worker_images(data.labeled),
+        worker_unlabeled=worker_unlabeled,
         strategy=devices.strategy,
         teacher=unlabeled.teacher,
         has_records=unlabeled.records is not None,

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import models
-from noisy_student.config import ModelConfig
+from noisy_student.config import ModelConfig, TrainConfig
 from noisy_student.methods import base, supervised
 from noisy_student.training import averaging, loop, optimizers, step
 from tools.benchmarks import turns
@@ -51,8 +51,7 @@ def make_step(config: ModelConfig, method: base.Method) -> step.Step:
     averaging.start(average, student)
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
-    settings = step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999)
-    return step.Step(method, student, average, optimizer, settings)
+    return step.Step(method, student, average, optimizer, TrainConfig())
 
 
 def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:

@@ -22,7 +22,7 @@ from absl import app, flags
 
 from noisy_student import methods, models
 from noisy_student.config import ModelConfig
-from noisy_student.methods import base
+from noisy_student.methods import base, noisy_student
 from noisy_student.training import loop
 from tools.benchmarks import choices, growth, loop_workers, memory, turns
 
@@ -70,7 +70,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
         teacher = models.build_model(_config()) if with_teacher else None
         if teacher:
             teacher.trainable = False
-        method = methods.NoisyStudent(0.1, 3.0, 1.0, teacher)
+        method = noisy_student.NoisyStudent(0.1, 3.0, 1.0, teacher)
     train_loop = loop.TrainLoop(growth.make_step(_config(), method))
     batch = _batch(labeled, unlabeled)
     batch = {key: batch[key] for key in method.batch_keys}
@@ -81,7 +81,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
 def bare(labeled: int) -> turns.Turn:
     """Returns turns of the compiled step, called from Python, in steps/s."""
     compiled = tf.function(
-        growth.make_step(_config(), methods.Supervised(0.1)).whole
+        growth.make_step(_config(), methods.Supervised(0.1)).run
     )
     batch = _batch(labeled)
 

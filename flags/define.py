@@ -118,7 +118,7 @@ def _value(field: Field, given: Any) -> Any:
     if not field.is_list:
         return given
     if field.value_type is str:
-        return tuple(given) or field.default
+        return tuple(given)
     try:
         # Empty is refused: it may be an unset variable of a script.
         return tuple(map(field.value_type, given or [""]))

@@ -1,6 +1,6 @@
 """Facts about data sets that no file of theirs states.
 
-`data/sources.py` opens the images. A data set that is not listed here is
+`data/open.py` opens the images. A data set that is not listed here is
 looked up in tensorflow-datasets and gets `generic_task`'s defaults.
 """
 

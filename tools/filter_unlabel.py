@@ -15,13 +15,8 @@ On several machines, each with --shard_id of its own: first all of them with
 Apache Beam spread the work: --runner=FlinkRunner --beam_args=...
 """
 
-import pathlib
-import sys
-
+import _checkout  # noqa: F401
 from absl import app
-
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_stage

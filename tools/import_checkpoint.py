@@ -13,14 +13,9 @@ classes it has and, of the original's, how it normalises (imagenet2012 unless
 given); models of Keras normalise as their files say.
 """
 
-import pathlib
-import sys
-
+import _checkout  # noqa: F401
 from absl import app
 from absl import flags as absl_flags
-
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_stage

@@ -11,30 +11,23 @@ JPEGs are copied byte for byte (turned upright where EXIF says so), others
 become JPEGs of quality 100. The same command goes on where it was.
 """
 
-import pathlib
-import sys
-from collections.abc import Callable
-
+import _checkout  # noqa: F401
 from absl import app
 
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import flags
-from flags.entry import run_planned
+from flags.entry import run_stage
 from noisy_student.config.tools import MakeSettings
 
 
 def main(argv: list[str]) -> None:
-    """Plans the work, then does it."""
-    run_planned(argv, plan)
+    """Makes the records that the flags ask for."""
 
+    def make_stage():
+        from noisy_student import make_records
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags and folders, and returns the work."""
-    from noisy_student.data import make_records
+        return make_records.MakeRecords(flags.read(MakeSettings))
 
-    return make_records.plan_records(flags.read(MakeSettings))
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":

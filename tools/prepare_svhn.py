@@ -9,30 +9,23 @@ unlabeled/extra 531,131, from svhn_cropped of tensorflow-datasets. The same
 command goes on where it was.
 """
 
-import pathlib
-import sys
-from collections.abc import Callable
-
+import _checkout  # noqa: F401
 from absl import app
 
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import flags
-from flags.entry import run_planned
+from flags.entry import run_stage
 from noisy_student.config.tools import SvhnSettings
 
 
 def main(argv: list[str]) -> None:
-    """Plans the work, then does it."""
-    run_planned(argv, plan)
+    """Makes the records of SVHN."""
 
+    def make_stage():
+        from noisy_student import make_records
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags, and returns the work."""
-    from noisy_student.data import prepare_svhn
+        return make_records.PrepareSvhn(flags.read(SvhnSettings))
 
-    return prepare_svhn.plan_svhn(flags.read(SvhnSettings))
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ pixels or less are noised as small images are, larger ones as ImageNet's.
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Callable
 
+import _checkout  # noqa: F401
 import numpy as np
 from absl import app
-
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import flags
 from flags.entry import run_planned

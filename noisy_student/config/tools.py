@@ -114,7 +114,10 @@ class MakeSettings(_RecordSettings):
         "--input_dir.",
     )
     splits: tuple[str, ...] | None = setting(
-        None, "Splits to make, e.g. train,test. Default: all."
+        None,
+        "Splits to make, e.g. train,test, or parts of splits, with a name "
+        "where two have the same: train[:90%],validation=train[90%:]. "
+        "Default: all.",
     )
     num_shards: int = setting(
         128,

@@ -1,7 +1,7 @@
-"""Decodes batches of encoded images, and copes with those that are broken.
+"""Decodes batches of encoded images, and copes with broken ones.
 
-A broken image ends a run where its label counts, with an error that names
-it; where it has none it weighs nothing, and a warning names it.
+A broken labelled image ends a run with an error that names it. A broken
+unlabelled one gets weight 0, and a warning names it.
 """
 
 import contextlib
@@ -12,17 +12,17 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from noisy_student.data import record_files
+from noisy_student.data import image_files, record_files
 from noisy_student.errors import InputError
 
 Example = dict[str, tf.Tensor]
 Spec = Mapping[str, tf.TensorSpec]
-# From an encoded image, string (), and a seed, int64 (2,).
+# Of an encoded image, string (), and a seed, int64 (2,).
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
 _COMPLAINT = "cannot be decoded"
 _BAD_LABEL = "has no label from 1 to"
-_MAX_NAMES = 3  # of broken images in an error
+_MAX_NAMES = 3  # broken images named in an error
 
 
 def decode_batch(
@@ -31,16 +31,16 @@ def decode_batch(
     """Applies a view to each image of a batch.
 
     Args:
-        encoded: string (batch,).
-        seeds: int64 (batch, 2).
-        view: decodes an image, and may cut and resize it.
-        spec: `tf.TensorSpec` of what the view returns.
+        encoded: The images, string (batch,).
+        seeds: The seeds of their views, int64 (batch, 2).
+        view: Decodes an image, and may cut and resize it.
+        spec: The `tf.TensorSpec`s of what the view returns.
 
     Returns:
-        What the views return, stacked, and bool (batch,): whether an image
-        could be decoded. What could not be is 0.
+        What the views return, stacked, and whether each image could be
+        decoded, bool (batch,). Views of images that could not are 0.
     """
-    # Only inside of a dataset can TensorFlow survive an operation's error.
+    # TensorFlow can survive the error of an operation only in a dataset.
     batch = tf.data.Dataset.from_tensors((encoded, seeds))
     at_once = batch.map(
         lambda encoded, seeds: (
@@ -50,7 +50,7 @@ def decode_batch(
             tf.ones_like(encoded, tf.bool),
         )
     )
-    # Slower, but knows which one is broken: done where the other way fails.
+    # Slower, but knows which one is broken; done if the other way fails.
     one_by_one = batch.map(
         lambda encoded, seeds: _decode_one_by_one(encoded, seeds, view, spec)
     )
@@ -61,7 +61,7 @@ def decode_batch(
 def _decode_one_by_one(
     encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Spec
 ) -> tuple[Example, tf.Tensor]:
-    """`decode_batch`, whatever is broken."""
+    """Does what `decode_batch` does, whatever is broken."""
     count = tf.size(encoded, out_type=tf.int64)
     decoded = (
         tf.data.Dataset.from_tensor_slices((encoded, seeds))
@@ -69,7 +69,7 @@ def _decode_one_by_one(
         .map(lambda place, x: (place, view(*x)))
         .ignore_errors()
     )
-    # One more, lest there be none.
+    # One more example, because a batch of none would be an error.
     blank = {k: tf.zeros(s.shape, s.dtype) for k, s in spec.items()}
     first = tf.data.Dataset.from_tensors((tf.constant(-1, tf.int64), blank))
     places, images = (
@@ -88,8 +88,8 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
     """Makes a graph fail at a broken image, with its name.
 
     Args:
-        records: string (batch,), names of the images.
-        decodable: bool (batch,).
+        records: The names of the images, string (batch,).
+        decodable: Whether each could be decoded, bool (batch,).
     """
     broken = tf.boolean_mask(records, ~decodable)
     names = tf.strings.reduce_join(broken[:_MAX_NAMES], separator=", ")
@@ -104,12 +104,12 @@ def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:
 def refuse_labels(
     records: tf.Tensor, labels: tf.Tensor, num_classes: int
 ) -> None:
-    """Makes a graph fail at a label that is none of the classes'.
+    """Makes a graph fail at a label outside of [0, num_classes).
 
     Args:
-        records: string (batch,), names of the images.
-        labels: int64 (batch,), 0-based.
-        num_classes: how many there are.
+        records: The names of the images, string (batch,).
+        labels: Their labels, int64 (batch,), 0-based.
+        num_classes: The number of classes.
     """
     bad = (labels < 0) | (labels >= num_classes)
     where = tf.boolean_mask(records, bad)[:1]
@@ -120,13 +120,17 @@ def refuse_labels(
 
 
 class SkipWarnings:
-    """Warns of each broken image once, and counts them."""
+    """Warns of each broken image once, and counts them.
+
+    Attributes:
+        records: The names of the broken images so far.
+    """
 
     def __init__(self) -> None:
         self.records: set[bytes] = set()
 
     def watch(self, records: tf.Tensor, decodable: tf.Tensor) -> None:
-        """Adds the warning to a graph; arguments of `refuse_undecodable`."""
+        """Adds the warnings to a graph; see `refuse_undecodable`."""
         broken = tf.boolean_mask(records, ~decodable)
         tf.cond(
             tf.reduce_all(decodable),
@@ -149,13 +153,13 @@ class SkipWarnings:
 
 @contextlib.contextmanager
 def input_errors(record_paths: Iterable[str] = ()) -> Iterator[None]:
-    """Turns TensorFlow's errors at broken input into ones for people.
+    """Turns TensorFlow's errors at broken input into readable ones.
 
     Args:
-        record_paths: TFRecord files that are read, to look for damage in.
+        record_paths: The TFRecord files that are read, to find damage in.
 
     Raises:
-        InputError: naming the image, or the file and byte offset.
+        InputError: The message names the image, or the file and byte offset.
     """
     try:
         yield
@@ -179,11 +183,12 @@ def input_errors(record_paths: Iterable[str] = ()) -> Iterator[None]:
 
 
 def _complaint(message: str) -> str | None:
-    """What to tell people, of TensorFlow's message; None if it is unknown."""
+    """Returns TensorFlow's message for users; None if it is unknown."""
     for pattern, advice in (
         (
             rf"assertion failed: \[(.*?{_COMPLAINT})",
-            ". Replace what is broken, or take it out of the data.",
+            ". Replace what is broken, or has more than "
+            f"{image_files.MAX_PIXELS:,} pixels, or take it out of the data.",
         ),
         (
             rf"assertion failed: \[(.*?{_BAD_LABEL}[^\]]*)\]",

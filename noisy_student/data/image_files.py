@@ -1,4 +1,4 @@
-"""Image files: which are images, and their bytes, turned upright."""
+"""Image files: which files are images, and their bytes, turned upright."""
 
 import io
 import os
@@ -9,35 +9,38 @@ from typing import BinaryIO
 from absl import logging
 from PIL import Image, ImageOps
 
+from noisy_student.errors import InputError
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 JPEG_MAGIC = b"\xff\xd8\xff"
+# TensorFlow and PIL refuse larger images, whose headers are likely broken.
+MAX_PIXELS = 2**29 // 3
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
-_MAX_NAMES = 3  # of ignored files in a warning
+_MAX_NAMES = 3  # ignored files named in a warning
 
 
 def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
-    """Files below a directory, hidden ones apart, sorted by path.
+    """Lists the files below a directory, except hidden ones.
 
-    A folder that links lead to more than once, such as a parent, counts once,
-    under its own path where that is below the directory.
+    A folder that several links lead to, such as a parent folder, counts once,
+    under its real path if that is below the directory.
 
     Returns:
-        The images' paths, by their extension in any case, and the others'.
+        The paths of images, told by their extension in upper or lower case,
+        and those of other files, both sorted.
     """
     images: list[str] = []
     others: list[str] = []
     for parent, files in _walk(directory):
         for name in files:
-            if is_hidden(name):
-                continue
-            (images if is_image(name) else others).append(
-                os.path.join(parent, name)
-            )
+            if not is_hidden(name):
+                paths = images if is_image(name) else others
+                paths.append(os.path.join(parent, name))
     return sorted(images), sorted(others)
 
 
 def _walk(directory: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
-    """Each real folder once, with the names in it; links come last."""
+    """Yields each real folder once with its file names; links come last."""
     seen: set[str] = set()
     roots = [str(directory)]
     while roots:
@@ -57,17 +60,17 @@ def _walk(directory: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_image(name: str) -> bool:
-    """Whether this name is an image's."""
+    """Returns whether a file of this name is taken for an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def is_hidden(name: str) -> bool:
-    """Whether this name is to be passed over."""
+    """Returns whether a file or folder of this name is ignored."""
     return name.startswith(".")
 
 
 def warn_of_others(paths: list[str], name: str) -> None:
-    """One warning of all files in `name` that are taken for no images."""
+    """Logs one warning for all files in `name` that are not images."""
     if paths:
         more = " ..." if len(paths) > _MAX_NAMES else ""
         logging.warning(
@@ -80,16 +83,11 @@ def warn_of_others(paths: list[str], name: str) -> None:
         )
 
 
-def read(path: str) -> bytes:
-    """A file's content, turned upright; see `upright`."""
-    return upright(pathlib.Path(path).read_bytes())
-
-
 def upright(encoded: bytes) -> bytes:
     """Turns a JPEG as its EXIF orientation says, as browsers do.
 
-    TensorFlow's decoder does not look at it. Other files, and broken ones,
-    stay as they are, byte for byte.
+    TensorFlow's decoder ignores the orientation. Other files, and broken
+    ones, are returned as they are.
     """
     if not encoded.startswith(JPEG_MAGIC) or b"Exif" not in encoded:
         return encoded
@@ -100,12 +98,12 @@ def upright(encoded: bytes) -> bytes:
         if exif.get(_ORIENTATION) not in range(2, 9):
             return encoded
         return to_jpeg(ImageOps.exif_transpose(image))
-    except Exception:  # many kinds; the decoder will name the file
+    except Exception:  # PIL raises many kinds; the decoder will name the file
         return encoded
 
 
 def to_jpeg(image: Image.Image) -> bytes:
-    """Encodes an image so that nothing is lost visibly."""
+    """Encodes an image as a JPEG without visible loss."""
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     buffer = io.BytesIO()
@@ -113,10 +111,24 @@ def to_jpeg(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def size(file: str | BinaryIO) -> tuple[int, int] | None:
-    """Width and height as an image's header says; None if that is broken."""
+def size(file: str | BinaryIO, name: str) -> tuple[int, int] | None:
+    """Returns width and height from an image's header, or None if broken.
+
+    Args:
+        file: The path or the open file.
+        name: The image's name, for messages.
+
+    Raises:
+        InputError: The header states more than `MAX_PIXELS` pixels.
+    """
     try:
         with Image.open(file) as image:
-            return image.size
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{name} has more than {MAX_PIXELS:,} pixels, or a broken header; "
+            "make it smaller or remove it."
+        ) from error
     except OSError:
         return None
+    return width, height

@@ -1,8 +1,8 @@
-"""TFRecord files as files: which there are, how many records, what is broken.
+"""TFRecord files as files: finding them, counting records, locating damage.
 
-A record is a length (8 bytes), that one's checksum (4), the data, and their
-checksum (4). Lengths are enough to count, so that no data are read; what the
-records mean is the matter of `records.py`.
+A record is a length (8 bytes), the length's checksum (4), the data, and their
+checksum (4). Counting reads only the lengths. `records.py` says what the
+records mean.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ _NAME = re.compile(
     rf"(?P<prefix>{_PREFIX})-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
 )
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
-_MAX_NAMES = 3  # of missing files in an error
+_MAX_NAMES = 3  # missing files named in an error
 
 
 def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """The record files of a directory, in order, by their prefix.
+    """Returns the record files of a directory, in order, by their prefix.
 
-    Files are named `train-00000-of-00128`; others are passed over.
+    Files are named `train-00000-of-00128`; others are ignored.
 
     Raises:
-        ValueError: files of a prefix are missing, or of two different sets.
+        ValueError: Files of a prefix are missing, or of two different sets.
     """
     found: dict[str, dict[int, set[int]]] = {}
     for path in directory.iterdir():
@@ -49,10 +49,10 @@ def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 
 def check_prefix(prefix: str) -> None:
-    """Refuses a prefix that `find` would not find.
+    """Checks that `find` would find files of this prefix.
 
     Raises:
-        ValueError: naming it.
+        ValueError: It would not.
     """
     if not re.fullmatch(_PREFIX, prefix):
         raise ValueError(
@@ -64,7 +64,7 @@ def check_prefix(prefix: str) -> None:
 def _complete(
     directory: pathlib.Path, prefix: str, sets: dict[int, set[int]]
 ) -> list[pathlib.Path]:
-    """The paths of one prefix, whose `sets` are {files: indices}."""
+    """Returns the paths of a prefix, whose `sets` are {files: indices}."""
     if len(sets) > 1:
         counts = " and of ".join(f"{count:05d}" for count in sorted(sets))
         raise ValueError(
@@ -87,11 +87,11 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
     """Counts a file's records by their lengths.
 
     Returns:
-        How many records are whole, and the byte offset at which the file is
-        cut off, or None.
+        The number of whole records, and the byte offset of the record in
+        which the file is cut off, or None.
 
     Raises:
-        InputError: a length is damaged, or the file holds no TFRecords.
+        InputError: A length is damaged, or the file holds no TFRecords.
     """
     number, offset = 0, 0
     with path.open("rb", buffering=0) as file:
@@ -104,10 +104,10 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
 
 
 def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Where each record's data start, and where the record ends.
+    """Yields where each record's data start, and where the record ends.
 
-    The last end may lie behind the file's; what is left of a header does not
-    count.
+    The last end may lie beyond the end of the file. A record whose header is
+    cut off is left out.
     """
     descriptor, offset = file.fileno(), 0
     size = os.fstat(descriptor).st_size
@@ -115,7 +115,7 @@ def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
         header = os.pread(descriptor, _HEADER, offset)
         end = offset + _AROUND + int.from_bytes(header[:8], "little")
         # The checksum costs more than all the rest, and a damaged length
-        # leads behind the end sooner or later.
+        # leads beyond the end sooner or later.
         if end > size and _masked_crc(header[:8]) != header[8:]:
             raise InputError(
                 f"{file.name} is no TFRecord file, or damaged at byte "
@@ -126,7 +126,7 @@ def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 
 def _masked_crc(data: bytes) -> bytes:
-    """TFRecord's checksum: CRC-32C, rotated and added to a constant."""
+    """Returns TFRecord's checksum: CRC-32C, rotated, plus a constant."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -138,7 +138,7 @@ def _masked_crc(data: bytes) -> bytes:
 
 
 def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
-    """The data of some records, by their numbers; reads nothing else."""
+    """Returns the data of records by their numbers; reads nothing else."""
     wanted, found = set(numbers), []
     with path.open("rb", buffering=0) as file:
         for number, (start, end) in enumerate(_walk(file)):
@@ -151,13 +151,13 @@ def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
 
 
 def count(paths: list[pathlib.Path]) -> list[int]:
-    """How many whole records each file of a directory has.
+    """Counts the whole records of each file of a directory.
 
-    `counts.json` beside the files saves the time where it knows a file of
-    this size. A file that is cut off is a warning.
+    A file that `counts.json` beside the files lists with its size is not
+    read. A file that is cut off is warned of.
 
     Raises:
-        InputError: a file is damaged; see `scan`.
+        InputError: A file is damaged; see `scan`.
     """
     known = _load_counts(paths[0].parent) if paths else {}
     sizes = [path.stat().st_size for path in paths]
@@ -203,11 +203,11 @@ def _load_counts(directory: pathlib.Path) -> dict[str, list[int]]:
 
 
 def locate_damage(paths: Iterable[str]) -> tuple[str, int] | None:
-    """The first damaged record of some files, all of which may be read.
+    """Returns the first damaged record of some files, which are all read.
 
     Returns:
-        Path and byte offset of the record, or None where all are sound. What
-        is cut off is no damage.
+        The path and byte offset of the record, or None if all are sound. A
+        file that is only cut off counts as sound.
     """
     paths = list(paths)
     with progress.bar(len(paths), "look for the damage", "file") as bar:
@@ -225,7 +225,7 @@ def locate_damage(paths: Iterable[str]) -> tuple[str, int] | None:
 
 
 def _offset(path: pathlib.Path, number: int) -> int | None:
-    """Where a record starts; None where the file is just cut off in it."""
+    """Returns where a record starts; None if the file is cut off in it."""
     offset = 0
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size

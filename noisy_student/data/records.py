@@ -1,6 +1,6 @@
 """The schema of the record files.
 
-Every key of a TF Example is named here and nowhere else:
+Every key of a TF Example is named only here:
 
 * images: `image/encoded` (JPEG, PNG, BMP or GIF bytes), `image/class/label`
   (int64, 1-based; absent, or below 1, where it is unknown) and, for people,
@@ -11,7 +11,7 @@ Every key of a TF Example is named here and nowhere else:
 * predictions, in the order of the images: `classes` (int64, the arg max) and
   `probabilities`.
 
-Files of them are written by `shards.py`.
+`files/shards.py` writes files of them.
 """
 
 import functools
@@ -32,8 +32,8 @@ def encode_image(encoded: bytes, label: int, filename: str) -> bytes:
 
     Args:
         encoded: JPEG, PNG, BMP or GIF bytes.
-        label: 0-based; negative where unknown.
-        filename: where the image came from.
+        label: The label, 0-based; negative if unknown.
+        filename: Where the image came from.
     """
     features = {
         "image/encoded": _bytes(encoded),
@@ -48,7 +48,7 @@ def parse_images(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     """Parses images.
 
     Args:
-        serialized: string (batch,).
+        serialized: The records, string (batch,).
 
     Returns:
         `encoded`, string (batch,), and `label`, int64 (batch,), 0-based and
@@ -74,11 +74,11 @@ def encode_pseudo_labeled(
 
     Args:
         encoded: JPEG or PNG bytes.
-        label: the kept class, 0-based.
-        probabilities: float32 (classes,), the teacher's.
+        label: The pseudo label, 0-based.
+        probabilities: The teacher's probabilities, float32 (classes,).
     """
-    # Joined Examples are one with all their features (protobuf merges them),
-    # and most of each is the same for many images.
+    # Concatenated Examples are one with all their features (protobuf merges
+    # them), and most of their bytes are the same for many images.
     probabilities = np.asarray(probabilities, np.float32)
     return b"".join(
         (
@@ -95,6 +95,10 @@ def encode_pseudo_labeled(
 
 def read_pseudo_labeled(paths: list[str], num_classes: int) -> tf.data.Dataset:
     """Reads files of pseudo-labelled records, one after the other.
+
+    Args:
+        paths: The files.
+        num_classes: The size of the probabilities.
 
     Returns:
         A dataset of dicts: `encoded` (string), `label` (int64),
@@ -149,12 +153,16 @@ def read_predictions(
 ) -> Iterator[np.ndarray]:
     """Reads a file of predictions in order, some rows at a time.
 
+    Args:
+        path: The file.
+        num_classes: The size of the probabilities.
+
     Yields:
-        float32 (`BATCH` or, at last, fewer, classes).
+        float32 (rows, num_classes); `BATCH` rows or, at the end, fewer.
 
     Raises:
-        InputError: the file is damaged, was predicted for another number of
-            classes, or has probabilities that are none.
+        InputError: The file is damaged, was predicted for another number of
+            classes, or has values outside of [0, 1].
     """
     feature = tf.io.FixedLenFeature([num_classes], tf.float32)
 
@@ -189,7 +197,7 @@ def read_predictions(
 def _check_probabilities(
     probabilities: np.ndarray, path: pathlib.Path, first: int
 ) -> None:
-    # One comparison for all: with NaN it does not hold either.
+    # Written so that it does not hold for NaN either.
     if (probabilities >= 0).all() and (probabilities <= 1 + 1e-3).all():
         return
     sound = ((probabilities >= 0) & (probabilities <= 1 + 1e-3)).all(axis=1)
@@ -202,26 +210,26 @@ def _check_probabilities(
 
 @functools.lru_cache(maxsize=4096)
 def _image_head(size: int) -> bytes:
-    """An Example with an image of so many bytes, up to these."""
+    """Returns an Example with an image of `size` bytes, without these."""
     example = _serialize({"image/encoded": _bytes(bytes(size))})
     return example[: len(example) - size]
 
 
 @functools.cache
 def _int_example(key: str, value: int) -> bytes:
-    """An Example with one integer."""
+    """Returns an Example with one integer."""
     return _serialize({key: _ints([value])})
 
 
 @functools.cache
 def _floats_head(key: str, count: int) -> bytes:
-    """An Example with so many float32, up to these."""
+    """Returns an Example with `count` float32, without their bytes."""
     return _serialize({key: _floats(np.zeros(count))})[: -4 * count]
 
 
 def _serialize(features: dict[str, tf.train.Feature]) -> bytes:
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    # Or else the features' order differs from process to process.
+    # Otherwise the order of the features differs between processes.
     return example.SerializeToString(deterministic=True)
 
 

@@ -1,73 +1,163 @@
-"""Splits by expression: `train`, `train[:4000]`, `train[10%:]+validation`.
+"""Chooses images: by a split expression, or at random for each class.
 
-The syntax, and what it means, is that of tensorflow-datasets.
+Expressions such as `train`, `train[:4000]` and `train[10%:]+validation` have
+the syntax and meaning of tensorflow-datasets.
 """
 
 import dataclasses
 
-from noisy_student.data.image_set import WHOLE, ImageSet, Span
+import numpy as np
+
+from noisy_student.data.sources import ImageSet, ImageSource, Span
+
+WHOLE = "."  # the split of a directory whose images lie in no splits
+_ALL = "all"  # tensorflow-datasets' name for the sum of all splits
+
+
+def open_split(
+    images: ImageSet,
+    expression: str,
+    flag: str,
+    num_classes: int | None = None,
+) -> ImageSource:
+    """Returns the images that an expression selects, at least one.
+
+    Args:
+        images: The image set with the splits.
+        expression: For example `train[:50]+validation`.
+        flag: The flag that gave the expression, for messages.
+        num_classes: See `ImageSet.source`.
+
+    Raises:
+        ValueError: See `resolve`.
+    """
+    spans = resolve(expression, images, flag)
+    return images.source(spans, f"{images.name} {expression}", num_classes)
+
+
+def split_names(expression: str, images: ImageSet) -> list[str]:
+    """Returns the splits of the image set that an expression mentions."""
+    names = [term.split("[")[0].strip() for term in expression.split("+")]
+    return [
+        name
+        for name in images.split_names()
+        if name in names or expression == _ALL
+    ]
+
+
+def resolve(expression: str, images: ImageSet, flag: str) -> list[Span]:
+    """Returns the spans of images that an expression selects.
+
+    Args:
+        expression: For example `train[:50]+validation`.
+        images: The image set with the splits.
+        flag: The flag that gave the expression, for messages.
+
+    Raises:
+        ValueError: There is no such split, the expression is malformed, or it
+            selects no images.
+    """
+    names = images.split_names()
+    if expression in names or expression == WHOLE:
+        spans = [Span(expression, 0, sum(images.shard_sizes(expression)))]
+    elif "[" in expression or "+" in expression or expression == _ALL:
+        spans = _resolve_slices(expression, images, flag)
+    else:
+        raise ValueError(
+            f"{flag}={expression!r} is no split of {images.name}, which has "
+            f"{', '.join(names)}."
+        )
+    if not any(span.stop > span.start for span in spans):
+        raise ValueError(f"{flag}={expression!r} of {images.name} is empty.")
+    return spans
 
 
 @dataclasses.dataclass(frozen=True)
 class _SplitInfo:
-    """What tensorflow-datasets asks of a split; sizes only where it asks."""
+    """What tensorflow-datasets asks about a split; counted only if asked."""
 
-    owner: ImageSet
-    split: str
+    images: ImageSet
+    name: str
+
+    @property
+    def shard_lengths(self) -> list[int]:
+        return list(self.images.shard_sizes(self.name))
 
     @property
     def num_examples(self) -> int:
-        return self.owner.num_images(self.split)
+        return sum(self.shard_lengths)
 
 
-def resolve(expression: str, owner: ImageSet, flag: str) -> list[Span]:
-    """The images that an expression means, at least one.
-
-    Args:
-        expression: such as `train[:50]+validation`.
-        owner: whose splits these are.
-        flag: that gave the expression, for messages.
-
-    Raises:
-        ValueError: there is no such split, the expression is none, or it
-            means no images.
-    """
-    names = owner.split_names()
-    if expression in names or expression == WHOLE:
-        spans = [Span(expression, 0, owner.num_images(expression))]
-    elif "[" in expression or "+" in expression:
-        spans = _resolve_expression(expression, owner, flag)
-    else:
-        raise ValueError(
-            f"{flag}={expression!r} is no split of {owner.name}, which has "
-            f"{', '.join(names)}."
-        )
-    if not any(span.stop > span.start for span in spans):
-        raise ValueError(f"{flag}={expression!r} of {owner.name} is empty.")
-    return spans
-
-
-def _resolve_expression(
-    expression: str, owner: ImageSet, flag: str
-) -> list[Span]:
+def _resolve_slices(expression: str, images: ImageSet, flag: str) -> list[Span]:
     import tensorflow_datasets as tfds  # slow, and seldom needed
 
-    names = owner.split_names()
-    infos = {name: _SplitInfo(owner, name) for name in names}
+    names = images.split_names()
+    infos = {name: _SplitInfo(images, name) for name in names}
     try:
         instruction = tfds.core.ReadInstruction.from_spec(expression)
-        absolute = instruction.to_absolute(infos)
-    # The last: [1shard:] and the like, for which directories have no sizes.
-    except (ValueError, NotImplementedError, AttributeError) as error:
+        slices = instruction.to_absolute(infos)
+    except (ValueError, NotImplementedError) as error:
         raise ValueError(
-            f"{flag}={expression!r} is no split of {owner.name}, which has "
+            f"{flag}={expression!r} is no split of {images.name}, which has "
             f"{', '.join(names)} ({error})."
         ) from error
     return [
         Span(
-            part.splitname,
-            part.from_ or 0,
-            owner.num_images(part.splitname) if part.to is None else part.to,
+            each.splitname,
+            each.from_ or 0,
+            infos[each.splitname].num_examples if each.to is None else each.to,
         )
-        for part in absolute
+        for each in slices
     ]
+
+
+def split_labeled(
+    source: ImageSource,
+    labels: np.ndarray,
+    num_labeled: int,
+    num_classes: int,
+    seed: int,
+) -> tuple[ImageSource, ImageSource | None]:
+    """Lets a class-balanced random subset keep its labels.
+
+    Args:
+        source: The labelled images.
+        labels: Their labels, int (images,).
+        num_labeled: The size of the subset.
+        num_classes: The number of classes.
+        seed: The seed of the choice.
+
+    Returns:
+        The subset, and the other images or None if none are left.
+
+    Raises:
+        ValueError: `num_labeled` is not divisible by the number of classes,
+            or a class has too few images.
+    """
+    mask = _balanced_mask(labels, num_labeled, num_classes, seed)
+    rest = source.subset(~mask)
+    return source.subset(mask), rest if rest.num_images else None
+
+
+def _balanced_mask(
+    labels: np.ndarray, num_labeled: int, num_classes: int, seed: int
+) -> np.ndarray:
+    """Chooses `num_labeled / num_classes` images per class: bool (images,)."""
+    per_class, remainder = divmod(num_labeled, num_classes)
+    if remainder:
+        raise ValueError(
+            f"num_labeled must be divisible by the {num_classes} classes; "
+            f"got {num_labeled}."
+        )
+    mask = np.zeros(len(labels), bool)
+    generator = np.random.default_rng(seed)
+    for label in range(num_classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) < per_class:
+            raise ValueError(
+                f"num_labeled={num_labeled} needs {per_class} images of each "
+                f"class; class {label} has {len(members)}, and there are "
+                f"{len(labels)} images in all."
+            )
+        mask[generator.permutation(members)[:per_class]] = True
+    return mask

@@ -1,4 +1,8 @@
-"""How a task's images reach the model: decoded, cut to size and noised."""
+"""What the model sees of an image: decoded, cut to size and noised.
+
+Small images (`Task.small_images`) are resized, and cropped by padding after
+their noise; larger ones are decoded where they are cropped.
+"""
 
 import dataclasses
 import functools
@@ -10,15 +14,18 @@ from noisy_student import noise, tasks
 from noisy_student.config import NoiseConfig
 from noisy_student.data.decoding import Example, Spec, View
 
+# Of images, uint8 (batch, side, side, 3), and a seed, int64 (2,).
+Noise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageFormat:
     """The form of a task's images.
 
     Attributes:
-        side: in pixels.
-        small: the treatment of small images, see `pipelines`.
-        horizontal_flip: whether training images are mirrored at random.
+        side: The side in pixels.
+        small: Whether images are treated as small ones.
+        horizontal_flip: Whether training images are mirrored at random.
     """
 
     side: int
@@ -26,10 +33,16 @@ class ImageFormat:
     horizontal_flip: bool
 
     @classmethod
-    def of(
+    def for_task(
         cls, task: tasks.Task, side: int, noise_config: NoiseConfig
     ) -> "ImageFormat":
-        """The format of a task at a resolution."""
+        """Returns the format of a task's images at a resolution.
+
+        Args:
+            task: The task.
+            side: The side in pixels.
+            noise_config: Its `horizontal_flip` overrides the task's.
+        """
         flip = noise_config.horizontal_flip
         return cls(
             side=side,
@@ -41,26 +54,24 @@ class ImageFormat:
 def plain_view(
     image_format: ImageFormat, teacher_side: int | None = None
 ) -> tuple[View, Spec]:
-    """What evaluation, prediction and the teacher see, as `image`.
+    """Returns what evaluation, prediction and the teacher see, as `image`.
 
     Args:
-        image_format: of the images.
-        teacher_side: with it also `teacher_image`, of this side.
+        image_format: The form of `image`.
+        teacher_side: The side of an additional `teacher_image`, or None.
 
     Returns:
         The function of an encoded image, and the form of its results.
     """
+    sides = _sides(image_format, teacher_side)
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
+        del seed
         if not image_format.small:
-            return {
-                key: noise.central_crop(encoded, side)
-                for key, side in sides.items()
-            }
+            return {k: noise.central_crop(encoded, s) for k, s in sides.items()}
         image = noise.decode(encoded)
-        return {key: noise.resize(image, side) for key, side in sides.items()}
+        return {k: noise.resize(image, s) for k, s in sides.items()}
 
-    sides = _sides(image_format, teacher_side)
     return view, _spec(sides)
 
 
@@ -69,13 +80,13 @@ def random_view(
     teacher_side: int | None = None,
     second_view: bool = False,
 ) -> tuple[View, Spec]:
-    """A large image's random crop, as `image`.
+    """Returns a random crop of a large image, as `image`.
 
     Args:
-        image_format: of the images.
-        teacher_side: with it also what a teacher sees, as `teacher_image`
-            of this side, from one decoding.
-        second_view: with another random crop, as `second_image`.
+        image_format: The form of `image`.
+        teacher_side: The side of an additional `teacher_image`, decoded in
+            the same go, or None.
+        second_view: Whether there is another random crop, `second_image`.
 
     Returns:
         The function of an encoded image, and the form of its results.
@@ -104,26 +115,23 @@ def _sides(
     image_format: ImageFormat, teacher_side: int | None
 ) -> dict[str, int]:
     sides = {"image": image_format.side}
-    if teacher_side is not None:
-        sides["teacher_image"] = teacher_side
-    return sides
+    return sides | ({"teacher_image": teacher_side} if teacher_side else {})
 
 
 def _spec(sides: dict[str, int]) -> Spec:
-    return {
-        key: tf.TensorSpec([side, side, 3], tf.uint8)
-        for key, side in sides.items()
-    }
+    return {k: tf.TensorSpec([s, s, 3], tf.uint8) for k, s in sides.items()}
 
 
-def batch_noise(
-    image_format: ImageFormat, config: NoiseConfig
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The noise of a batch of views.
+def batch_noise(image_format: ImageFormat, config: NoiseConfig) -> Noise:
+    """Returns the noise of a batch of views.
+
+    Args:
+        image_format: The form of the images.
+        config: The augmentation.
 
     Returns:
         A function of images, uint8 (batch, side, side, 3), and a seed, int64
-        (2,), that returns images.
+        (2,), that returns images of the same form.
     """
     side, small = image_format.side, image_format.small
     augment = _augmentation(image_format, config)
@@ -148,8 +156,8 @@ def batch_noise(
 
 def _augmentation(
     image_format: ImageFormat, config: NoiseConfig
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
-    """The function of images and seed that `augment_name` names, or None."""
+) -> Noise | None:
+    """Returns the function that `augment_name` names, or None."""
     if config.augment_name == "none":
         return None
     if config.augment_name == "keras_cv":
@@ -163,10 +171,10 @@ def _augmentation(
 def rand_augment(
     image_format: ImageFormat, config: NoiseConfig
 ) -> noise.RandAugment:
-    """The layer of `augment_name=v1`.
+    """Returns the layer of `augment_name=v1`.
 
     Small images are shifted by up to an eighth of their side at magnitude 10,
-    and Cutout's square has a quarter of it.
+    and the side of Cutout's square is a quarter of theirs.
     """
     build = functools.partial(
         noise.RandAugment,

@@ -8,6 +8,7 @@ import json
 import pathlib
 
 from noisy_student.config import ExperimentConfig
+from noisy_student.errors import disk_error
 from noisy_student.files import lock, stamps, writing
 
 CONFIG_FILE = "config.json"
@@ -98,6 +99,28 @@ def read_metrics(directory: pathlib.Path) -> list[dict]:
         return []
     lines = path.read_text().split("\n")
     return [json.loads(line) for line in lines[:-1]]
+
+
+def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
+    """Adds the line of one evaluation, which has the key `step`.
+
+    Raises:
+        InputError: the disk is full, or the like.
+    """
+    path = directory / METRICS_FILE
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(metrics) + "\n")
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
+    """Removes evaluations of steps that a resumed run takes again."""
+    lines = read_metrics(directory)
+    kept = [json.dumps(line) for line in lines if line["step"] <= step]
+    text = "".join(f"{line}\n" for line in kept)
+    writing.write_text(directory / METRICS_FILE, text)
 
 
 def write_class_names(

@@ -1,7 +1,7 @@
 """Flips, shifts and cut-outs of whole batches, drawn for each image.
 
-All take and return uint8 (batch, height, width, 3) and are without state: the
-same seed, int32 or int64 (2,), gives the same result, on every device. XLA
+All take and return uint8 (batch, height, width, 3) and have no state: the
+same seed, int32 or int64 (2,), gives the same result on every device. XLA
 compiles them once per shape.
 """
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from noisy_student.noise.image_ops import FILL
 
-# Measured: operation by operation, these take 4 to 100 times as long.
+# Measured: without compilation these take 4 to 100 times as long.
 _compiled = tf.function(jit_compile=True, autograph=False)
 
 
@@ -25,7 +25,7 @@ def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       uint8 (batch, height, width, 3).
 
     Raises:
-      ValueError: the images are not uint8 or not of rank 4.
+      ValueError: The images are not uint8 or not of rank 4.
     """
     images = _checked(images)
     draws = tf.random.stateless_uniform(
@@ -39,22 +39,22 @@ def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def random_pad_crop(
     images: tf.Tensor, seed: tf.Tensor, padding: int = 4
 ) -> tf.Tensor:
-    """Shifts each image by up to `padding` pixels, filling with its mirror.
+    """Shifts each image by up to `padding` pixels, filling by reflection.
 
     Pads all sides by reflection (without repeating the border) and cuts out
-    a window of the images' own size at a uniformly drawn place.
+    a window of the original size at a uniformly drawn place.
 
     Args:
       images: uint8 (batch, height, width, 3).
       seed: int32 or int64 (2,).
-      padding: pixels at each side, less than the images' sides.
+      padding: Pixels added to each side, fewer than the images' sides have.
 
     Returns:
       uint8 (batch, height, width, 3).
 
     Raises:
-      ValueError: the padding is negative, or not less than a known side; the
-        images are not uint8 or not of rank 4.
+      ValueError: The padding is negative, or not less than a known side; or
+        the images are not uint8 or not of rank 4.
     """
     images = _checked(images)
     known = [side for side in images.shape[1:3] if side is not None]
@@ -84,20 +84,22 @@ def random_cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
     Args:
       images: uint8 (batch, height, width, 3).
       seed: int32 or int64 (2,).
-      size: side of the square in pixels. Its centre is drawn uniformly from
-        the pixels, so that part of it may lie outside; 0 fills nothing.
+      size: The side of the square in pixels; 0 fills nothing. The centre is
+        drawn uniformly from the pixels, so part of the square may lie outside
+        of the image.
 
     Returns:
       uint8 (batch, height, width, 3).
 
     Raises:
-      ValueError: size is negative; the images are not uint8 or not of rank 4.
+      ValueError: The size is negative, or the images are not uint8 or not of
+        rank 4.
     """
     images = _checked(images)
     if size < 0:
         raise ValueError(f"size must be at least 0, got {size}")
     count, height, width, _ = tf.unstack(tf.shape(images))
-    # Splitting keeps the type, and other types give other numbers.
+    # Splitting keeps the dtype, and other dtypes give other numbers.
     seed = tf.cast(seed, tf.int64)
     seeds = tf.random.experimental.stateless_split(seed, 2, alg="philox")
     rows = _stripes(count, height, size, seeds[0])

@@ -1,7 +1,8 @@
 """Crops: from an encoded image to a square.
 
-Never more of a JPEG is decoded than is needed. Nothing has state: the same
-seed, int32 or int64 (2,), gives the same result, on every device.
+Only the part of a JPEG that is needed is decoded. The functions have no
+state: the same seed, int32 or int64 (2,), gives the same result on every
+device.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 CROP_PADDING = 32  # evaluation sees size / (size + 32) of the short side
-# TensorFlow's default is no faster (measured) and up to 30 levels off.
+# TensorFlow's default is not faster (measured) and up to 30 levels off.
 JPEG_METHOD = "INTEGER_ACCURATE"
 
 
@@ -17,14 +18,14 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG, PNG, BMP or GIF (its first frame).
 
     Args:
-      encoded: string (), the file's content.
+      encoded: The content of the file, string ().
 
     Returns:
-      uint8 (height, width, 3), RGB, 0 to 255. Grey becomes RGB, transparency
-      is dropped. The palette of an 8-bit BMP is taken for grey.
+      RGB values in [0, 255], uint8 (height, width, 3). Grey becomes RGB, and
+      transparency is dropped. The palette of an 8-bit BMP is taken for grey.
 
     Raises:
-      tf.errors.InvalidArgumentError: the content is no such image.
+      tf.errors.InvalidArgumentError: The content is no such image.
     """
 
     def from_jpeg() -> tf.Tensor:
@@ -39,24 +40,24 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 def random_area_crop(
     encoded: tf.Tensor, size: int, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Cuts out 8 to 100 % of the area at random, as Inception is trained.
+    """Cuts out 8 to 100 % of the area at random, as Inception was trained.
 
-    The window's width is 3/4 to 4/3 of its height. Where 10 tries find none
-    in the image, and where the window is the whole image, the window of
-    `central_crop` is taken. What of a JPEG is below the window is not read,
-    and so not noticed where it is missing. Source: Szegedy et al., arXiv
+    The window's width is 3/4 to 4/3 of its height. If 10 tries find no window
+    in the image, or the window is the whole image, the window of
+    `central_crop` is taken. The part of a JPEG below the window is not read,
+    so it is not noticed if it is missing. Source: Szegedy et al., arXiv
     1409.4842, as the EfficientNets of arXiv 1911.04252 use it.
 
     Args:
-      encoded: string (), a file's content, see `decode`.
-      size: side of the result in pixels.
+      encoded: The content of a file, string (), see `decode`.
+      size: The side of the result in pixels.
       seed: int32 or int64 (2,).
 
     Returns:
       uint8 (size, size, 3), resized bicubically.
 
     Raises:
-      ValueError: size is not positive.
+      ValueError: The size is not positive.
     """
     _check_positive("size", size)
     return resize(decode_random_area(encoded, size, seed), size)
@@ -65,7 +66,7 @@ def random_area_crop(
 def decode_random_area(
     encoded: tf.Tensor, size: int, seed: tf.Tensor
 ) -> tf.Tensor:
-    """`random_area_crop` before it is resized: uint8 (height, width, 3)."""
+    """Returns `random_area_crop` before resizing: uint8 (height, width, 3)."""
 
     def window(shape: tf.Tensor) -> tf.Tensor:
         return _random_window(shape, size, seed)
@@ -77,14 +78,14 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts out the central square, size / (size + 32) of the short side.
 
     Args:
-      encoded: string (), a file's content, see `decode`.
-      size: side of the result in pixels.
+      encoded: The content of a file, string (), see `decode`.
+      size: The side of the result in pixels.
 
     Returns:
       uint8 (size, size, 3), resized bicubically.
 
     Raises:
-      ValueError: size is not positive.
+      ValueError: The size is not positive.
     """
     _check_positive("size", size)
 
@@ -97,19 +98,19 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
 def random_and_central_crop(
     encoded: tf.Tensor, size: int, central_size: int, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The student's and the teacher's view of an image, decoded once.
+    """Returns the student's and the teacher's view of an image, decoded once.
 
     Args:
-      encoded: string (), a file's content, see `decode`.
-      size: side of the random crop in pixels.
-      central_size: side of the central crop in pixels.
+      encoded: The content of a file, string (), see `decode`.
+      size: The side of the random crop in pixels.
+      central_size: The side of the central crop in pixels.
       seed: int32 or int64 (2,).
 
     Returns:
       What `random_area_crop` and `central_crop` return.
 
     Raises:
-      ValueError: a size is not positive.
+      ValueError: A size is not positive.
     """
     _check_positive("size", size)
     _check_positive("central_size", central_size)
@@ -123,8 +124,8 @@ def random_and_central_crop(
 def _random_window(shape: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
     """Draws a window, int32 (top, left, height, width), in an image.
 
-    `shape` is int32 (height, width, 3). The whole image is one object of
-    which nothing need be covered, so that areas down to 8 % are accepted.
+    `shape` is int32 (height, width, 3). The whole image is one object, none
+    of which must be covered, so that areas down to 8 % are accepted.
     """
     begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
@@ -152,10 +153,10 @@ def _central_window(shape: tf.Tensor, size: int) -> tf.Tensor:
 def _decode_window(
     encoded: tf.Tensor, choose: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Decodes the window that `choose` makes of the image's shape."""
+    """Decodes the window that `choose` returns for the image's shape."""
 
     def from_jpeg() -> tf.Tensor:
-        # The shape is in the header: the rest is never decoded.
+        # The shape is in the header, so the rest is never decoded.
         shape = tf.io.extract_jpeg_shape(encoded)
         window = choose(tf.concat([shape[:2], [3]], axis=0))
         return tf.io.decode_and_crop_jpeg(
@@ -170,7 +171,7 @@ def _decode_window(
 
 
 def _cut(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    """The part of an image in a window, int32 (top, left, height, width)."""
+    """Cuts out a window, int32 (top, left, height, width)."""
     top, left, height, width = tf.unstack(window)
     return image[top : top + height, left : left + width]
 
@@ -184,7 +185,7 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
 
     Args:
       image: uint8 (height, width, 3).
-      size: side of the result in pixels.
+      size: The side of the result in pixels.
 
     Returns:
       uint8 (size, size, 3), rounded.

@@ -1,8 +1,9 @@
 """The geometric operations of RandAugment, each a pure function on one image.
 
-As in `image_ops`: uint8 (height, width, 3) in and out, equal to PIL's, with
-the nearest pixel taken and grey 128 where it lies outside of the image. The
-sign, 1 or -1, may be a tensor, so that one program serves both directions.
+As in `image_ops`, they take and return uint8 (height, width, 3) and compute
+what PIL computes: the nearest pixel, or grey 128 if that lies outside of the
+image. The sign, 1 or -1, may be a tensor, so that one program serves both
+directions.
 """
 
 import math
@@ -19,16 +20,19 @@ _Matrix = tuple[tf.Tensor | float, ...]
 def rotate(
     image: tf.Tensor, degrees: float, sign: tf.Tensor | int = 1
 ) -> tf.Tensor:
-    """Turns the image by sign * degrees, as `Image.rotate(fillcolor=128)`.
+    """Rotates by sign * degrees, as `Image.rotate(fillcolor=128)` does.
 
-    Positive is counter-clockwise, about the centre of the image.
+    Positive angles are counter-clockwise, about the centre of the image.
 
     Args:
       image: uint8 (height, width, 3).
-      degrees: the angle.
-      sign: 1 or -1, a number or an integer tensor of shape ().
+      degrees: The angle.
+      sign: 1 or -1, a number or an integer tensor ().
+
+    Returns:
+      uint8 (height, width, 3).
     """
-    # PIL rounds as well, so that right angles are exact.
+    # PIL rounds too, so that right angles are exact.
     cosine = round(math.cos(math.radians(degrees)), 15)
     sine = round(math.sin(math.radians(degrees)), 15)
     middle = tf.cast(tf.shape(image)[:2], tf.float64) / 2
@@ -91,11 +95,11 @@ def _transform(
 ) -> tf.Tensor:
     """Transforms by matrix(sign), as `Image.transform(AFFINE, NEAREST)`.
 
-    Measured between pixel centres, in fixed point with 16 binary places.
-    Sides of up to 32767 pixels, as in PIL.
+    Coordinates are those of pixel centres, in fixed point with 16 fractional
+    bits. As in PIL, sides have at most 32767 pixels.
     """
-    # Both matrices are constants to XLA; computed with the sign, every pixel
-    # would repeat the arithmetic in float64.
+    # Both matrices are constants to XLA. If they were computed from the sign,
+    # every pixel would repeat the arithmetic in float64.
     a, b, c, d, e, f = tf.unstack(
         tf.where(tf.equal(sign, 1), _fixed(matrix(1)), _fixed(matrix(-1)))
     )
@@ -106,7 +110,7 @@ def _transform(
     inside = (x_in >= 0) & (x_in < width) & (y_in >= 0) & (y_in < height)
     # Everything outside reads pixel 0: TensorFlow refuses a wrong index.
     index = tf.where(inside, y_in * width + x_in, 0)
-    # A pixel moves as one number of four bytes rather than as three.
+    # A pixel is moved as one number of four bytes rather than as three.
     pixels = tf.bitcast(tf.pad(image, [[0, 0], [0, 0], [0, 1]]), tf.int32)
     moved = tf.gather(tf.reshape(pixels, [-1]), index)
     grey = FILL * 0x010101

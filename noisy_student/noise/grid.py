@@ -17,13 +17,16 @@ def draw(
     random_rows: int,
     seed: int,
 ) -> Image.Image:
-    """Draws a row for each operation, and below it random draws of all.
+    """Draws one row per operation, and rows of random draws below.
 
     Args:
       image: uint8 (side, side, 3).
-      layers: a column each, entitled by its magnitude.
-      random_rows: rows of random draws.
-      seed: of the draws.
+      layers: One column each, with its magnitude as the title.
+      random_rows: The number of rows of random draws.
+      seed: The seed of the draws.
+
+    Returns:
+      The RGB picture.
     """
     rows = [
         (name, [_apply(name, image, layer.policy) for layer in layers])
@@ -54,7 +57,7 @@ def _apply(name: str, image: np.ndarray, policy: Policy) -> np.ndarray:
 def _paint(
     rows: list[tuple[str, list[np.ndarray]]], titles: list[str]
 ) -> Image.Image:
-    """Images in rows and columns with their names."""
+    """Arranges images in rows and columns with their names."""
     side = len(rows[0][1][0])
     cell = side + _GAP
     size = (_LABEL_WIDTH + cell * len(titles), _LINE + cell * len(rows))

@@ -12,19 +12,19 @@ def keras_cv_rand_augment(
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """`keras_cv.layers.RandAugment` with the operations' strength fixed.
 
-    It draws from TensorFlow's own state, not from a seed: a run with it can
-    be neither repeated nor resumed exactly. Its operations are ten (without
-    Invert, Rotate, Posterize, SolarizeAdd alone, Sharpness and Cutout).
+    It draws from TensorFlow's own state, not from a seed, so a run with it
+    can be neither repeated nor resumed exactly. It has ten operations: not
+    Invert, Rotate, Posterize, SolarizeAdd alone, Sharpness and Cutout.
 
     Args:
-      num_layers: operations per image.
-      magnitude: from 0 to 30, as `RandAugment`'s.
+      num_layers: The number of operations per image.
+      magnitude: The strength in [0, 30], as in `RandAugment`.
 
     Returns:
-      A function of images, uint8 (batch, height, width, 3), and a seed that
-      it does not use; returns images of the same form.
+      A function of images, uint8 (batch, height, width, 3), and a seed, which
+      is not used; it returns images of the same form.
     """
-    # Costs seconds to import, and only who asks for it needs it.
+    # Slow to import, and needed only with augment_name=keras_cv.
     import keras_cv
 
     layer = keras_cv.layers.RandAugment(

@@ -1,8 +1,8 @@
 """RandAugment's policy (Cubuk et al., arXiv 1909.13719): random operations.
 
-A `Policy` draws operations, signs and cut-out centres for each image from its
-own seed, and applies them in a program that XLA compiles. What an operation
-does is in `image_ops` and `geometry`; `apply_op` applies one by its name.
+A `Policy` draws operations, signs and cut-out centres for each image from the
+image's own seed, and applies them in a program compiled by XLA. `image_ops`
+and `geometry` hold the operations; `apply_op` applies one by its name.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from noisy_student.noise import geometry, image_ops
 
+CUTOUT = "Cutout"
 OP_NAMES: tuple[str, ...] = (
     "AutoContrast",
     "Equalize",
@@ -30,7 +31,7 @@ OP_NAMES: tuple[str, ...] = (
     "ShearY",
     "TranslateX",
     "TranslateY",
-    "Cutout",
+    CUTOUT,
 )
 
 
@@ -60,18 +61,19 @@ class Policy:
     @property
     def op_names(self) -> tuple[str, ...]:
         """The operations drawn from; `draw` returns indices into them."""
-        return OP_NAMES if self.use_cutout else OP_NAMES[:-1]
+        without = () if self.use_cutout else (CUTOUT,)
+        return tuple(name for name in OP_NAMES if name not in without)
 
     def __call__(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """Applies to each image what is drawn from its seed.
+        """Applies to each image the operations drawn from its seed.
 
-        The program is compiled by XLA once per policy and image shape (batch
-        included), at run time: dimensions unknown when the graph is built are
-        allowed, but every new size costs seconds.
+        XLA compiles the program at run time, once per policy and image shape
+        (batch included). Dimensions may be unknown when the graph is built,
+        but every new size costs seconds.
 
         Args:
-          images: uint8 (batch, height, width, 3), RGB.
-          seeds: int64 (batch, 2).
+          images: RGB images, uint8 (batch, height, width, 3).
+          seeds: One seed per image, int64 (batch, 2).
 
         Returns:
           uint8 (batch, height, width, 3).
@@ -83,16 +85,16 @@ class Policy:
     def draw(
         self, seed: tf.Tensor, shape: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Draws what is to be done to one image.
+        """Draws the operations for one image.
 
         Args:
-          seed: int64 (2,).
-          shape: int32 (3,), height, width and channels.
+          seed: The image's seed, int64 (2,).
+          shape: Height, width and channels, int32 (3,).
 
         Returns:
-          int32 operations (num_layers,), indices into `op_names`;
-          int32 signs (num_layers,), -1 or 1, equally probable;
-          int32 centres (num_layers, 2), row and column of a pixel.
+          The operations, int32 (num_layers,), as indices into `op_names`; the
+          signs, int32 (num_layers,), -1 or 1 with equal probability; the
+          centres, int32 (num_layers, 2), row and column of a pixel.
         """
         # Philox gives the same numbers on every device, compiled or not.
         bits = tf.random.stateless_uniform(
@@ -112,21 +114,25 @@ def apply_op(
     translate_limit: float = 100.0,
     cutout_limit: float = 40.0,
 ) -> tf.Tensor:
-    """Applies one operation to one image, uint8 (height, width, 3).
+    """Applies one operation to one image.
 
     Args:
-      name: one of `OP_NAMES`.
-      image: uint8 (height, width, 3), RGB.
-      magnitude: strength from 0 to 30, see `RandAugment`.
-      sign: 1 or -1, for Rotate, ShearX, ShearY, TranslateX and TranslateY;
-        may be an int32 tensor ().
-      centre: int32 (2,), row and column, for Cutout; None: the middle.
-      translate_limit: shift in pixels at magnitude 10.
-      cutout_limit: half the side of the square in pixels at magnitude 10.
+      name: One of `OP_NAMES`.
+      image: The RGB image, uint8 (height, width, 3).
+      magnitude: The strength in [0, 30], see `RandAugment`.
+      sign: The direction of Rotate, ShearX, ShearY, TranslateX and
+        TranslateY: 1 or -1, or an int32 tensor ().
+      centre: Row and column of Cutout's square, int32 (2,); None is the
+        middle of the image.
+      translate_limit: The shift at magnitude 10, in pixels.
+      cutout_limit: Half the side of the square at magnitude 10, in pixels.
+
+    Returns:
+      uint8 (height, width, 3).
 
     Raises:
-      ValueError: the name is unknown, the magnitude or sign out of range, or
-        the image of another form.
+      ValueError: The name is unknown, the magnitude or sign is out of range,
+        or the image has another dtype or shape.
     """
     if name not in OP_NAMES:
         raise ValueError(f"name must be one of {OP_NAMES}, got {name!r}")
@@ -188,7 +194,7 @@ def _operations(
     return {
         **{name: _drop_sign(op) for name, op in unsigned.items()},
         **{name: _drop_centre(op) for name, op in signed.items()},
-        "Cutout": lambda image, sign, centre: image_ops.cutout(
+        CUTOUT: lambda image, sign, centre: image_ops.cutout(
             image, centre, half_side
         ),
     }
@@ -217,7 +223,7 @@ def _program(policy: Policy) -> Callable:
 
 
 def _augment(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Applies what is drawn, image by image."""
+    """Applies the drawn operations, image by image."""
     by_name = _operations(
         policy.magnitude, policy.translate_limit, policy.cutout_limit
     )
@@ -235,8 +241,8 @@ def _augment(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 
     def one_image(inputs: tuple) -> tf.Tensor:
         image, seed = inputs
-        # Layers are a loop too: unrolled, every branch is compiled once a
-        # layer.
+        # Layers are a loop too: unrolled, every branch would be compiled once
+        # per layer.
         draws = policy.draw(seed, tf.shape(image))
         return tf.foldl(one_layer, draws, initializer=image)
 

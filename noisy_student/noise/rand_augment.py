@@ -7,40 +7,40 @@ import tensorflow as tf
 
 from noisy_student.noise.policy import Policy
 
-# What keras-cv passes beside the images and geometry would have to move too.
+# What keras-cv passes with the images and geometry would have to move too.
 _SPATIAL_LABELS = ("bounding_boxes", "segmentation_masks", "keypoints")
 
 
 @keras.saving.register_keras_serializable("noisy_student")
 class RandAugment(keras.layers.Layer):
-    """Applies `num_layers` random operations in a row to each image.
+    """Applies `num_layers` random operations to each image, in sequence.
 
-    Each operation is drawn uniformly, with replacement, from sixteen
-    (`OP_NAMES`), for each image on its own. All work at one magnitude; more
-    is stronger for most of them. Posterize and Solarize are weaker the larger
-    it is, and from 20 and 10 on leave the image as it is: the numbers of bits
-    and the threshold asked for are then at least 8 and 256, and are clamped
-    to those. (Without clamping, more than those wrap in 8 bits to other values
-    than were asked for.) At magnitude 5 the factors of Color, Contrast,
-    Brightness and Sharpness are 1, which changes nothing.
+    Each operation is drawn uniformly, with replacement, from the sixteen of
+    `OP_NAMES`, for each image independently. All operations share one
+    magnitude, and most are stronger the larger it is. Posterize and Solarize
+    are weaker, and from magnitude 20 and 10 on, respectively, leave the image
+    as it is: the number of bits and the threshold are then clamped to 8 and
+    256. (Larger values would wrap in 8 bits to others than were asked for.)
+    At magnitude 5 the factors of Color, Contrast, Brightness and Sharpness
+    are 1, which changes nothing.
 
-    Composes with keras-cv: takes and returns its dicts too, of which only
-    `images` is changed. XLA compiles it once per shape, which takes a second:
-    apply it to images that were cut to one size.
+    The layer composes with keras-cv: it takes and returns its dicts too, and
+    changes only their `images`. XLA compiles it once per shape, which takes a
+    second, so apply it to images of one size.
 
     Args:
-      num_layers: operations per image, at least 0.
-      magnitude: strength from 0 to 30; 10 is each operation's full range.
-      translate_limit: shift at magnitude 10, in pixels. Small images: an
-        eighth of the side.
-      cutout_limit: half the side of the cut-out square at magnitude 10, in
-        pixels. Small images: an eighth of the side.
-      use_cutout: False leaves Cutout out of the draw.
-      seed: int, of the draws where a call names no seed; None is random.
-      **kwargs: of `keras.layers.Layer`.
+      num_layers: The number of operations per image, at least 0.
+      magnitude: The strength in [0, 30]; 10 is each operation's full range.
+      translate_limit: The shift at magnitude 10, in pixels. For small images,
+        use an eighth of the side.
+      cutout_limit: Half the side of the cut-out square at magnitude 10, in
+        pixels. For small images, use an eighth of the side.
+      use_cutout: False leaves out Cutout.
+      seed: The seed of calls without a seed; None is random.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: an argument is out of its range.
+      ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -68,30 +68,33 @@ class RandAugment(keras.layers.Layer):
         seed: tf.Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor | dict[str, Any]:
-        """Returns the images with noise, in the shape and dtype they have.
+        """Returns the images with noise, in their shape and dtype.
 
-        A seed makes the call a pure function: the same images and seed give
-        the same result, eagerly, in a `tf.data` map with any number of
-        threads, and in a compiled step. With a seed an image, an image's
-        result does not depend on its batch either, and so is the same on any
-        number of replicas. Without a seed each call draws anew from the
+        With a seed the call is a pure function: the same images and seed give
+        the same result eagerly, in a `tf.data` map with any number of
+        threads, and in a compiled step. With one seed per image, the result
+        does not depend on the rest of the batch either, so it is the same on
+        any number of replicas. Without a seed each call draws from the
         layer's own generator, in the order in which calls happen to run, and
         each replica draws its own.
 
         Args:
-          inputs: (batch, height, width, 3) or (height, width, 3), RGB, uint8
-            or floating point in [0, 255], or a dict with such `images`.
+          inputs: RGB images, (batch, height, width, 3) or (height, width, 3),
+            uint8 or floating point in [0, 255], or a dict with such `images`.
             Fractions are rounded.
-          seed: int32 or int64 (2,), or (batch, 2) for a seed an image.
+          seed: int32 or int64 (2,), or (batch, 2) for one seed per image.
           training: False returns the inputs as they are.
 
+        Returns:
+          The images, or the dict with other `images`.
+
         Raises:
-          ValueError: rank, channels or dtype of the images, or shape or dtype
-            of the seed, are others; the dict has no `images`, or labels with
-            places in the image.
-          tf.errors.InvalidArgumentError: values are outside of [0, 255], or
-            the seeds are not as many as the images. (Not noticed in a step
-            that XLA compiles as a whole.)
+          ValueError: The images have another rank, number of channels or
+            dtype, or the seed another shape or dtype; the dict has no
+            `images`, or labels with places in the image.
+          tf.errors.InvalidArgumentError: Values are outside of [0, 255], or
+            there are not as many seeds as images. (Not noticed in a step that
+            XLA compiles as a whole.)
         """
         if isinstance(inputs, dict):
             _check_dict(inputs)
@@ -111,7 +114,7 @@ class RandAugment(keras.layers.Layer):
         return tf.ensure_shape(noised if batched else noised[0], images.shape)
 
     def _own_seed(self) -> tf.Tensor:
-        """The next seed of the layer's generator, another on each replica."""
+        """Returns the generator's next seed, another on each replica."""
         seed = _to_int64(self.seed_generator.next())
         replica = tf.distribute.get_replica_context()
         if replica is None:  # in tf.data under a strategy
@@ -123,7 +126,7 @@ class RandAugment(keras.layers.Layer):
     def compute_output_spec(
         self, inputs: Any, seed: Any = None, training: bool = True
     ) -> Any:
-        """The shapes and dtypes of the inputs, checked as `call` does."""
+        """Returns the shapes and dtypes of the inputs, checked as in `call`."""
         if isinstance(inputs, dict):
             _check_dict(inputs)
         images = inputs["images"] if isinstance(inputs, dict) else inputs
@@ -133,7 +136,7 @@ class RandAugment(keras.layers.Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of `__init__`."""
+        """Returns the arguments of `__init__`."""
         policy = self.policy
         config = super().get_config()
         config.pop("autocast", None)
@@ -173,7 +176,7 @@ def _check_images(shape: tf.TensorShape, dtype: tf.DType) -> None:
 
 
 def _to_int64(seed: tf.Tensor) -> tf.Tensor:
-    """Integer types are made one: others would give other numbers."""
+    """Casts a seed, because other dtypes would give other numbers."""
     seed = tf.convert_to_tensor(seed)
     if not seed.dtype.is_integer:
         raise ValueError(f"seed must be of integers, got {seed.dtype.name}")
@@ -181,7 +184,7 @@ def _to_int64(seed: tf.Tensor) -> tf.Tensor:
 
 
 def _to_uint8(images: tf.Tensor) -> tf.Tensor:
-    """Rounds floating point images, after a check of their values."""
+    """Rounds floating point images after a check of their values."""
     if images.dtype == tf.uint8:
         return images
     within = tf.reduce_all((images >= 0) & (images <= 255))  # not NaN either
@@ -193,7 +196,7 @@ def _to_uint8(images: tf.Tensor) -> tf.Tensor:
 def _seeds_of_images(
     seed: tf.Tensor, batched: bool, size: tf.Tensor
 ) -> tf.Tensor:
-    """A seed for each of `size` images: int64 (size, 2)."""
+    """Returns one seed for each of `size` images, int64 (size, 2)."""
     if batched and seed.shape.rank == 2 and seed.shape[1] == 2:
         message = "seed must have as many rows as there are images"
         known = tf.get_static_value(size)

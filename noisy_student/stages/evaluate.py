@@ -1,10 +1,8 @@
 """`--mode=eval`: the accuracy of a model on the test images."""
 
-import dataclasses
-import functools
 import json
 
-from noisy_student import evaluation, models
+from noisy_student import models
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.files import run_directory
@@ -49,13 +47,6 @@ class Evaluate:
             decoding.input_errors(data.test.record_paths),
         ):
             model = models.load_model(self.path)
-            accuracy = evaluation.evaluate(
-                model,
-                functools.partial(
-                    self.experiment.test_images, model.input_shape[1]
-                ),
-                data.test.num_images,
-                shown=devices.is_chief,
-            )
+            metrics = self.experiment.accuracy(model.input_shape[1])(model)
         if devices.is_chief:
-            print(json.dumps(dataclasses.asdict(accuracy)))
+            print(json.dumps(metrics))

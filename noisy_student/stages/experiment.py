@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from noisy_student import models
+from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.data.open import open_task
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
 
@@ -37,7 +38,7 @@ class Experiment:
         Raises:
             ValueError: the images are not there, or do not fit the settings.
         """
-        data = sources.open_task(config.data, config.seed)
+        data = open_task(config.data, config.seed)
         return cls(config, data, devices)
 
     @functools.cached_property
@@ -49,7 +50,9 @@ class Experiment:
 
     def image_format(self, side: int) -> views.ImageFormat:
         """How images reach a model whose input has this side in pixels."""
-        return views.ImageFormat.of(self.data.task, side, self.config.noise)
+        return views.ImageFormat.for_task(
+            self.data.task, side, self.config.noise
+        )
 
     def plain_images(
         self,
@@ -72,6 +75,18 @@ class Experiment:
             batch_size,
             warnings,
             self.config.input_pipeline,
+        )
+
+    def accuracy(self, side: int) -> evaluation.Accuracy:
+        """The accuracy on the test images of models with this input side.
+
+        Args:
+            side: In pixels.
+        """
+        return evaluation.Accuracy(
+            functools.partial(self.test_images, side),
+            self.data.test.num_images,
+            shown=self.devices.is_chief,
         )
 
     def test_images(
@@ -130,16 +145,10 @@ def resolve_model(config: ExperimentConfig) -> pathlib.Path:
     Raises:
         ValueError: none is named, or there is none.
     """
-    named = config.predict.predict_ckpt_path
-    if named is None and config.model_dir is None:
-        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    named = config.predict.predict_ckpt_path or config.model_dir
     if named is None:
-        named = str(config.directory / run_directory.MODEL_FILE)
-    path = pathlib.Path(named)
-    if path.is_dir():
-        path /= run_directory.MODEL_FILE
-    models.check_model_file(path)
-    return path
+        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    return pathlib.Path(models.resolve_model_path(named, checkpoints=False))
 
 
 def required_directory(directory: str | None, flag: str) -> pathlib.Path:

@@ -10,10 +10,9 @@ from absl import logging
 from noisy_student import pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import FilterSettings
-from noisy_student.data import sources
+from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
-from noisy_student.pseudo_labels import filter as filtering
 from noisy_student.stages.experiment import required_directory
 from noisy_student.stages.predict import prediction_files
 
@@ -49,28 +48,28 @@ class Filter:
             config,
             required_directory(settings.prediction_dir, "prediction_dir"),
         )
-        self.parts = files.division.parts(
+        self.shares = files.division.shares(
             config.predict.shard_id, settings.task
         )
-        self._check_runner(len(files.division.parts()))
-        self.data = sources.open_task(config.data, config.seed)
+        self._check_runner(len(files.division.shares()))
+        self.data = open_task(config.data, config.seed)
         counts_dir = settings.prelim_stats_dir
-        self.job = filtering.plan(
+        self.job = pseudo_labels.FilterJob.plan(
             self.data,
             files,
             self.output_dir,
             config.pseudo_labels,
             config.seed,
             pathlib.Path(counts_dir).absolute() if counts_dir else None,
-            self.parts if settings.only_get_stats else None,
+            self.shares if settings.only_get_stats else None,
         )
 
-    def _check_runner(self, num_parts: int) -> None:
+    def _check_runner(self, num_shares: int) -> None:
         settings = self.settings
         if settings.runner is None:
             return
         beam.check(settings.runner, settings.beam_args)
-        if len(self.parts) < num_parts or settings.only_get_stats:
+        if len(self.shares) < num_shares or settings.only_get_stats:
             raise ValueError(
                 "runner does all parts and both phases; leave out shard_id, "
                 "task and only_get_stats."
@@ -90,32 +89,34 @@ class Filter:
                 settings.beam_args,
             )
         else:
-            filtering.count_parts(job, self.parts)
+            job.count(self.shares)
             if settings.only_get_stats:
                 _print_counts(job)
                 return
-            balance = filtering.write_parts(job, self.data, self.parts)
-        missing = filtering.missing_parts(job)
-        if missing:
-            _warn_of_missing("written", missing)
+            if job.unwritten(self.shares):
+                balance = job.choose(job.all_counts())
+                unlabeled = self.data.require_unlabeled()
+                job.write(self.shares, unlabeled, balance)
+        unwritten = job.unwritten()
+        if unwritten:
+            _warn_of_missing("written", unwritten)
             return
-        stats = filtering.finish(job, balance)
-        print(json.dumps(dataclasses.asdict(stats)))
+        print(json.dumps(dataclasses.asdict(job.finish(balance))))
 
 
-def _print_counts(job: filtering.FilterJob) -> None:
-    """Prints the thresholds, once all parts are counted."""
-    missing = filtering.uncounted_parts(job)
+def _print_counts(job: pseudo_labels.FilterJob) -> None:
+    """Prints the thresholds, once all shares are counted."""
+    missing = job.uncounted()
     if missing:
         _warn_of_missing("counted", missing)
         return
-    balance = filtering.choose(job)
+    balance = job.choose(job.all_counts())
     names = ("thresholds", "totals", "copies")
     values = {name: getattr(balance, name).tolist() for name in names}
     predicted = balance.counts.sum(axis=1).tolist()
     print(json.dumps({"predicted": predicted} | values))
 
 
-def _warn_of_missing(verb: str, parts: Sequence[pseudo_labels.Part]) -> None:
-    names = ", ".join(map(str, parts))
+def _warn_of_missing(verb: str, shares: Sequence[pseudo_labels.Share]) -> None:
+    names = ", ".join(map(str, shares))
     logging.warning("Not %s yet are the shards %s.", verb, names)

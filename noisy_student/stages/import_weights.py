@@ -8,7 +8,7 @@ from absl import logging
 from noisy_student import models, tasks
 from noisy_student.config import DataConfig, ModelConfig
 from noisy_student.config.tools import ImportSettings
-from noisy_student.models import keras_applications, weights
+from noisy_student.models.importers import keras_applications, original
 
 
 class ImportWeights:
@@ -47,7 +47,7 @@ class ImportWeights:
         models.check_model(self.config)
         self.checkpoint = settings.checkpoint
         if settings.source != "keras":
-            self.checkpoint = weights.check_checkpoint(settings.checkpoint)
+            self.checkpoint = original.checkpoint_prefix(settings.checkpoint)
         elif settings.raw:
             raise ValueError("raw is for the original's checkpoints only.")
         elif not pathlib.Path(settings.checkpoint).is_file():
@@ -66,9 +66,9 @@ class ImportWeights:
             arrays = keras_applications.read(source)
             config = keras_applications.with_normalization(config, source)
         else:
-            arrays = weights.read_original(self.checkpoint, not settings.raw)
+            arrays = original.read(self.checkpoint, not settings.raw)
         model = models.build_model(config)
-        fresh_head = weights.assign(
+        fresh_head = models.assign(
             model, arrays, self.checkpoint, settings.allow_new_head
         )
         models.save_model(model, self.output)

@@ -40,7 +40,7 @@ class Predict:
         )
         self.teacher = resolve_model(config)
         self.files = prediction_files(config, self.output_dir)
-        self.parts = self.files.division.parts(
+        self.shares = self.files.division.shares(
             config.predict.shard_id, config.predict.worker_id
         )
         devices = local_devices(config)
@@ -51,7 +51,7 @@ class Predict:
         """Writes the probabilities of the images that are not done yet."""
         names = self.experiment.data.class_names
         run_directory.write_class_names(self.output_dir, names)
-        label_images(self.experiment, self.teacher, self.files, self.parts)
+        label_images(self.experiment, self.teacher, self.files, self.shares)
 
 
 def prediction_files(
@@ -62,7 +62,7 @@ def prediction_files(
     return pseudo_labels.PredictionFiles(
         directory,
         pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
-        pseudo_labels.Division.of(config.pseudo_labels),
+        pseudo_labels.Division.from_config(config.pseudo_labels),
     )
 
 
@@ -84,7 +84,7 @@ def label_images(
     experiment: Experiment,
     teacher: pathlib.Path,
     files: pseudo_labels.PredictionFiles,
-    parts: Collection[pseudo_labels.Part] | None = None,
+    shares: Collection[pseudo_labels.Share] | None = None,
 ) -> None:
     """Predicts the unlabelled images with a teacher.
 
@@ -92,26 +92,21 @@ def label_images(
         experiment: Its `unlabeled` images must be there.
         teacher: A `.keras` file.
         files: Where the predictions go.
-        parts: Those to predict, None for all; finished ones are passed over.
+        shares: Those to predict, None for all; finished ones are passed over.
 
     Raises:
-        ValueError: finished parts are of other images or another teacher.
+        ValueError: finished shares are of other images or another teacher.
     """
     data = experiment.data
     made_from = {"images": data.identity, "teacher": digest(teacher)}
     files.check_made_from(made_from)
-    missing = files.missing()
-    if parts is not None:
-        missing = [part for part in missing if part in parts]
+    missing = files.missing(shares)
     if not missing:
         return
     unlabeled = data.require_unlabeled()
     warnings = decoding.SkipWarnings()
     batch_size = experiment.config.run.eval_batch_size
-    with (
-        experiment.devices.own.scope(),
-        decoding.input_errors(unlabeled.record_paths),
-    ):
+    with experiment.devices.own.scope():
         model = models.load_model(teacher)
 
         def batches(source: sources.ImageSource) -> tf.data.Dataset:

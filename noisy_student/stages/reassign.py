@@ -11,16 +11,13 @@ import pathlib
 
 from noisy_student import pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import record_source
-from noisy_student.pseudo_labels import filter as filtering
+from noisy_student.data import tfrecords
 from noisy_student.stages.experiment import (
     Experiment,
     required_directory,
     resolve_model,
 )
 from noisy_student.stages.predict import digest, label_images, local_devices
-
-_OF_PREDICTIONS = ("images", "teacher")  # of all that filtering is made from
 
 
 class Reassign:
@@ -61,7 +58,7 @@ class Reassign:
         pseudo_labels.check_images(filtered, experiment.data.identity)
         data = dataclasses.replace(
             experiment.data,
-            unlabeled=record_source.from_files(paths, str(filtered)),
+            unlabeled=tfrecords.from_files(paths, str(filtered)),
             identity=experiment.data.identity | _reassigned_from(filtered),
         )
         self.experiment = dataclasses.replace(experiment, data=data)
@@ -75,14 +72,14 @@ class Reassign:
         self.files = pseudo_labels.PredictionFiles(
             output_dir / "predictions",
             output_dir / "info",
-            pseudo_labels.Division.of(self.settings),
+            pseudo_labels.Division.from_config(self.settings),
         )
-        made_from = filtering.settings_of(
-            data, digest(self.teacher), self.settings, config.seed
+        teacher = digest(self.teacher)
+        pseudo_labels.check_output(
+            output_dir, data, teacher, self.settings, config.seed
         )
-        filtering.check_settings(output_dir, made_from)
         self.files.check_made_from(
-            {key: made_from[key] for key in _OF_PREDICTIONS}
+            {"images": data.identity, "teacher": teacher}
         )
 
     def run(self) -> None:

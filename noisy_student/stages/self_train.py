@@ -123,10 +123,10 @@ def make_pseudo_labels(
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",
-        pseudo_labels.Division.of(config.pseudo_labels),
+        pseudo_labels.Division.from_config(config.pseudo_labels),
     )
-    parts = files.division.parts()[devices.worker :: devices.num_workers]
-    predict.label_images(experiment, teacher, files, parts)
+    shares = files.division.shares()[devices.worker :: devices.num_workers]
+    predict.label_images(experiment, teacher, files, shares)
     devices.wait_for_all()
     if devices.is_chief:
         pseudo_labels.filter_and_balance(

@@ -10,14 +10,14 @@ import pathlib
 
 import keras
 
-from noisy_student import methods, models, pseudo_labels
+from noisy_student import methods, models, pseudo_labels, training
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
 from noisy_student.stages import training_input
 from noisy_student.stages.experiment import Experiment, open_and_claim
-from noisy_student.training import distribution, schedules, trainer
+from noisy_student.training import distribution, schedules
 
 
 class Train:
@@ -102,7 +102,7 @@ def _load_teacher(experiment: Experiment) -> keras.Model | None:
     train = experiment.config.train
     if train.teacher_model_path is None:
         return None
-    path = models.find(train.teacher_model_path)
+    path = models.resolve_model_path(train.teacher_model_path)
     return models.load_teacher(path, train.teacher_model_name, experiment.model)
 
 
@@ -127,7 +127,7 @@ def check_training(
     unlabeled = training_input.Unlabeled(records)
     context = training_input.method_context(experiment, unlabeled)
     methods.find(train.method).check(context)
-    ramps.Ramps.of(train, num_labeled)
+    ramps.Ramps.from_config(train, num_labeled)
     schedules.learning_rate(train, num_labeled)
     parts = train.accumulation_steps
     unlabeled_size = context.train.unlabeled_batch_size
@@ -152,7 +152,7 @@ def check_training(
             "use fewer workers."
         )
     if train.init_model_path is not None:
-        path = models.find(train.init_model_path)
+        path = models.resolve_model_path(train.init_model_path)
         models.check_fits(path, experiment.model, train.allow_new_head)
 
 
@@ -171,34 +171,29 @@ def train_model(
         unlabeled: The unlabelled images; None for methods that need none.
 
     Returns:
-        The last evaluation; see `trainer.train`.
+        The last evaluation; see `training.train`.
     """
     config, data = experiment.config, experiment.data
     unlabeled = unlabeled or training_input.Unlabeled()
     context = training_input.method_context(experiment, unlabeled)
-    method = methods.find(config.train.method).of(context)
-    side = models.input_side(experiment.model)
-    settings = trainer.RunSettings(
+    method = methods.find(config.train.method).from_context(context)
+    run = training.TrainingRun(
         directory=config.directory,
-        model=experiment.model,
-        train=context.train,
-        run=config.run,
-        total_steps=context.train.total_steps(data.labeled.num_images),
-        seed=seed,
-        description=description,
-    )
-    images = trainer.TrainingImages(
+        model_config=experiment.model,
+        train_config=context.train,
+        run_config=config.run,
+        method=method,
         batches=functools.partial(
             training_input.training_batches, experiment, method, unlabeled, seed
         ),
         num_labeled=data.labeled.num_images,
-        test=functools.partial(experiment.test_images, side),
-        num_test=data.test.num_images,
+        evaluator=experiment.accuracy(models.input_side(experiment.model)),
+        devices=experiment.devices,
+        seed=seed,
+        description=description,
     )
-    paths = [*data.labeled.record_paths, *data.test.record_paths]
+    paths = list(data.record_paths)
     if unlabeled.records is not None:
         paths += pseudo_labels.record_paths(unlabeled.records)
-    elif data.unlabeled is not None:
-        paths += data.unlabeled.record_paths
     with decoding.input_errors(paths):
-        return trainer.train(settings, method, images, experiment.devices)
+        return training.train(run)

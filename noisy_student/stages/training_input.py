@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from noisy_student import methods, models, pseudo_labels
 from noisy_student.data import pipelines, sources
-from noisy_student.errors import InputError
 from noisy_student.stages.experiment import Experiment
 
 
@@ -32,7 +31,7 @@ class Unlabeled:
 
 def method_context(
     experiment: Experiment, unlabeled: Unlabeled
-) -> methods.Setup:
+) -> methods.MethodContext:
     """What the method of an experiment is made from.
 
     Its `train` has an `unlabel_ratio` of 0 if the method needs no unlabelled
@@ -49,20 +48,20 @@ def method_context(
 
     if unlabeled.records is not None:
         stats = pseudo_labels.PseudoLabelStats.load(unlabeled.records)
-        num_unlabeled = own_unlabeled = stats.records
+        num_unlabeled = worker_unlabeled = stats.records
     elif data.unlabeled is not None:
         num_unlabeled = data.unlabeled.num_images
-        own_unlabeled = worker_images(data.unlabeled)
+        worker_unlabeled = worker_images(data.unlabeled)
     else:
-        num_unlabeled = own_unlabeled = 0
-    return methods.Setup(
+        num_unlabeled = worker_unlabeled = 0
+    return methods.MethodContext(
         train=train,
         consistency=config.consistency,
         num_classes=data.task.num_classes,
         num_labeled=data.labeled.num_images,
         num_unlabeled=num_unlabeled,
-        own_labeled=worker_images(data.labeled),
-        own_unlabeled=own_unlabeled,
+        worker_labeled=worker_images(data.labeled),
+        worker_unlabeled=worker_unlabeled,
         strategy=devices.strategy,
         teacher=unlabeled.teacher,
         has_records=unlabeled.records is not None,
@@ -97,7 +96,7 @@ def training_batches(
     parts, replicas = train.accumulation_steps, context.num_replicas_in_sync
     workers = context.num_input_pipelines
     side = models.input_side(experiment.model)
-    batches = pipelines.NoisedBatches(
+    spec = pipelines.BatchSpec(
         experiment.image_format(side),
         experiment.config.noise,
         batch_size=train.train_batch_size // (replicas * parts),
@@ -109,24 +108,16 @@ def training_batches(
         worker=context.input_pipeline_id,
         num_workers=workers,
     )
-    dataset = pipelines.labeled_images(
-        experiment.data.labeled, batches, train.label_data_sample_prob
-    )
+    source = None
     if method.needs_unlabeled:
-        size = train.unlabeled_batch_size // (replicas * parts)
-        batches = dataclasses.replace(batches, batch_size=size)
-        others = _unlabeled_batches(experiment, unlabeled, batches)
-        dataset = tf.data.Dataset.zip(dataset, others).map(
-            lambda one, other: one | other
-        )
-    missing = sorted(set(method.batch_keys) - set(dataset.element_spec))
-    if missing:
-        raise InputError(
-            f"method={train.method} reads {', '.join(missing)}, and this "
-            f"run's batches have {', '.join(sorted(dataset.element_spec))}."
-        )
-    return dataset.map(
-        lambda batch: {key: batch[key] for key in method.batch_keys}
+        source = _unlabeled_source(experiment, unlabeled)
+    return pipelines.training_batches(
+        experiment.data.labeled,
+        source,
+        spec,
+        train.unlabeled_batch_size // (replicas * parts),
+        method.batch_keys,
+        train.label_data_sample_prob,
     )
 
 
@@ -139,17 +130,14 @@ def _teacher_side(
     return unlabeled.teacher.input_shape[1] if unlabeled.teacher else side
 
 
-def _unlabeled_batches(
-    experiment: Experiment,
-    unlabeled: Unlabeled,
-    batches: pipelines.NoisedBatches,
-) -> tf.data.Dataset:
+def _unlabeled_source(
+    experiment: Experiment, unlabeled: Unlabeled
+) -> sources.ImageSource | pipelines.PseudoLabeledRecords:
     data = experiment.data
     if unlabeled.records is None:
-        return pipelines.unlabeled_images(data.require_unlabeled(), batches)
-    return pipelines.pseudo_labeled_images(
+        return data.require_unlabeled()
+    return pipelines.PseudoLabeledRecords(
         pseudo_labels.record_paths(unlabeled.records),
         pseudo_labels.PseudoLabelStats.load(unlabeled.records).records,
         data.task.num_classes,
-        batches,
     )

@@ -78,7 +78,7 @@ def take(dataset, count):
 def labeled(
     image_format=SMALL, noise=PLAIN, seed=0, first_batch=0, batch=4, **options
 ):
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         image_format, noise, batch, seed, first_batch, **options
     )
     return pipelines.labeled_images(make_source(), batches)

@@ -22,7 +22,7 @@ from tests.data.images import (
 @pytest.mark.parametrize("image_format", [SMALL, LARGE])
 def test_a_broken_labelled_image_is_named(image_format):
     source = make_source(broken=[3])
-    batches = pipelines.NoisedBatches(image_format, PLAIN, 5, seed=0)
+    batches = pipelines.BatchSpec(image_format, PLAIN, 5, seed=0)
     for dataset in (
         pipelines.labeled_images(source, batches),
         pipelines.plain_images(source, image_format, 5),
@@ -44,7 +44,7 @@ def test_a_broken_unlabelled_record_is_skipped_and_named(
     )
     path = tmp_path / "train-0"
     write_records(path, make_source(broken=[3, 8]))
-    batches = pipelines.NoisedBatches(image_format, PLAIN, 5, seed=0)
+    batches = pipelines.BatchSpec(image_format, PLAIN, 5, seed=0)
     for epoch in np.split(np.array(take(unlabeled(path, batches), 4)), 2):
         weights = np.concatenate([b["unlabeled_weight"] for b in epoch])
         images = np.concatenate([b["unlabeled_image"] for b in epoch])
@@ -62,14 +62,14 @@ def test_a_batch_of_nothing_but_broken_images_goes_by(tmp_path, cache_mib):
     path = tmp_path / "train-0"
     write_records(path, make_source(3, broken=[0, 2]))
     options = InputConfig(cache_mib=cache_mib)
-    batches = pipelines.NoisedBatches(SMALL, NOISED, 1, seed=0, input=options)
+    batches = pipelines.BatchSpec(SMALL, NOISED, 1, seed=0, input=options)
     taken = take(unlabeled(path, batches), 6)
     assert sum(batch["unlabeled_weight"][0] for batch in taken) == 2
 
 
 def test_the_error_of_the_last_image_comes_through_the_cache():
     source = make_source(65, broken=[64])
-    batches = pipelines.NoisedBatches(SMALL, PLAIN, 5, seed=0)
+    batches = pipelines.BatchSpec(SMALL, PLAIN, 5, seed=0)
     with (
         pytest.raises(InputError, match=r"^image 64 of a test cannot be"),
         decoding.input_errors(),

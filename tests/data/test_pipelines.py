@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noisy_student.config import InputConfig
-from noisy_student.data import batching, pipelines
+from noisy_student.data import epochs, pipelines
 from tests.data.images import (
     LARGE,
     NOISED,
@@ -82,7 +82,7 @@ def test_plain_images_come_once_in_order_and_padded():
 
 def test_pseudo_labelled_records_come_back(tmp_path):
     probabilities = write_records(tmp_path / "train-0", make_source())
-    batches = pipelines.NoisedBatches(SMALL, PLAIN, 5, seed=0)
+    batches = pipelines.BatchSpec(SMALL, PLAIN, 5, seed=0)
     seen = []
     for batch in take(unlabeled(tmp_path / "train-0", batches), 2):
         assert sorted(batch) == [
@@ -128,13 +128,13 @@ def test_the_shuffle_buffer_bounds_how_far_images_move():
 
 @pytest.mark.parametrize("size", [1, 7, 64, 97, 130, 200, 256, 2048])
 def test_chunks_divide_the_batch(size):
-    chunk = batching.chunk_size(size)
+    chunk = epochs.chunk_size(size)
     assert size % chunk == 0
     assert chunk == size or 16 <= chunk <= 64
 
 
 def test_large_batches_are_whole():
-    batches = pipelines.NoisedBatches(SMALL, PLAIN, 128, seed=0)
+    batches = pipelines.BatchSpec(SMALL, PLAIN, 128, seed=0)
     dataset = pipelines.labeled_images(make_source(), batches)
     for batch in take(dataset, 3):
         assert batch["image"].shape == (128, 16, 16, 3)
@@ -144,7 +144,7 @@ def test_large_batches_are_whole():
 
 
 def test_a_share_of_the_labels_counts():
-    batches = pipelines.NoisedBatches(SMALL, PLAIN, 100, seed=0)
+    batches = pipelines.BatchSpec(SMALL, PLAIN, 100, seed=0)
 
     def weights(first):
         later = dataclasses.replace(batches, first_batch=first)
@@ -174,7 +174,7 @@ def test_workers_share_the_images(tmp_path, kind):
             write_records(pathlib.Path(path), share)
 
     def seen_by(worker):
-        batches = pipelines.NoisedBatches(
+        batches = pipelines.BatchSpec(
             SMALL, PLAIN, 4, seed=0, worker=worker, num_workers=2
         )
         if kind == "labelled":
@@ -193,7 +193,7 @@ def test_workers_share_the_images(tmp_path, kind):
 
 
 def test_unlabelled_images_come_without_their_labels():
-    batches = pipelines.NoisedBatches(SMALL, NOISED, 4, 0, teacher_side=8)
+    batches = pipelines.BatchSpec(SMALL, NOISED, 4, 0, teacher_side=8)
     dataset = pipelines.unlabeled_images(make_source(), batches)
     assert {
         key: tuple(spec.shape) for key, spec in dataset.element_spec.items()
@@ -216,7 +216,7 @@ def test_a_row_stays_with_its_image(image_format, cache_mib):
 
 def test_rows_count_from_0_in_every_workers_part():
     def rows_of(worker):
-        batches = pipelines.NoisedBatches(
+        batches = pipelines.BatchSpec(
             SMALL, PLAIN, 5, 0, worker=worker, num_workers=2
         )
         dataset = pipelines.unlabeled_images(make_source(), batches)

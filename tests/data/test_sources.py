@@ -7,7 +7,8 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from noisy_student.config import DataConfig
-from noisy_student.data import sources
+from noisy_student.data import sources, splits
+from noisy_student.data.open import open_task
 
 
 def read_all(source):
@@ -22,7 +23,7 @@ def fingerprints(source):
 
 @pytest.fixture(scope="module")
 def digits():
-    return sources.open_task(DataConfig("digits"), seed=3)
+    return open_task(DataConfig("digits"), seed=3)
 
 
 def test_digits_are_divided_without_loss_or_overlap(digits):
@@ -53,8 +54,8 @@ def test_labelled_images_are_balanced(digits):
 
 
 def test_the_seed_decides_and_the_order_is_stable(digits):
-    again = sources.open_task(DataConfig("digits"), seed=3)
-    other = sources.open_task(DataConfig("digits"), seed=4)
+    again = open_task(DataConfig("digits"), seed=3)
+    other = open_task(DataConfig("digits"), seed=4)
     assert fingerprints(digits.labeled) == fingerprints(again.labeled)
     assert fingerprints(digits.unlabeled) == fingerprints(digits.unlabeled)
     assert set(fingerprints(digits.labeled)) != set(fingerprints(other.labeled))
@@ -71,7 +72,7 @@ def test_all_labels_leave_nothing_unlabelled():
     labels = np.array([0, 1] * 4)
     read = tf.data.Dataset.range(8).map(lambda i: {"index": i})
     source = sources.ImageSource(8, lambda: read, "a test")
-    labeled, rest = sources.split_labeled(source, labels, 8, 2, seed=0)
+    labeled, rest = splits.split_labeled(source, labels, 8, 2, seed=0)
     assert rest is None and len(read_all(labeled)) == 8
 
 
@@ -85,4 +86,4 @@ def test_all_labels_leave_nothing_unlabelled():
 )
 def test_bad_digits_are_refused(config, message):
     with pytest.raises(ValueError, match=message):
-        sources.open_task(DataConfig("digits", **config), seed=0)
+        open_task(DataConfig("digits", **config), seed=0)

@@ -29,7 +29,7 @@ VIEWS = ("image", "second_image")
 def test_noise_is_new_in_every_epoch_and_for_every_image():
     def noised(start):
         noise = NoiseConfig("v1", randaug_mag=10)
-        batches = pipelines.NoisedBatches(SMALL, noise, 8, 0, start)
+        batches = pipelines.BatchSpec(SMALL, noise, 8, 0, start)
         return take(pipelines.labeled_images(photo, batches), 1)[0]["image"]
 
     photo = make_photo_source()
@@ -50,7 +50,7 @@ def test_flips_only_where_the_task_allows():
     )
     for flip in (False, True):
         form = views.ImageFormat(16, True, flip)
-        batches = pipelines.NoisedBatches(form, PLAIN, 64, 0)
+        batches = pipelines.BatchSpec(form, PLAIN, 64, 0)
         batch = take(pipelines.labeled_images(source, batches), 1)
         middle = batch[0]["image"][:, 8, 4:12, 0].astype(int)
         mirrored = (np.diff(middle, axis=1) < 0).all(axis=1)
@@ -63,7 +63,7 @@ def test_flips_only_where_the_task_allows():
 def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     probabilities = write_records(tmp_path / "train-0", make_source(side=40))
     noise = NoiseConfig("v1", randaug_mag=10)
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         image_format, noise, 10, seed=0, teacher_side=image_format.side
     )
     dataset = unlabeled(tmp_path / "train-0", batches)
@@ -86,7 +86,7 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
 def test_a_second_view_is_the_same_image_under_other_noise(
     image_format, cache_mib
 ):
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         image_format,
         # A translation by 20 pixels; one by more leaves two views of grey.
         NoiseConfig("v1", randaug_mag=2),
@@ -117,7 +117,7 @@ def test_a_second_view_is_the_same_image_under_other_noise(
 
 def test_without_noise_both_views_are_the_image():
     noise = NoiseConfig("v1", remove_aug=True)
-    batches = pipelines.NoisedBatches(LARGE, noise, 8, 0, second_view=True)
+    batches = pipelines.BatchSpec(LARGE, noise, 8, 0, second_view=True)
     photo = make_photo_source(side=40)
     batch = take(pipelines.labeled_images(photo, batches), 1)[0]
     np.testing.assert_array_equal(batch["image"], batch["second_image"])
@@ -130,7 +130,7 @@ def test_the_teachers_image_is_the_evaluations(tmp_path, image_format, side):
     source = make_photo_source(side=40)
     write_records(tmp_path / "train-0", source)
     options = InputConfig(shuffle_buffer_size=1)
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         image_format, NOISED, 4, seed=0, teacher_side=side, input=options
     )
     batch = take(unlabeled(tmp_path / "train-0", batches), 1)[0]
@@ -143,7 +143,7 @@ def test_the_teachers_image_is_the_evaluations(tmp_path, image_format, side):
 def test_removed_augmentation_shows_what_evaluation_sees(image_format):
     noise = NoiseConfig("v1", remove_aug=True)
     source = make_photo_source(side=40)
-    batches = pipelines.NoisedBatches(image_format, noise, 8, seed=0)
+    batches = pipelines.BatchSpec(image_format, noise, 8, seed=0)
     batch = take(pipelines.labeled_images(source, batches), 1)[0]
     [expected] = take(pipelines.plain_images(source, image_format, 8), 1)
     np.testing.assert_array_equal(batch["image"], expected["image"])
@@ -160,7 +160,7 @@ def test_unlabelled_images_may_have_another_noise(tmp_path):
         (NoiseConfig("none", unl_aug="v1"), True, False),
         (NoiseConfig("v1", unl_aug="none"), False, True),
     ):
-        batches = pipelines.NoisedBatches(SMALL, noise, 10, seed=0)
+        batches = pipelines.BatchSpec(SMALL, noise, 10, seed=0)
         dataset = unlabeled(tmp_path / "train-0", batches)
         assert is_flat(dataset, "unlabeled_image") == flat_unlabeled
         assert is_flat(labeled(noise=noise), "image") == flat_labeled
@@ -172,7 +172,7 @@ def test_keras_cvs_noise():
     source = make_photo_source(side=32)
 
     def batch_with(noise):
-        batches = pipelines.NoisedBatches(form, noise, 8, seed=0)
+        batches = pipelines.BatchSpec(form, noise, 8, seed=0)
         dataset = pipelines.labeled_images(source, batches)
         assert dataset.element_spec["image"] == tf.TensorSpec(
             [8, 32, 32, 3], tf.uint8
@@ -194,7 +194,7 @@ def test_the_seed_decides_the_noise():
     source = make_photo_source()
 
     def images(seed):
-        batches = pipelines.NoisedBatches(SMALL, NOISED, 8, seed)
+        batches = pipelines.BatchSpec(SMALL, NOISED, 8, seed)
         dataset = pipelines.labeled_images(source, batches)
         return take(dataset, 1)[0]["image"]
 
@@ -205,7 +205,7 @@ def test_the_seed_decides_the_noise():
 def test_labelled_and_unlabelled_images_have_noise_of_their_own(tmp_path):
     source = make_photo_source()
     write_records(tmp_path / "train-0", source)
-    batches = pipelines.NoisedBatches(SMALL, NOISED, 8, seed=0)
+    batches = pipelines.BatchSpec(SMALL, NOISED, 8, seed=0)
     [one] = take(pipelines.labeled_images(source, batches), 1)
     [other] = take(unlabeled(tmp_path / "train-0", batches), 1)
     differ = one["image"] != other["unlabeled_image"]
@@ -266,7 +266,7 @@ def test_a_source_that_fits_is_read_once(cache_mib, most):
         )
 
     counted = sources.ImageSource(8, read, "counted")
-    batches = pipelines.NoisedBatches(
+    batches = pipelines.BatchSpec(
         SMALL, PLAIN, 8, seed=0, input=InputConfig(cache_mib=cache_mib)
     )
     take(pipelines.labeled_images(counted, batches), 6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import methods
 from noisy_student.config import DataConfig, ModelConfig, TrainConfig
+from noisy_student.methods import noisy_student
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.training_input import Unlabeled, training_batches
 from tests.settings import experiment
@@ -27,7 +27,7 @@ CONFIG = dataclasses.replace(
     data=DataConfig("digits", input_image_size=8),
     train=TRAIN,
 )
-METHOD = methods.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
+METHOD = noisy_student.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from noisy_student.data import making
+from noisy_student.make_records import shards
 from tests.data.directories import encode, photo, write_folders
 from tests.scripts import ROOT, error_of
 
@@ -61,7 +61,7 @@ def contents(directory):
     return {
         path.name: path.read_bytes()
         for path in directory.iterdir()
-        if not path.name.startswith("tmp.") and path.name != making.STATE_FILE
+        if not path.name.startswith("tmp.") and path.name != shards.STATE_FILE
     }
 
 

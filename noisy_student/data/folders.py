@@ -1,0 +1,268 @@
+"""Folders of image files as sources: SPLIT/CLASS/*.jpg, or just images.
+
+Files are read when their turn comes. They are ordered by directory, class and
+path, so the order never changes.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from noisy_student.data import image_files
+from noisy_student.data.sources import ImageSource, Span
+
+UNLABELED_SPLITS = ("extra", "unlabelled", "unlabeled")
+_MAX_NAMES = 10  # folders named in a message
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSource(ImageSource):
+    """Image files.
+
+    Attributes:
+        paths: str (images,).
+        known_labels: int64 (images,), negative where unknown.
+        index: int64 (images,), ascending.
+    """
+
+    paths: np.ndarray
+    known_labels: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def from_files(
+        cls, paths: np.ndarray, labels: np.ndarray, index: np.ndarray, name: str
+    ) -> "FileSource":
+        """Returns a source with these attributes."""
+        read = functools.partial(_read_files, paths, labels, index)
+        return cls(len(paths), read, name, paths, labels, index)
+
+    def shard(self, index: int, count: int) -> ImageSource:
+        """Returns every `count`-th file; the others are not read."""
+        return self._at(slice(index, None, count))
+
+    def subset(self, mask: np.ndarray) -> ImageSource:
+        """Returns the files where the mask is true; no others are read."""
+        return self._at(mask)
+
+    def _at(self, places: slice | np.ndarray) -> "FileSource":
+        return self.from_files(
+            self.paths[places],
+            self.known_labels[places],
+            self.index[places],
+            self.name,
+        )
+
+    def labels(self) -> np.ndarray:
+        """Returns the labels, int64 (images,), without reading a file."""
+        return self.known_labels
+
+    def describe(self, index: tf.Tensor) -> tf.Tensor:
+        """Returns the path of an image, string ()."""
+        with tf.init_scope():  # too large for a graph
+            paths, numbers = _tensor(self.paths), tf.constant(self.index)
+        return paths[tf.searchsorted(numbers, [index])[0]]
+
+    def sizes(self, places: np.ndarray) -> list[tuple[int, int] | None]:
+        """Returns width and height of the images at some places.
+
+        Args:
+            places: int (n,), ascending.
+
+        Returns:
+            A pair for each; None where a header is broken.
+
+        Raises:
+            InputError: An image is too large; see `image_files.size`.
+        """
+        return [image_files.size(path, path) for path in self.paths[places]]
+
+
+def _read_files(
+    paths: np.ndarray, labels: np.ndarray, index: np.ndarray
+) -> tf.data.Dataset:
+    files = tf.data.Dataset.from_tensor_slices((_tensor(paths), labels, index))
+    return files.map(_read_file, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+# AutoGraph would warn that it cannot translate Python's fsencode.
+@tf.autograph.experimental.do_not_convert
+def _tensor(paths: np.ndarray) -> tf.Tensor:
+    """Returns paths as the system has them, whatever their encoding."""
+    return tf.constant([os.fsencode(path) for path in paths], tf.string)
+
+
+def _read_file(
+    path: tf.Tensor, label: tf.Tensor, index: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    encoded = tf.io.read_file(path)
+    # Only JPEGs are turned, and Python is slow.
+    encoded = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.numpy_function(
+            image_files.upright, [encoded], tf.string, stateful=False
+        ),
+        lambda: encoded,
+    )
+    encoded = tf.ensure_shape(encoded, [])
+    return {"encoded": encoded, "label": label, "index": index}
+
+
+class _Split(NamedTuple):
+    """The files of a split, and the class folder of each, or ""."""
+
+    paths: np.ndarray
+    folders: np.ndarray
+
+
+class ImageFolders:
+    """Directories with one folder per split, as an `ImageSet`.
+
+    A split consists of the folders of that name in all directories.
+
+    Attributes:
+        name: The directories, joined with `;`, for messages.
+        class_names: The classes of the labelled splits; see `read_classes`.
+    """
+
+    def __init__(self, directories: list[pathlib.Path]) -> None:
+        self.name = ";".join(map(str, directories))
+        self.class_names: tuple[str, ...] = ()
+        self._directories = directories
+        self._labeled_splits: set[str] = set()
+        self._listed: dict[tuple[str, bool], _Split] = {}
+
+    def read_classes(self, splits: Sequence[str]) -> None:
+        """Takes the class folders of labelled splits as the classes, sorted.
+
+        Afterwards these splits consist of the images in class folders.
+        """
+        self.class_names = tuple(sorted(self._class_folders(splits)))
+
+    def check_classes(self, splits: Sequence[str]) -> None:
+        """Checks the class folders of more labelled splits; as above.
+
+        Raises:
+            ValueError: A folder is none of the classes.
+        """
+        strays = sorted(self._class_folders(splits) - {*self.class_names})
+        if strays:
+            raise ValueError(
+                f"The classes of {' and '.join(splits)} in {self.name} must "
+                f"be among those of the labelled images; {_joined(strays)} "
+                "are not. Rename or remove these folders."
+            )
+
+    def _class_folders(self, splits: Sequence[str]) -> set[str]:
+        self._labeled_splits.update(splits)
+        roots = [path / split for split in splits for path in self._directories]
+        return {name for root in roots for name in folders(root)}
+
+    def split_names(self) -> list[str]:
+        """Returns the folders of the directories."""
+        names = (name for path in self._directories for name in folders(path))
+        return list(dict.fromkeys(names))
+
+    def shard_sizes(self, split: str) -> list[int]:
+        """Returns the number of image files in a split."""
+        return [len(self._files(split).paths)]
+
+    def source(
+        self, spans: list[Span], name: str, num_classes: int | None = None
+    ) -> FileSource:
+        """See `ImageSet`; labels are known in labelled splits."""
+        del num_classes  # folders have no other labels than the classes
+        files = [
+            _Split(*(column[s.start : s.stop] for column in self._files(s[0])))
+            for s in spans
+        ]
+        paths = np.concatenate([split.paths for split in files])
+        found = np.concatenate([split.folders for split in files])
+        labels = {name: label for label, name in enumerate(self.class_names)}
+        known = np.array([labels.get(name, -1) for name in found], np.int64)
+        return FileSource.from_files(paths, known, np.arange(len(paths)), name)
+
+    def _files(self, split: str) -> _Split:
+        """Returns the files of a split, listed once, with one warning."""
+        labeled = split in self._labeled_splits
+        if (split, labeled) not in self._listed:
+            list_files = self._list_labeled if labeled else self._list_unlabeled
+            self._listed[split, labeled] = list_files(split)
+        return self._listed[split, labeled]
+
+    def _list_unlabeled(self, split: str) -> _Split:
+        found = [image_files.find(path / split) for path in self._directories]
+        name = f"{self.name} {split}"
+        image_files.warn_of_others([p for f in found for p in f[1]], name)
+        paths = np.array([p for f in found for p in f[0]], object)
+        return _Split(paths, np.full(len(paths), "", object))
+
+    def _list_labeled(self, split: str) -> _Split:
+        paths: list[str] = []
+        classes: list[str] = []
+        others: list[str] = []
+        loose: list[str] = []
+        empty: list[str] = []
+        for root in [directory / split for directory in self._directories]:
+            for path in _files_beside_folders(root):
+                (loose if image_files.is_image(path) else others).append(path)
+            for name in folders(root):
+                images, ignored = image_files.find(root / name)
+                paths += images
+                classes += [name] * len(images)
+                others += ignored
+                empty += [] if images else [str(root / name)]
+        image_files.warn_of_others(others, f"{self.name} {split}")
+        if empty:
+            logging.warning(
+                "These class folders hold no images: %s.", _joined(empty)
+            )
+        if loose:
+            self._tell_of_loose_images(split, loose, bool(paths))
+        return _Split(np.array(paths, object), np.array(classes, object))
+
+    def _tell_of_loose_images(
+        self, split: str, loose: list[str], has_others: bool
+    ) -> None:
+        """Warns of images without a class, or refuses a split of them."""
+        text = (
+            f"The images of {split} in {self.name} must lie in class folders, "
+            f"{split}/CLASS/*.jpg; {len(loose)} lie beside them"
+        )
+        if not has_others:
+            raise ValueError(f"{text}, such as {loose[0]}, and none in one.")
+        logging.warning("%s and are ignored: %s.", text, _joined(loose))
+
+
+def folders(directory: pathlib.Path) -> list[str]:
+    """Returns the names of the folders in a directory, sorted, not hidden."""
+    if not directory.is_dir():
+        return []
+    return sorted(
+        path.name
+        for path in directory.iterdir()
+        if path.is_dir() and not image_files.is_hidden(path.name)
+    )
+
+
+def _files_beside_folders(directory: pathlib.Path) -> list[str]:
+    if not directory.is_dir():
+        return []
+    return sorted(
+        str(path)
+        for path in directory.iterdir()
+        if path.is_file() and not image_files.is_hidden(path.name)
+    )
+
+
+def _joined(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    others = f" and {more} others" if more > 0 else ""
+    return ", ".join(names[:_MAX_NAMES]) + others

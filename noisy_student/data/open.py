@@ -1,0 +1,301 @@
+"""Opens the images of a task; decides which source they come from.
+
+Images come from directories (of folders or of TFRecords), from scikit-learn
+(the digits) or from tensorflow-datasets.
+"""
+
+import dataclasses
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from noisy_student import tasks
+from noisy_student.config import DataConfig
+from noisy_student.data import record_files, splits
+from noisy_student.data.folders import (
+    UNLABELED_SPLITS,
+    FileSource,
+    ImageFolders,
+)
+from noisy_student.data.sources import ImageSet, ImageSource, TaskData
+from noisy_student.data.tfrecords import RecordDirectories, RecordSource
+
+_SAMPLE = 100  # images whose size is looked at
+
+
+class _Opened(NamedTuple):
+    """Images before `num_labeled` and `unlabel_image_dir` apply."""
+
+    task: tasks.Task
+    labeled: ImageSource
+    unlabeled: ImageSource | None
+    test: ImageSource
+    class_names: tuple[str, ...] | None
+    num_labeled: int | None
+
+
+def open_task(config: DataConfig, seed: int) -> TaskData:
+    """Opens the images of a task.
+
+    Args:
+        config: The task, its splits and `num_labeled`.
+        seed: The seed that chooses which images keep their labels, and which
+            digits are test images.
+
+    Raises:
+        ValueError: The task is unknown, its data are missing, or
+            `num_labeled` does not fit it.
+    """
+    if config.label_data_dir is not None:
+        opened = _open_directories(config)
+    elif config.num_label_classes is not None:
+        raise ValueError(
+            f"num_label_classes={config.num_label_classes} is for images of "
+            f"label_data_dir; the task {config.task_name} knows its classes."
+        )
+    elif config.task_name == "digits":
+        opened = _open_digits(config, seed)
+    else:
+        opened = _open_named(config)
+    labeled, unlabeled = opened.labeled, opened.unlabeled
+    if opened.num_labeled is not None:
+        labeled, rest = splits.split_labeled(
+            labeled,
+            labeled.labels(),
+            opened.num_labeled,
+            opened.task.num_classes,
+            seed,
+        )
+        unlabeled = unlabeled or rest
+    if config.unlabel_image_dir is not None:
+        unlabeled = open_unlabeled(config)
+    return TaskData(
+        opened.task,
+        labeled,
+        unlabeled,
+        opened.test,
+        _identity(config, opened.num_labeled, seed),
+        opened.class_names,
+    )
+
+
+def _open_digits(config: DataConfig, seed: int) -> _Opened:
+    from noisy_student.data import digits  # slow to import
+
+    names = ["label_split", "test_split"]
+    if config.unlabel_image_dir is None:
+        names.append("unlabel_split")
+    for name in names:
+        if getattr(config, name) is not None:
+            raise ValueError(
+                f"{name} is for tensorflow-datasets; the task digits is "
+                "split by --num_labeled and --seed."
+            )
+    task = tasks.KNOWN["digits"]
+    train, test = digits.load(seed)
+    num_labeled = config.num_labeled or task.num_labeled
+    return _Opened(task, train, None, test, None, num_labeled)
+
+
+def _open_named(config: DataConfig) -> _Opened:
+    """Opens a data set of tensorflow-datasets."""
+    from noisy_student.data import tfds  # slow to import
+
+    images = tfds.NamedImages(config.task_name, config.tfds_data_dir)
+    task = images.task()
+    label = config.label_split or task.label_split
+    test = config.test_split or task.test_split
+    return _Opened(
+        task,
+        splits.open_split(images, label, "label_split"),
+        _open_unlabeled_split(config, images, task.unlabel_split),
+        splits.open_split(images, test, "test_split"),
+        images.class_names,
+        config.num_labeled or task.num_labeled,
+    )
+
+
+def _open_directories(config: DataConfig) -> _Opened:
+    """Opens the images of `label_data_dir`."""
+    assert config.label_data_dir is not None  # the caller looked
+    images = open_directories(config.label_data_dir, "label_data_dir")
+    label = config.label_split or "train"
+    if isinstance(images, ImageFolders):
+        images.read_classes(splits.split_names(label, images))
+    label_spans = splits.resolve(label, images, "label_split")
+    names = images.class_names
+    num_classes = _num_classes(config, images, names)
+    test = config.test_split or _default_test_split(images)
+    if isinstance(images, ImageFolders):
+        images.check_classes(splits.split_names(test, images))
+    test_images = splits.open_split(images, test, "test_split", num_classes)
+    name = f"{images.name} {label}"
+    labeled = images.source(label_spans, name, num_classes)
+    return _Opened(
+        _task(config, num_classes, labeled),
+        labeled,
+        _open_unlabeled_split(config, images, _unlabeled_split(images)),
+        test_images,
+        names,
+        config.num_labeled,
+    )
+
+
+def _open_unlabeled_split(
+    config: DataConfig, images: ImageSet, default: str | None
+) -> ImageSource | None:
+    """Opens the unlabelled split beside the labelled one, if there is one."""
+    split = config.unlabel_split or default
+    if split is None or config.unlabel_image_dir is not None:
+        return None
+    return splits.open_split(images, split, "unlabel_split")
+
+
+def open_unlabeled(config: DataConfig) -> ImageSource:
+    """Opens the images of `unlabel_image_dir`.
+
+    Raises:
+        ValueError: There are none, or `unlabel_split` must say which.
+    """
+    assert config.unlabel_image_dir is not None  # the caller looked
+    images = open_directories(config.unlabel_image_dir, "unlabel_image_dir")
+    names = images.split_names()
+    split = config.unlabel_split
+    if split is None and isinstance(images, ImageFolders):
+        split = _unlabeled_split(images) or splits.WHOLE
+    elif split is None and len(names) == 1:
+        split = names[0]
+    if split is None:
+        raise ValueError(
+            f"unlabel_split must be set, because {images.name} has the "
+            f"splits {', '.join(names)}."
+        )
+    return splits.open_split(images, split, "unlabel_split")
+
+
+def open_directories(
+    joined: str, flag: str
+) -> ImageFolders | RecordDirectories:
+    """Finds out what directories hold.
+
+    Args:
+        joined: The directories, joined with `;`.
+        flag: The flag that named them, for messages.
+
+    Raises:
+        ValueError: A directory is missing or has no name, or they hold
+            neither folders nor TFRecords, or both.
+    """
+    names = joined.split(";")
+    if not all(name.strip() for name in names):  # would be the current one
+        raise ValueError(
+            f"{flag}={joined!r} must name a directory before and after each "
+            "`;`, and an empty name is none."
+        )
+    paths = [pathlib.Path(name) for name in names]
+    for path in paths:
+        if not path.is_dir():
+            raise ValueError(f"{flag}: there is no directory {path}.")
+    with_records = [path for path in paths if record_files.find(path)]
+    if len(with_records) == len(paths):
+        return RecordDirectories(paths)
+    if with_records:
+        raise ValueError(
+            f"{flag}={joined} must name directories of one kind, and only "
+            f"{with_records[0]} holds TFRecords; make the others TFRecords by "
+            "tools/make_records.py."
+        )
+    images = ImageFolders(paths)
+    if flag == "label_data_dir" and not images.split_names():
+        raise ValueError(
+            f"{flag}={joined} must hold folders train/CLASS/*.jpg and "
+            "test/CLASS/*.jpg, or TFRecords train-00000-of-00128 and so on; "
+            "it has neither."
+        )
+    return images
+
+
+def _default_test_split(images: ImageSet) -> str:
+    names = images.split_names()
+    for name in ("test", "validation"):
+        if name in names:
+            return name
+    raise ValueError(
+        f"{images.name} must have the split test or validation, or set "
+        f"test_split; it has {', '.join(names)}."
+    )
+
+
+def _unlabeled_split(images: ImageSet) -> str | None:
+    names = images.split_names()
+    return next((name for name in UNLABELED_SPLITS if name in names), None)
+
+
+def _num_classes(
+    config: DataConfig, images: ImageSet, names: tuple[str, ...] | None
+) -> int:
+    """Returns what the directories, the flag or a known task say."""
+    stated, known = config.num_label_classes, tasks.KNOWN.get(config.task_name)
+    if names is not None:
+        if stated not in (None, len(names)):
+            raise ValueError(
+                f"num_label_classes must be left out or {len(names)}, the "
+                f"classes of {images.name}; got {stated}."
+            )
+        stated = len(names)
+    count = known.num_classes if stated is None and known else stated
+    if count is None:
+        raise ValueError(
+            f"num_label_classes must be set: {images.name} has no "
+            f"classes.txt, and the task {config.task_name} is not known."
+        )
+    if count < 2:
+        only = f", {names[0]}" if names else ""
+        raise ValueError(
+            f"There must be 2 classes or more; {images.name} has {count}{only}."
+        )
+    return count
+
+
+def _task(
+    config: DataConfig, num_classes: int, labeled: FileSource | RecordSource
+) -> tasks.Task:
+    known = tasks.KNOWN.get(config.task_name)
+    if known is not None:
+        return dataclasses.replace(known, num_classes=num_classes)
+    side = _common_side(labeled)
+    return tasks.generic_task(config.task_name, num_classes, side)
+
+
+def _common_side(source: FileSource | RecordSource) -> int | None:
+    """Returns the side of sampled images if they are squares of one size."""
+    places = np.linspace(0, source.num_images - 1, _SAMPLE, dtype=int)
+    sizes = {size for size in source.sizes(np.unique(places)) if size}
+    if len(sizes) != 1:
+        return None
+    width, height = sizes.pop()
+    return width if width == height else None
+
+
+def _identity(
+    config: DataConfig, num_labeled: int | None, seed: int
+) -> dict[str, Any]:
+    """Returns `TaskData.identity`; the seed counts if it chose images."""
+    return {
+        "task_name": config.task_name,
+        "label_data_dir": _resolved(config.label_data_dir),
+        "unlabel_image_dir": _resolved(config.unlabel_image_dir),
+        "label_split": config.label_split,
+        "unlabel_split": config.unlabel_split,
+        "test_split": config.test_split,
+        "num_labeled": num_labeled,
+        "seed": None if num_labeled is None else seed,
+    }
+
+
+def _resolved(directories: str | None) -> str | None:
+    if directories is None:
+        return None
+    return ";".join(map(os.path.realpath, directories.split(";")))

@@ -1,0 +1,202 @@
+"""Image data sets of tensorflow-datasets as sources.
+
+Any data set whose features include `image` and `label` works by name. Images
+stay encoded: the pipelines choose what is decoded, and how much of it.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from noisy_student import tasks
+from noisy_student.data.sources import ImageSource, Span
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedSource(ImageSource):
+    """Images of a data set; other processes can unpickle and read it too.
+
+    Attributes:
+        builder: The data set.
+        spans: The images.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    spans: tuple[Span, ...]
+
+    def numbers(self) -> np.ndarray:
+        """Returns the images' numbers in their splits, int64 (images,)."""
+        ranges = [np.arange(span.start, span.stop) for span in self.spans]
+        return np.concatenate(ranges)
+
+    def read_places(
+        self, places: np.ndarray
+    ) -> Iterator[tuple[str, bytes, int]]:
+        """Yields the images at some places, counted in the order of the files.
+
+        Args:
+            places: int (n,), ascending, in [0, num_images).
+
+        Yields:
+            The name (`DATA_SET/SPLIT/NUMBER`), the encoded image, the label.
+        """
+        offset = 0
+        for split, start, stop in self.spans:
+            within = (places >= offset) & (places < offset + stop - start)
+            numbers = places[within] - offset + start
+            offset += stop - start
+            if not len(numbers):
+                continue
+            first, wanted = int(numbers[0]), set(numbers.tolist())
+            span = Span(split, first, int(numbers[-1]) + 1)
+            images = _read(self.builder, (span,), in_order=True)
+            for example in images.as_numpy_iterator():
+                number = first + int(example["index"])
+                if number in wanted:
+                    name = f"{self.builder.name}/{split}/{number:08d}"
+                    yield name, example["encoded"], int(example["label"])
+
+
+class NamedImages:
+    """A data set of tensorflow-datasets as an `ImageSet`.
+
+    It is downloaded where that is needed and possible.
+
+    Attributes:
+        name: The data set's name.
+        class_names: The names of the labels in order.
+        builder: The data set.
+    """
+
+    def __init__(self, name: str, data_dir: str | None) -> None:
+        """Opens the data set.
+
+        Args:
+            name: The name in tensorflow-datasets.
+            data_dir: Where tensorflow-datasets keeps its data; None is its
+                default.
+
+        Raises:
+            ValueError: The data set is unknown, has no labels, or cannot be
+                downloaded.
+        """
+        self.builder = _open_builder(name, data_dir)
+        self.name = self.builder.name
+        labels = self.builder.info.features["label"]
+        self.class_names = tuple(labels.names)
+
+    def split_names(self) -> list[str]:
+        """Returns the names of the splits."""
+        return list(self.builder.info.splits)
+
+    def shard_sizes(self, split: str) -> list[int]:
+        """Returns the number of images in each file of a split."""
+        return self.builder.info.splits[split].shard_lengths
+
+    def source(
+        self, spans: list[Span], name: str, num_classes: int | None = None
+    ) -> NamedSource:
+        """See `ImageSet`; all images have labels."""
+        del num_classes  # known to the data set
+        return NamedSource(
+            sum(span.stop - span.start for span in spans),
+            functools.partial(_read, self.builder, tuple(spans)),
+            name,
+            self.builder,
+            tuple(spans),
+        )
+
+    def task(self) -> tasks.Task:
+        """Returns the task of this name, with defaults if it is unknown."""
+        known = tasks.KNOWN.get(self.name)
+        if known is not None:
+            return known
+        height, width, _ = self.builder.info.features["image"].shape
+        return tasks.generic_task(
+            self.name,
+            len(self.class_names),
+            side=height if height == width else None,
+        )
+
+
+def _open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    if data_dir is not None and not pathlib.Path(data_dir).is_dir():
+        raise ValueError(
+            f"tfds_data_dir {data_dir} does not exist; create it, or name "
+            "the directory where tensorflow-datasets keeps its data."
+        )
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"Unknown task_name {name!r}; known are {', '.join(tasks.KNOWN)} "
+            f"and the image data sets of tensorflow-datasets ({reason})."
+        ) from error
+    _check_features(builder)
+    if not builder.is_prepared():
+        _download(builder)
+    return builder
+
+
+def _check_features(builder: tfds.core.DatasetBuilder) -> None:
+    features = builder.info.features
+    is_classified = (
+        isinstance(features, tfds.features.FeaturesDict)
+        and {"image", "label"} <= set(features.keys())
+        and isinstance(features["image"], tfds.features.Image)
+        and isinstance(features["label"], tfds.features.ClassLabel)
+    )
+    if not is_classified:
+        raise ValueError(
+            f"task_name {builder.name!r} names a data set without the "
+            "features `image` and `label`; it cannot be classified."
+        )
+
+
+def _download(builder: tfds.core.DatasetBuilder) -> None:
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # the network has many ways to fail
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{builder.name} is not prepared in {builder.data_path.parent} "
+            f"and could not be downloaded ({type(error).__name__}: {reason}); "
+            "set --tfds_data_dir to a directory that has it."
+        ) from error
+
+
+def _read(
+    builder: tfds.core.DatasetBuilder,
+    spans: tuple[Span, ...],
+    in_order: bool = False,
+) -> tf.data.Dataset:
+    """Returns the dataset of `ImageSource.read`.
+
+    With `in_order`, files are read one after the other, so that images come
+    as they are numbered; otherwise several are read in turn, which is faster.
+    """
+    config = tfds.ReadConfig()
+    if in_order:
+        config.interleave_cycle_length = 1
+    filled = [span for span in spans if span.stop > span.start]
+    dataset = builder.as_dataset(
+        split="+".join(f"{s.split}[{s.start}:{s.stop}]" for s in filled),
+        shuffle_files=False,
+        read_config=config,
+        decoders={"image": tfds.decode.SkipDecoding()},
+    )
+    return dataset.enumerate().map(_to_example)
+
+
+def _to_example(index: tf.Tensor, features: dict) -> dict[str, tf.Tensor]:
+    return {
+        "encoded": features["image"],
+        "label": features["label"],
+        "index": index,
+    }

@@ -1,0 +1,201 @@
+"""The images that become records: which they are, and their order.
+
+Labelled images of folders are spread over the files at random, so that each
+file has all classes. Unlabelled ones keep their order. So do those of
+tensorflow-datasets, which are shuffled when they are prepared.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from noisy_student.data import image_files, splits
+from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
+from noisy_student.data.sources import ImageSet
+
+if TYPE_CHECKING:
+    from noisy_student.data import tfds  # slow to import
+
+UNLABELED_PREFIX = "extra"  # of images that lie in no splits
+
+
+class RawImage(NamedTuple):
+    """An image as it was found.
+
+    Attributes:
+        name: Where it came from.
+        encoded: The content of the file.
+        label: 0-based, negative where unknown.
+        error: Why the file could not be read, or None.
+    """
+
+    name: str
+    encoded: bytes
+    label: int
+    error: str | None = None
+
+
+class Images(Protocol):
+    """A sequence of images that other processes can unpickle and read."""
+
+    def select(self, places: np.ndarray) -> "Images":
+        """Returns the images at some places, in the order of `places`."""
+
+    def read(self) -> Iterator[RawImage]:
+        """Yields the images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A split to make.
+
+    Attributes:
+        prefix: The prefix of the record files.
+        images: The images.
+        order: int (images,), the places of the images in the order of the
+            records.
+        fingerprint: Tells whether the images are still the same.
+    """
+
+    prefix: str
+    images: Images
+    order: np.ndarray
+    fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FileImages:
+    """Image files with labels; their names are relative to `root`."""
+
+    root: str
+    paths: np.ndarray
+    labels: np.ndarray
+
+    def select(self, places: np.ndarray) -> "FileImages":
+        """See `Images`."""
+        return FileImages(self.root, self.paths[places], self.labels[places])
+
+    def read(self) -> Iterator[RawImage]:
+        """See `Images`."""
+        for path, label in zip(self.paths, self.labels, strict=True):
+            encoded, error = b"", None
+            try:
+                encoded = pathlib.Path(path).read_bytes()
+            except OSError as reason:
+                error = str(reason.strerror)
+            name = self.name(path).decode(errors="replace")
+            yield RawImage(name, encoded, int(label), error)
+
+    def name(self, path: str) -> bytes:
+        """Returns a path relative to the root, as the system has it."""
+        return os.fsencode(os.path.relpath(path, self.root))
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedImages:
+    """Images of a `tfds.NamedSource` at some places, which ascend."""
+
+    source: "tfds.NamedSource"
+    places: np.ndarray
+
+    def select(self, places: np.ndarray) -> "NamedImages":
+        """See `Images`."""
+        return NamedImages(self.source, self.places[places])
+
+    def read(self) -> Iterator[RawImage]:
+        """See `Images`."""
+        for image in self.source.read_places(self.places):
+            yield RawImage(*image)
+
+
+def parse(split: str, images: ImageSet) -> tuple[str, str]:
+    """Returns prefix and expression of a split to make.
+
+    Args:
+        split: A split, an expression such as `train[:90%]`, whose prefix is
+            the split's name, or either with another prefix, such as
+            `validation=train[90%:]`.
+        images: The image set with the splits.
+    """
+    if split in (*images.split_names(), splits.WHOLE):
+        return UNLABELED_PREFIX if split == splits.WHOLE else split, split
+    prefix, equals, expression = split.rpartition("=")
+    if not equals and "+" not in split:
+        prefix = split.split("[")[0].strip()
+    return prefix or split, expression
+
+
+def is_labeled(expression: str, images: ImageSet) -> bool:
+    """Returns whether the images of an expression lie in class folders."""
+    names = splits.split_names(expression, images)
+    return bool(names) and not set(names) & set(UNLABELED_SPLITS)
+
+
+def folder_split(
+    images: ImageFolders, root: str, split: str, seed: int
+) -> Split:
+    """Returns a split of folders.
+
+    Args:
+        images: The folders, whose classes are read.
+        root: The directory that names of images are relative to.
+        split: See `parse`.
+        seed: The seed of the order of labelled images.
+
+    Raises:
+        ValueError: There is no such split, or it is empty.
+    """
+    prefix, expression = parse(split, images)
+    labeled = is_labeled(expression, images)
+    whole = expression in (*images.split_names(), splits.WHOLE)
+    if whole and not sum(images.shard_sizes(expression)):
+        where = os.path.join(root, expression, "CLASS" if labeled else "")
+        raise ValueError(
+            f"There are no images in {where}; their names must end in one of "
+            f"{' '.join(image_files.EXTENSIONS)}."
+        )
+    spans = splits.resolve(expression, images, "splits")
+    source = images.source(spans, expression)
+    files = FileImages(root, source.paths, source.known_labels)
+    order = np.arange(source.num_images)
+    if labeled:
+        order = np.random.default_rng(seed).permutation(source.num_images)
+    digest = hashlib.sha256(order.tobytes())
+    for path, label in zip(files.paths, files.labels, strict=True):
+        digest.update(files.name(path) + b"\0%d\0" % label)
+    fingerprint = f"{source.num_images}, {digest.hexdigest()[:16]}"
+    return Split(prefix, files, order, fingerprint)
+
+
+def named_split(
+    images: "tfds.NamedImages", split: str, places: np.ndarray | None = None
+) -> Split:
+    """Returns a split of a data set of tensorflow-datasets.
+
+    Args:
+        images: The data set.
+        split: See `parse`.
+        places: int (n,), ascending: which images of the split; None is all.
+
+    Raises:
+        ValueError: There is no such split, or it is empty.
+    """
+    prefix, expression = parse(split, images)
+    spans = splits.resolve(expression, images, "splits")
+    source = images.source(spans, expression)
+    if places is None:
+        places = np.arange(source.num_images)
+    digest = hashlib.sha256(source.numbers()[places].tobytes()).hexdigest()
+    names = "+".join(span.split for span in spans)
+    version = images.builder.version
+    return Split(
+        prefix,
+        NamedImages(source, places),
+        np.arange(len(places)),
+        f"{len(places)} of {images.name}:{version} {names}, {digest[:16]}",
+    )

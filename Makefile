@@ -11,8 +11,10 @@ ENVIRONMENT := .venv
 RUN := $(ENVIRONMENT)/bin/python
 
 # Two processes, since most tests use one core or wait for a script. The tests
-# of a file share what is costly to set up.
-TWO_PROCESSES := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# of a file share what is costly to set up. A test that hangs ends its process
+# (see pyproject.toml), and would be started again.
+TWO_PROCESSES := --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+  --max-worker-restart=0
 
 # glibc gives the memory of freed tensors back to the kernel and asks for it
 # again at once; here it keeps it. The results are the same. On two cores of a

@@ -5,10 +5,9 @@ that can be wrong, so that bad input costs nothing and touches nothing. Then
 it runs, and leaves a finished artefact on disk.
 """
 
-from typing import Protocol
-
 from noisy_student import methods
 from noisy_student.config import ExperimentConfig
+from noisy_student.stages.base import Stage
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
@@ -30,20 +29,6 @@ __all__ = [
 ]
 
 
-class Stage(Protocol):
-    """A part of an experiment that a script runs by itself."""
-
-    def validate(self) -> None:
-        """Checks everything before the first expensive step.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
-
-    def run(self) -> None:
-        """Does the work; `validate` has passed."""
-
-
 def make_stage(config: ExperimentConfig) -> Stage:
     """The stage that `mode` names, with the defaults of the method filled in.
 
@@ -51,8 +36,7 @@ def make_stage(config: ExperimentConfig) -> Stage:
         ValueError: the method is unknown.
     """
     config = methods.with_defaults(config)
-    stages: dict[str, type[SelfTrain | Train | Predict | Reassign | Evaluate]]
-    stages = {
+    stages: dict[str, type[Stage]] = {
         "self_train": SelfTrain,
         "train": Train,
         "predict": Reassign if config.predict.reassign_label else Predict,

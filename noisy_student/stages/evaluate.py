@@ -3,29 +3,17 @@
 import json
 
 from noisy_student import models
-from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.files import run_directory
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import Experiment, resolve_model
 from noisy_student.training import distribution
 
 
-class Evaluate:
-    """Evaluates a model file; see `stages.Stage`.
-
-    Args:
-        config: The settings.
-    """
-
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+class Evaluate(Stage):
+    """Evaluates a model file."""
 
     def validate(self) -> None:
-        """Opens images and devices.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         config = self.config
         self.path = resolve_model(config)
         devices = distribution.make_devices(config.run)
@@ -39,7 +27,6 @@ class Evaluate:
         )
 
     def run(self) -> None:
-        """Evaluates, and prints the results as JSON."""
         data, devices = self.experiment.data, self.experiment.devices
         with (
             devices.watching_workers(),

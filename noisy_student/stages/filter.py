@@ -13,12 +13,13 @@ from noisy_student.config.tools import FilterSettings
 from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import required_directory
 from noisy_student.stages.predict import prediction_files
 
 
-class Filter:
-    """Filters and balances predictions; see `stages.Stage`.
+class Filter(Stage):
+    """Filters and balances predictions.
 
     Args:
         config: The settings of the experiment.
@@ -28,14 +29,10 @@ class Filter:
     def __init__(
         self, config: ExperimentConfig, settings: FilterSettings
     ) -> None:
-        self.config, self.settings = config, settings
+        super().__init__(config)
+        self.settings = settings
 
     def validate(self) -> None:
-        """Opens the images and looks at the predictions.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         config, settings = self.config, self.settings
         if config.predict.worker_id is not None:
             raise ValueError(
@@ -76,7 +73,6 @@ class Filter:
             )
 
     def run(self) -> None:
-        """Counts and writes what is missing, and prints statistics."""
         job, settings = self.job, self.settings
         run_directory.write_class_names(self.output_dir, self.data.class_names)
         balance = None

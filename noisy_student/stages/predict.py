@@ -10,6 +10,7 @@ from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, sources
 from noisy_student.files import run_directory
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import (
     Experiment,
     required_directory,
@@ -18,22 +19,10 @@ from noisy_student.stages.experiment import (
 from noisy_student.training import distribution
 
 
-class Predict:
-    """Labels the unlabelled images; see `stages.Stage`.
-
-    Args:
-        config: The settings.
-    """
-
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+class Predict(Stage):
+    """Labels the unlabelled images."""
 
     def validate(self) -> None:
-        """Opens images and devices.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         config = self.config
         self.output_dir = required_directory(
             config.predict.output_dir, "output_dir"
@@ -48,7 +37,6 @@ class Predict:
         self.experiment.data.require_unlabeled()
 
     def run(self) -> None:
-        """Writes the probabilities of the images that are not done yet."""
         names = self.experiment.data.class_names
         run_directory.write_class_names(self.output_dir, names)
         label_images(self.experiment, self.teacher, self.files, self.shares)

@@ -10,8 +10,8 @@ import json
 import pathlib
 
 from noisy_student import pseudo_labels
-from noisy_student.config import ExperimentConfig
 from noisy_student.data import tfrecords
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import (
     Experiment,
     required_directory,
@@ -20,22 +20,10 @@ from noisy_student.stages.experiment import (
 from noisy_student.stages.predict import digest, label_images, local_devices
 
 
-class Reassign:
-    """Labels filtered images anew; see `stages.Stage`.
-
-    Args:
-        config: The settings.
-    """
-
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+class Reassign(Stage):
+    """Labels filtered images anew."""
 
     def validate(self) -> None:
-        """Opens the records and devices.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         config = self.config
         predict = config.predict
         output_dir = required_directory(predict.output_dir, "output_dir")
@@ -83,7 +71,6 @@ class Reassign:
         )
 
     def run(self) -> None:
-        """Predicts, writes records in `output_dir`, and prints statistics."""
         label_images(self.experiment, self.teacher, self.files)
         stats = pseudo_labels.filter_and_balance(
             self.experiment.data,

@@ -17,27 +17,16 @@ from noisy_student.files import run_directory, writing
 from noisy_student.models import scaling
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import predict, train
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import Experiment, open_and_claim
 from noisy_student.stages.training_input import Unlabeled
 from noisy_student.training import distribution
 
 
-class SelfTrain:
-    """The outer loop over generations; see `stages.Stage`.
-
-    Args:
-        config: The settings.
-    """
-
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+class SelfTrain(Stage):
+    """The outer loop over generations."""
 
     def validate(self) -> None:
-        """Opens images and devices, and checks every generation.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         settings = self.config.train
         if not methods.find(settings.method).needs_teacher:
             raise ValueError(
@@ -57,7 +46,6 @@ class SelfTrain:
             train.check_training(_generation(experiment, number))
 
     def run(self) -> None:
-        """Trains all generations, and prints their table."""
         with self.experiment.devices.watching_workers():
             results = self_train(self.experiment)
         if self.experiment.devices.is_chief:

@@ -16,26 +16,15 @@ from noisy_student.data import decoding
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
 from noisy_student.stages import training_input
+from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import Experiment, open_and_claim
 from noisy_student.training import distribution, schedules
 
 
-class Train:
-    """Trains one model; see `stages.Stage`.
-
-    Args:
-        config: The settings.
-    """
-
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+class Train(Stage):
+    """Trains one model."""
 
     def validate(self) -> None:
-        """Opens images and devices, loads the teacher, claims the directory.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
         scaling.get_scaling(self.config.model.model_name)
         self.records = _records(self.config)
         self.teacher: keras.Model | None = None
@@ -53,7 +42,6 @@ class Train:
             self.teacher = _load_teacher(experiment)
 
     def run(self) -> None:
-        """Trains, and prints the last evaluation as JSON."""
         devices = self.experiment.devices
         with devices.watching_workers():
             metrics = train_model(

@@ -75,8 +75,15 @@ def save_model(model: keras.Model, path: pathlib.Path) -> None:
         model.save(temporary)
 
 
-def load_model(path: str | pathlib.Path) -> keras.Model:
+def load_model(
+    path: str | pathlib.Path, input_side: int | None = None
+) -> keras.Model:
     """Loads a model that training left.
+
+    Args:
+        path: the `.keras` file.
+        input_side: side in pixels of the images that the model is to take,
+            with the same weights; None for those that it was trained on.
 
     Returns:
         A model from RGB in [0, 255], uint8 or float (batch, side, side, 3),
@@ -92,4 +99,10 @@ def load_model(path: str | pathlib.Path) -> keras.Model:
         # Keras would say that there is no such file.
         if path.suffix == ".keras" and not zipfile.is_zipfile(path):
             raise ValueError("it is no zip archive; is the file whole?")
-        return keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False)
+    if input_side in (None, model.input_shape[1]):
+        return model
+    images = keras.Input((input_side, input_side, 3), name="image")
+    resized = keras.models.clone_model(model, input_tensors=images)
+    resized.set_weights(model.get_weights())
+    return resized

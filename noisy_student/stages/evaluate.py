@@ -33,7 +33,8 @@ class Evaluate(Stage):
             devices.strategy.scope(),
             decoding.input_errors(data.test.record_paths),
         ):
-            model = models.load_model(self.path)
+            side = self.config.data.input_image_size
+            model = models.load_model(self.path, side)
             metrics = self.experiment.accuracy(model.input_shape[1])(model)
         if devices.is_chief:
             print(json.dumps(metrics))

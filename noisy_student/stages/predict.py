@@ -9,6 +9,7 @@ import tensorflow as tf
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, sources
+from noisy_student.errors import InputError
 from noisy_student.files import run_directory
 from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import (
@@ -83,7 +84,8 @@ def label_images(
         shares: Those to predict, None for all; finished ones are passed over.
 
     Raises:
-        ValueError: finished shares are of other images or another teacher.
+        ValueError: finished shares are of other images or another teacher,
+            or the teacher takes images of another size than the settings say.
     """
     data = experiment.data
     made_from = {"images": data.identity, "teacher": digest(teacher)}
@@ -96,9 +98,15 @@ def label_images(
     batch_size = experiment.config.run.eval_batch_size
     with experiment.devices.own.scope():
         model = models.load_model(teacher)
+        side = model.input_shape[1]
+        asked = experiment.config.data.input_image_size
+        if asked not in (None, side):
+            raise InputError(
+                f"The teacher {teacher} takes images of {side} pixels; leave "
+                f"out input_image_size={asked}."
+            )
 
         def batches(source: sources.ImageSource) -> tf.data.Dataset:
-            side = model.input_shape[1]
             return experiment.plain_images(source, side, batch_size, warnings)
 
         pseudo_labels.predict(

@@ -173,22 +173,24 @@ def _depthwise_convolution_on_cpu(x, kernel, stride: int) -> tf.Tensor:
     def kernel_gradient(x, kernel, upstream):
         size = kernel.shape[0]
         padding: dict = {"padding": "SAME"}
-        if size > 3 and x.dtype == tf.float32:
+        if size > 3:
             # For sizes above 3 oneDNN takes twice as long as TensorFlow's own
-            # kernel, which explicit padding selects. In bfloat16 the sums of
-            # TensorFlow's own kernel would lose too much precision.
+            # kernel, which explicit padding selects.
             margins = [
                 _same_padding(side, size, stride) for side in x.shape[1:3]
             ]
             explicit = [0, 0, *margins[0], *margins[1], 0, 0]
             padding = {"padding": "EXPLICIT", "explicit_paddings": explicit}
-        return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=x,
+        # Sums of thousands of products. TensorFlow's own kernel, which is also
+        # that of CPUs without AVX-512, would sum bfloat16 in bfloat16.
+        summed = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+            input=tf.cast(x, tf.float32),
             filter_sizes=kernel.shape,
-            out_backprop=upstream,
+            out_backprop=tf.cast(upstream, tf.float32),
             strides=strides,
             **padding,
         )
+        return tf.cast(summed, kernel.dtype)
 
     @tf.custom_gradient
     def convolution(x, kernel):

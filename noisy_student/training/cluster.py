@@ -41,23 +41,22 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
     except json.JSONDecodeError as error:
         raise _error(f"is no JSON ({error})") from error
     cluster, task = (_member(config, key) for key in ("cluster", "task"))
-    known = {"chief": _addresses(cluster, "chief")}
-    known["worker"] = _addresses(cluster, "worker")
-    kind, index = task.get("type"), task.get("index")
-    if kind not in known:
-        raise _error(f"has the task type {kind!r}; known are chief and worker")
-    if not isinstance(index, int) or not 0 <= index < len(known[kind]):
+    jobs = {name: _addresses(cluster, name) for name in ("chief", "worker")}
+    job, index = task.get("type"), task.get("index")
+    if job not in jobs:
+        raise _error(f"has the task type {job!r}; known are chief and worker")
+    if not isinstance(index, int) or not 0 <= index < len(jobs[job]):
         raise _error(
-            f"has the task index {index!r}, and there are {len(known[kind])} "
-            f"of the type {kind}"
+            f"has the task index {index!r}, and there are {len(jobs[job])} of "
+            f"the type {job}"
         )
-    if len(known["chief"]) > 1:
+    if len(jobs["chief"]) > 1:
         raise _error("has more than one chief")
-    everyone = (*known["chief"], *known["worker"])
+    everyone = (*jobs["chief"], *jobs["worker"])
     for address in everyone:
         if everyone.count(address) > 1:
             raise _error(f"has the address {address} twice")
-    before = len(known["chief"]) if kind == "worker" else 0
+    before = len(jobs["chief"]) if job == "worker" else 0
     return Cluster(everyone, before + index)
 
 
@@ -74,10 +73,10 @@ def _member(config: Any, key: str) -> dict[str, Any]:
     return value
 
 
-def _addresses(cluster: dict[str, Any], kind: str) -> list[str]:
-    addresses = cluster.get(kind, [])
+def _addresses(cluster: dict[str, Any], job: str) -> list[str]:
+    addresses = cluster.get(job, [])
     if not isinstance(addresses, list):
-        raise _error(f"has no list of addresses as {kind}")
+        raise _error(f"has no list of addresses as {job}")
     for address in addresses:
         if not re.fullmatch(r"\S+:\d+", str(address)):
             raise _error(f"has the address {address!r}, which is no HOST:PORT")

@@ -19,7 +19,9 @@ def context(name, train_steps=300, max_consistency_weight=None, **consistency):
             train_steps=train_steps,
             label_smoothing=0.0,
         ),
-        ConsistencyConfig(max_consistency_weight, **consistency),
+        ConsistencyConfig(
+            max_consistency_weight=max_consistency_weight, **consistency
+        ),
         CLASSES,
         NUM_LABELED,
         NUM_UNLABELED,

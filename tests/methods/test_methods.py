@@ -161,7 +161,9 @@ def decided(max_consistency_weight=None, **train):
     """The four settings whose defaults the method decides."""
     config = dataclasses.replace(
         experiment("x", **train),
-        consistency=ConsistencyConfig(max_consistency_weight),
+        consistency=ConsistencyConfig(
+            max_consistency_weight=max_consistency_weight
+        ),
     )
     config = methods.with_defaults(config)
     return (

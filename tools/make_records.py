@@ -51,7 +51,7 @@ def plan() -> Callable[[], None]:
 
     config = flags.experiment_config()
     settings = MakeSettings(
-        output_dir=config.predict.output_dir,
+        output_dir=config.predict.output_dir,  # type: ignore[arg-type]
         input_dir=_INPUT_DIR.value,
         task_name=config.data.task_name if data.TASK_NAME.present else None,
         tfds_data_dir=config.data.tfds_data_dir,

@@ -47,7 +47,7 @@ def plan() -> Callable[[], None]:
 
     config = flags.experiment_config()
     settings = SvhnSettings(
-        output_dir=config.predict.output_dir,
+        output_dir=config.predict.output_dir,  # type: ignore[arg-type]
         tfds_data_dir=config.data.tfds_data_dir,
         full_train_data=_FULL_TRAIN_DATA.value,
         num_workers=_NUM_WORKERS.value,

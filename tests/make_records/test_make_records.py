@@ -176,7 +176,7 @@ def test_parts_of_splits_have_names_of_their_own(tmp_path, photos):
         ours = zip(encoded_of(source), labels_of(source), strict=True)
         theirs = zip(encoded_of(truth), labels_of(truth), strict=True)
         assert sorted(ours) == sorted(theirs)
-    assert data.labeled.num_images == 12 and validation.num_images == 8
+    assert data.labeled.num_images == 12 and validation.num_images == 9
     with pytest.raises(ValueError, match="images of train"):
         make(root, out, splits=("train[:13]", *expressions[1:]))
 

@@ -8,34 +8,31 @@ Other experiments are flag files in flags/recipes/; a flag after --flagfile
 overrides what the file says.
 """
 
-from collections.abc import Callable
-
 from absl import app
 
 import flags
-from flags.entry import run_planned
+from flags.entry import Stage, run_stage
 from noisy_student import report
-from noisy_student.files import run_directory
 
 
 def main(argv: list[str]) -> None:
-    """Runs the mode that the flags name."""
-    run_planned(argv, plan)
+    """Runs the stage that --mode names."""
+    run_stage(argv, make_stage)
 
 
-def plan() -> Callable[[], None] | None:
-    """Checks the experiment; returns its work unless it is finished."""
+def make_stage() -> Stage | None:
+    """The stage that the flags ask for; None where it is finished."""
     config = flags.experiment_config()
-    if config.mode == "self_train":
-        run_directory.check(config.directory, config)
-        if report.is_finished(config):
-            print(f"{config.model_dir} is finished:")
-            print(report.format_table(report.load_results(config)))
-            return None
-    # TensorFlow takes seconds to import; all the above need not wait.
-    from noisy_student import modes
+    # TensorFlow takes seconds to import; bad flags need not wait for it.
+    from noisy_student import methods, stages
+    from noisy_student.files import run_directory
 
-    return modes.plan(config)
+    if config.mode == "self_train" and report.is_finished(config):
+        run_directory.check(config.directory, methods.with_defaults(config))
+        print(f"{config.model_dir} is finished:")
+        print(report.format_table(report.load_results(config)))
+        return None
+    return stages.make_stage(config)
 
 
 if __name__ == "__main__":

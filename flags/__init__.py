@@ -1,68 +1,78 @@
-"""Every flag of the program, one file a group.
+"""The flags of an experiment, made from the fields of its settings.
 
-The library never sees flags: `experiment_config` turns them into the frozen
-dataclasses of `noisy_student/config/`.
+Importing this package defines them. A script adds flags of its own from
+another class of settings:
+
+  flags.define(FilterSettings)
+  flags.show_in_help(FilterSettings, DataConfig)
+  ...
+  settings = flags.read(FilterSettings)
+  config = flags.experiment_config()
+
+The library never sees flags.
 """
 
-import sys
-import types
+import typing
 
 from absl import flags as absl_flags
 
-from flags import (
-    consistency,
-    data,
-    input_pipeline,
-    model,
-    noise,
-    predict,
-    pseudo_labels,
-    run,
-    self_training,
-    training,
-)
-from noisy_student.config import ExperimentConfig
+from flags.define import define, fields_of, read
+from flags.help import help_of
+from noisy_student.config import ExperimentConfig, Settings
 
-GROUPS = (
-    run,
-    data,
-    model,
-    noise,
-    input_pipeline,
-    training,
-    consistency,
-    pseudo_labels,
-    predict,
-    self_training,
-)
+__all__ = [
+    "GROUPS",
+    "define",
+    "experiment_config",
+    "names",
+    "read",
+    "show_in_help",
+]
+
+# The classes of an experiment's groups by their field, in order.
+GROUPS: dict[str, type[Settings]] = {
+    name: group
+    for name, group in typing.get_type_hints(ExperimentConfig).items()
+    if isinstance(group, type) and issubclass(group, Settings)
+}
+_ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
+
+for _group in _ALL:
+    define(_group)
 
 
-def show_in_help(*groups: types.ModuleType) -> None:
-    """Lets a script's `--help` list these groups; none means all."""
-    values = absl_flags.FLAGS
-    for group in groups or GROUPS:
-        for flag in values.flags_by_module_dict()[group.__name__]:
-            values.register_key_flag_for_module(sys.argv[0], flag)
+def names() -> list[str]:
+    """The names of an experiment's flags, which main.py takes, in order."""
+    return [setting.name for group in _ALL for setting in fields_of(group)]
 
 
-def experiment_config() -> ExperimentConfig:
-    """All groups as one dataclass.
+def experiment_config(
+    values: absl_flags.FlagValues = absl_flags.FLAGS,
+) -> ExperimentConfig:
+    """All groups as one object.
+
+    Args:
+        values: the parsed flags.
 
     Raises:
         ValueError: a flag's value that no run could use.
     """
-    return ExperimentConfig(
-        mode=run.MODE.value,
-        model_dir=run.MODEL_DIR.value,
-        seed=run.SEED.value,
-        data=data.data_config(),
-        model=model.model_config(),
-        noise=noise.noise_config(),
-        input_pipeline=input_pipeline.input_config(),
-        train=training.train_config(),
-        consistency=consistency.consistency_config(),
-        pseudo_labels=pseudo_labels.pseudo_label_config(),
-        predict=predict.predict_config(),
-        self_training=self_training.self_training_config(),
-        run=run.run_config(),
-    )
+    groups = {name: read(group, values) for name, group in GROUPS.items()}
+    return read(ExperimentConfig, values, **groups)
+
+
+def show_in_help(*groups: type[Settings]) -> None:
+    """Chooses what `--help` of a script lists, in the order of the fields.
+
+    Args:
+        *groups: classes whose flags are defined; none is an experiment's.
+    """
+    values = absl_flags.FLAGS
+
+    def text() -> str:
+        listed = help_of(groups or _ALL, values)
+        return f"{listed}\n{values.module_help('flags.entry')}"
+
+    # absl's own would sort all flags by name under one heading. Flags are
+    # the attributes of FLAGS, so that a plain assignment would set a flag.
+    vars(values)["main_module_help"] = text

@@ -3,34 +3,47 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from absl import logging
+from absl import flags, logging
 
 from noisy_student import preemption
 from noisy_student.errors import InputError, WorkerLostError
 
 USAGE_ERROR = 2
 
+_DEBUG = flags.DEFINE_bool(
+    "debug", False, "Show where in the program an error came from."
+)
 
-def run_planned(
-    argv: list[str], plan: Callable[[], Callable[[], None] | None]
-) -> None:
-    """Plans the work, which checks its input, and then does it.
+
+class Stage(Protocol):
+    """What a script does; see `noisy_student.stages.Stage`."""
+
+    def validate(self) -> None:
+        """Checks everything before the first expensive step."""
+
+    def run(self) -> None:
+        """Does the work."""
+
+
+def run_stage(argv: list[str], make: Callable[[], Stage | None]) -> None:
+    """Validates a stage, and then runs it.
 
     Ends the process with one line on standard error where something is
     wrong: with code 2 where the input is at fault, and with 75 where the same
-    command will go on, after SIGTERM or when another worker is lost.
+    command will go on, after SIGTERM or when another worker is lost. With
+    --debug the trace is shown.
 
     Args:
-        argv: what absl left of the command line.
-        plan: returns the work, or None where none is left.
+        argv: What absl left of the command line.
+        make: Returns the stage, or None where nothing is left to do.
     """
     # TensorFlow's own notes would drown the progress bars.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with preemption.watched():
-            _run(argv, plan)
+            _run(argv, make)
     except preemption.Preempted as stop:
         print(stop.message, file=sys.stderr)
         raise
@@ -38,24 +51,40 @@ def run_planned(
         _end(error, preemption.EXIT_CODE)
 
 
-def _run(
-    argv: list[str], plan: Callable[[], Callable[[], None] | None]
-) -> None:
+def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
     try:
         if argv[1:]:
             raise ValueError(f"unknown arguments {' '.join(argv[1:])}")
         logging.set_verbosity(logging.WARNING)
-        work = plan()
+        stage = make()
+        if stage is not None:
+            stage.validate()
     except (ValueError, OSError) as error:
         _end(error, USAGE_ERROR)
-    if work is None:
-        return
     try:
-        work()
+        if stage is not None:
+            stage.run()
     except (InputError, FloatingPointError) as error:
         _end(error, USAGE_ERROR)
 
 
 def _end(error: Exception, code: int) -> NoReturn:
+    if _DEBUG.value:
+        raise error
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
+
+
+class _Planned:
+    """A stage of a function that checks and returns the work."""
+
+    def __init__(self, plan: Callable[[], Callable[[], None]]) -> None:
+        self._plan = plan
+
+    def validate(self) -> None:
+        self.run = self._plan()
+
+
+def run_planned(argv: list[str], plan) -> None:
+    """Until every script has stages."""
+    run_stage(argv, lambda: _Planned(plan))

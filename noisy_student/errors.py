@@ -1,26 +1,25 @@
-"""The errors that people can mend and that show once the work began."""
+"""Errors with a message for people: what is wrong, and what to do."""
 
 import pathlib
 import re
 
-# What its messages say of graphs and operations, around the cause.
+# Names of nodes and operations around the cause in TensorFlow's messages.
 _OF_TENSORFLOW = re.compile(r"\{\{.*?\}\}|\[Op:.*?\].*", re.DOTALL)
 
 
 class InputError(ValueError):
-    """What was given does not fit; the message says what to do about it.
+    """Input that turned out to be wrong once the work had begun.
 
-    Programs show the message alone. Arguments that are wrong by themselves
-    raise a plain `ValueError` when they are made.
+    The scripts show its message without a trace.
     """
 
 
 class WorkerLostError(RuntimeError):
-    """Another worker of a run has ended; the same command goes on."""
+    """Another worker has ended; the same command resumes the run."""
 
 
 def disk_error(path: pathlib.Path, error: Exception) -> InputError:
-    """What to say of a file that could not be written."""
+    """The error for a file that could not be written."""
     reason = _OF_TENSORFLOW.sub("", str(error)).strip()
     return InputError(
         f"{path} cannot be written: {reason}. Make room or name another "

@@ -1,11 +1,11 @@
-"""How much memory a process may still take."""
+"""How much more memory this process may use."""
 
 import pathlib
 import re
 
 import psutil
 
-# Of control groups of version 2, and of version 1.
+# The limit and the usage of control groups, version 2 and version 1.
 _CONTROL_GROUPS = (
     ("memory.max", "memory.current"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -14,16 +14,16 @@ _ROOT = pathlib.Path("/sys/fs/cgroup")
 
 
 def available() -> int:
-    """Bytes that are free on this machine, and in its container."""
+    """Returns the bytes that are free on this machine and in its container."""
     free = psutil.virtual_memory().available
     for limit, used in _CONTROL_GROUPS:
         if (_ROOT / limit).is_file() and (_ROOT / used).is_file():
-            free = min(free, _left(_ROOT / limit, _ROOT / used, free))
+            free = min(free, _free_in_group(_ROOT / limit, _ROOT / used, free))
     return free
 
 
-def _left(limit: pathlib.Path, used: pathlib.Path, free: int) -> int:
-    """What a control group leaves; files in its cache give way."""
+def _free_in_group(limit: pathlib.Path, used: pathlib.Path, free: int) -> int:
+    """Returns the free bytes of a control group; its file cache can shrink."""
     most = limit.read_text().strip()
     if most == "max":
         return free

@@ -1,7 +1,7 @@
 """SIGTERM: the machine is about to be taken away.
 
-Most work may stop at once: stages leave nothing half done and are restarted.
-Training has something to save, and holds the stop until it has.
+Most work may stop at once, since every stage can be restarted. Training first
+saves a checkpoint, and holds the stop until then.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ _GRACE_SECONDS = 5.0
 
 
 class Preempted(SystemExit):
-    """Ends the process with `EXIT_CODE`; the message is the attribute."""
+    """Ends the process with `EXIT_CODE`; `message` says why."""
 
     def __init__(self, message: str = "Stopped by SIGTERM") -> None:
         super().__init__(EXIT_CODE)
@@ -24,7 +24,7 @@ class Preempted(SystemExit):
 
 
 class _State:
-    """Of this process: signals belong to no one else."""
+    """Signal state; one per process."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -39,12 +39,12 @@ _state = _State()
 
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
-    """Ends with `Preempted` on SIGTERM while inside; of the main thread.
+    """Raises `Preempted` in the main thread when SIGTERM comes.
 
-    The handler of Python runs when the main thread comes back from
-    TensorFlow, which may take a while; callbacks (see `held`) run at once.
-    Where nothing is held, and it does not come back for some seconds, as it
-    may wait for other workers for hours, the process ends all the same.
+    Python's handler runs only once the main thread has returned from
+    TensorFlow, while the callbacks of `held` run at once in another thread. If
+    nothing is held and the main thread does not return within some seconds
+    (it may wait for other workers for hours), the process ends all the same.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -66,9 +66,9 @@ def watched() -> Iterator[None]:
 
 
 def watch_again() -> None:
-    """After something has taken the signal over, as TensorFlow's cluster does.
+    """Takes the signal back from TensorFlow's cluster, which has taken it.
 
-    Nothing where nothing is `watched`.
+    Does nothing outside of `watched`.
     """
     if not _state.ended.is_set():
         signal.signal(signal.SIGTERM, _handle)
@@ -76,10 +76,10 @@ def watch_again() -> None:
 
 @contextlib.contextmanager
 def held(callback: Callable[[], None]) -> Iterator[None]:
-    """Leaves the stop to the code inside, which asks `is_requested`.
+    """Delays the stop until the block has ended; it asks `is_requested`.
 
     Args:
-        callback: called from another thread as soon as the signal comes.
+        callback: Called from another thread as soon as the signal comes.
     """
     _state.holders += 1
     _state.callbacks.append(callback)
@@ -106,7 +106,7 @@ def _handle(*_) -> None:
 
 
 def _listen(reader: int) -> None:
-    """Waits for the signal's number, which C writes without Python."""
+    """Waits for the signal's number, which Python's C code writes here."""
     while numbers := os.read(reader, 16):
         if signal.SIGTERM in numbers:
             _state.requested = True

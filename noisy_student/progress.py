@@ -1,10 +1,10 @@
-"""Progress bars: how far, how fast, how long still."""
+"""Progress bars with rate and remaining time."""
 
 import sys
 
 import tqdm
 
-# A log file gets a line now and then, a terminal a bar that moves.
+# Seconds between updates, of a bar in a terminal and of lines in a log file.
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 10.0
 
@@ -16,14 +16,14 @@ def bar(
     initial: int = 0,
     shown: bool = True,
 ) -> tqdm.tqdm:
-    """A bar on standard error, with rate and time left.
+    """Makes a progress bar on standard error.
 
     Args:
-        total: units of the whole stage.
-        description: of the stage.
-        unit: what is counted, in the singular.
-        initial: units done before, by a run that was interrupted.
-        shown: off in all processes but one, where several do the same.
+        total: Number of units of the whole stage.
+        description: Text before the bar.
+        unit: What is counted, in the singular.
+        initial: Number of units that an interrupted run has done already.
+        shown: False for all but one of several processes that do the same.
     """
     seconds = _TERMINAL_SECONDS if sys.stderr.isatty() else _LOG_SECONDS
     return tqdm.tqdm(

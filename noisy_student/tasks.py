@@ -15,17 +15,20 @@ class Task:
     """A data set to train on.
 
     Attributes:
-        name: as `--task_name`; also the name in tensorflow-datasets.
-        num_classes: number of labels.
-        image_size: side to train at, in pixels; None is the model's.
-        mean, std: of the RGB values, in [0, 1].
-        horizontal_flip: whether a mirrored image keeps its class.
-        small_images: images of one small size (at most 64 px), which are
-            cached decoded and cropped by padding instead of by area.
-        label_split, unlabel_split, test_split: of tensorflow-datasets;
-            `unlabel_split` None is what `num_labeled` leaves of
-            `label_split`.
-        num_labeled: images that keep their label, unless told otherwise.
+        name: The value of `--task_name`, and the name in tensorflow-datasets.
+        num_classes: Number of classes.
+        image_size: Side of the training images in pixels; None for the
+            model's own resolution.
+        mean, std: Mean and standard deviation of the RGB values, in [0, 1].
+        horizontal_flip: Whether a mirrored image keeps its class.
+        small_images: Whether all images have one small size (at most 64
+            pixels). Such images are cached decoded, and cropped by padding
+            instead of by area.
+        label_split, unlabel_split, test_split: Splits of tensorflow-datasets.
+            Where `unlabel_split` is None, the unlabelled images are those of
+            `label_split` that `num_labeled` leaves.
+        num_labeled: Number of images that keep their label by default; None
+            for all.
     """
 
     name: str
@@ -41,8 +44,8 @@ class Task:
     num_labeled: int | None = None
 
 
-# Mean and standard deviation in [0, 1], over the training images; of the
-# digits, which have no fixed split, over all.
+# Means and standard deviations are those of the training images; the digits
+# have no fixed split, so theirs are those of all images.
 _TASKS = (
     Task(
         "digits",
@@ -88,7 +91,7 @@ _NOT_TO_FLIP = ("mnist", "kmnist", "emnist", "binarized_mnist", "omniglot")
 
 
 def full_name(name: str) -> str:
-    """The name in tensorflow-datasets, of that or the original's name."""
+    """Translates the original program's name of a task."""
     return _ORIGINAL_NAMES.get(name, name)
 
 
@@ -96,9 +99,10 @@ def generic_task(name: str, num_classes: int, side: int | None) -> Task:
     """The defaults for a data set that is not in `KNOWN`.
 
     Args:
-        name: of the data set in tensorflow-datasets.
-        num_classes: number of labels.
-        side: of its images in pixels, where all have one size.
+        name: Name of the data set in tensorflow-datasets.
+        num_classes: Number of classes.
+        side: Side of the images in pixels, where all are squares of one
+            size; else None.
     """
     small = side is not None and side <= 64
     return Task(

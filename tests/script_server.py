@@ -34,11 +34,13 @@ def next_command() -> dict | None:
 
 def run(
     arguments: list[str],
+    directory: str,
     stdout: str,
     stderr: str,
     environment: dict[str, str],
 ) -> None:
-    """What `python *ARGUMENTS` does."""
+    """Does what `python *ARGUMENTS` does in a directory."""
+    os.chdir(directory)
     for stream, path in enumerate((os.devnull, stdout, stderr)):
         os.dup2(os.open(path, os.O_RDWR), stream)
     os.environ.clear()

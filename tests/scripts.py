@@ -1,14 +1,13 @@
 """Runs scripts as users do, each in a process forked for it."""
 
-import functools
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -33,68 +32,88 @@ TINY = [
 ]
 
 
-@functools.cache
-def _server():
-    """One for all tests of a process; it ends with them."""
+# Servers that run nothing at the moment; they end with this process.
+_idle = []
+
+
+def _start_server():
     return subprocess.Popen(
         [sys.executable, "tests/script_server.py"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,
         # A script that imports no TensorFlow would not print its errors, such
         # as that there is no GPU; one that does loses them, too.
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
 
 
-def python(*arguments, timeout=240, **environment):
-    """Runs `python *ARGUMENTS` in the project's directory.
+class Process:
+    """A process that runs `python *ARGUMENTS`, forked by a server.
 
     Args:
         *arguments: a script or `-m` and a module, and what it is told.
-        timeout: seconds.
+        directory: where it runs; the project's unless given.
         **environment: variables added to this process's.
     """
-    arguments = [str(argument) for argument in arguments]
-    with tempfile.TemporaryDirectory() as folder:
-        streams = {}
+
+    def __init__(self, *arguments, directory=ROOT, **environment):
+        self.arguments = [str(argument) for argument in arguments]
+        self._folder = tempfile.TemporaryDirectory()
+        self._streams = {}
         for name in ("stdout", "stderr"):
-            streams[name] = pathlib.Path(folder) / name
-            streams[name].touch()
+            self._streams[name] = pathlib.Path(self._folder.name) / name
+            self._streams[name].touch()
         command = {
-            "arguments": arguments,
+            "arguments": self.arguments,
+            "directory": directory,
             "environment": os.environ | environment,
         }
-        line = json.dumps(command | streams, default=str)
-        code, expired = _exit_code(line, timeout)
-        texts = [path.read_text() for path in streams.values()]
-    if expired:
-        raise subprocess.TimeoutExpired(arguments, timeout, *texts)
-    return subprocess.CompletedProcess(arguments, code, *texts)
+        line = json.dumps(command | self._streams, default=str)
+        self._code = None
+        self._server = _idle.pop() if _idle else _start_server()
+        self._server.stdin.write(f"{line}\n".encode())
+        self.id = int(self._server.stdout.readline())
+
+    def poll(self, timeout=0.0):
+        """Returns the exit code; None if it runs for longer than that."""
+        stdout = self._server.stdout
+        if self._code is None and select.select([stdout], [], [], timeout)[0]:
+            self._code = int(stdout.readline())
+            _idle.append(self._server)
+        return self._code
+
+    def terminate(self):
+        """Sends SIGTERM."""
+        if self.poll() is None:
+            os.kill(self.id, signal.SIGTERM)
+
+    def kill(self):
+        """Kills it and the processes that it has started, with -9."""
+        if self.poll() is None:
+            os.killpg(self.id, signal.SIGKILL)
+            self.poll(None)
+
+    def output(self, name="stdout"):
+        """Returns what it has written so far, to stdout or stderr."""
+        return self._streams[name].read_text(errors="replace")
+
+    def wait(self, timeout):
+        """Waits for its end, and kills it after so many seconds."""
+        try:
+            code = self.poll(timeout)
+        finally:  # also of an interrupted test
+            self.kill()
+        texts = self.output(), self.output("stderr")
+        if code is None:
+            raise subprocess.TimeoutExpired(self.arguments, timeout, *texts)
+        return subprocess.CompletedProcess(self.arguments, code, *texts)
 
 
-def _exit_code(command, timeout):
-    """A command's, and whether it was killed for its time."""
-    server, expired = _server(), threading.Event()
-    print(command, file=server.stdin, flush=True)
-    process = int(server.stdout.readline())
-
-    def expire():
-        expired.set()
-        os.killpg(process, signal.SIGKILL)
-
-    timer = threading.Timer(timeout, expire)
-    timer.start()
-    try:
-        return int(server.stdout.readline()), expired.is_set()
-    except BaseException:
-        os.killpg(process, signal.SIGKILL)
-        server.kill()
-        _server.cache_clear()
-        raise
-    finally:
-        timer.cancel()
+def python(*arguments, timeout=240, **options):
+    """Runs `python *ARGUMENTS`; see `Process`."""
+    return Process(*arguments, **options).wait(timeout)
 
 
 def run(*arguments, **options):

@@ -1,21 +1,11 @@
 """Settings that tests share."""
 
-from noisy_student import config
+from noisy_student import config, methods
 
 
-def experiment(directory, **train):
-    return config.ExperimentConfig(
-        mode="self_train",
-        model_dir=str(directory),
-        seed=0,
-        data=config.DataConfig("digits"),
-        model=config.ModelConfig("efficientnet-b0"),
-        noise=config.NoiseConfig(),
-        input_pipeline=config.InputConfig(),
-        train=config.TrainConfig(**train),
-        consistency=config.ConsistencyConfig(),
-        pseudo_labels=config.PseudoLabelConfig(),
-        predict=config.PredictConfig(),
-        self_training=config.SelfTrainingConfig(),
-        run=config.RunConfig(),
+def experiment(directory, method="noisy_student", **train):
+    return methods.with_defaults(
+        config.ExperimentConfig(
+            model_dir=str(directory), train=config.TrainConfig(method, **train)
+        )
     )

@@ -2,18 +2,13 @@
 
 import json
 import re
-import shlex
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
-from absl.testing import flagsaver
 from scipy.special import log_softmax, softmax
 
-import flags
 from noisy_student import methods
-from noisy_student.config import METHODS, ConsistencyConfig, TrainConfig
 from tests.methods import made
 from tests.scripts import ROOT, TINY, run
 
@@ -25,7 +20,7 @@ TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
 def fixmatch(tmp_path_factory):
     """A directory with the file of the text."""
     [code] = re.findall(r"```python\n(# fixmatch.py\n.*?)```", TEXT, re.DOTALL)
-    assert len(code.strip().split("\n")) < 60
+    assert len(code.strip().split("\n")) <= 45
     directory = tmp_path_factory.mktemp("plugin")
     (directory / "fixmatch.py").write_text(code)
     return directory
@@ -48,8 +43,8 @@ def test_it_is_fixmatch(fixmatch, monkeypatch):
     batch = made.batch(labeled=3, unlabeled=6)
     generator = np.random.default_rng(1)
     clean = 6 * generator.normal(size=(6, made.CLASSES)).astype(np.float32)
-    method = methods.find("fixmatch:FixMatch").of(
-        made.setup("fixmatch:FixMatch")
+    method = methods.find("fixmatch:FixMatch").from_context(
+        made.context("fixmatch:FixMatch")
     )
     result = method.compute_losses(
         lambda images, training: images,
@@ -69,31 +64,9 @@ def test_it_is_fixmatch(fixmatch, monkeypatch):
     assert result.terms["unl/loss"].factor == 2
 
 
-def test_the_commands_of_the_text_are_experiments(monkeypatch):
-    """Those of the README's section on methods, too."""
-    monkeypatch.chdir(ROOT)
-    readme = (ROOT / "README.md").read_text()
-    section = readme.split("## Other methods")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```\w*\n(.*?)^```", TEXT + section, re.M | re.S)
-    commands = [
-        shlex.split(line)
-        for block in blocks
-        for line in block.replace("\\\n", " ").split("\n")
-        if line.startswith("python main.py")
-    ]
-    assert len(commands) == 3
-    for command in commands:
-        with flagsaver.flagsaver():
-            absl_flags.FLAGS(command[1:])
-            experiment = flags.experiment_config()
-        assert experiment.mode == "train"
-        assert experiment.train.method in ("mean_teacher", "fixmatch:FixMatch")
-
-
 def test_the_table_of_keys_is_the_pipelines():
     """Every key that a method of ours reads is in the text."""
-    for name in METHODS:
-        train = TrainConfig(name, unlabel_ratio=1)
-        setup = methods.Setup(train, ConsistencyConfig(), 2, 5, 5)
-        for key in methods.find(name).of(setup).batch_keys:
+    for name in methods.names():
+        context = made.context(name)
+        for key in methods.find(name).from_context(context).batch_keys:
             assert f"`{key}`" in TEXT, key

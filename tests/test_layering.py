@@ -1,27 +1,47 @@
-"""Imports run one way, and the library knows no flags."""
+"""Imports run one way, in no circle, and the library knows no flags."""
 
 import ast
+import itertools
 
 import pytest
 
 from tests.scripts import ROOT
 
-LIBRARY = sorted((ROOT / "noisy_student").rglob("*.py"))
+# What each room is, from the top down: a room imports rooms below it alone.
+LAYERS = (
+    ("main", "tools"),
+    ("flags",),
+    ("stages",),
+    ("training", "pseudo_labels", "make_records", "report"),
+    ("evaluation",),
+    ("methods",),
+    ("models", "data"),
+    ("noise", "files"),
+    ("config",),
+    ("errors", "memory", "preemption", "progress", "tasks"),
+)
+RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
-# What a package may import of the library, from the bottom up.
-BASE = {"config", "errors", "files", "preemption", "progress", "tasks"}
-ALLOWED = {
-    "data": BASE | {"data", "noise"},
-    "noise": {"noise"},
-    "models": {"config", "errors", "files", "models", "tasks"},
-    "methods": {"config", "memory", "methods", "models"},
-    "evaluation": BASE | {"evaluation"},
-    "pseudo_labels": BASE | {"pseudo_labels", "data"},
-    "training": BASE | {"training", "methods", "models", "evaluation"},
+
+def name_of(path):
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    name_of(path): path
+    for path in (
+        ROOT / "main.py",
+        *itertools.chain.from_iterable(
+            (ROOT / folder).rglob("*.py")
+            for folder in ("noisy_student", "flags", "tools")
+        ),
+    )
 }
 
 
-def imports_of(path):
+def imported_names(path):
+    """All of a file's imports, those inside of functions too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -29,19 +49,69 @@ def imports_of(path):
             yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
-def test_the_library_reads_no_flags(path):
-    for name in imports_of(path):
-        assert not name.startswith("absl.flags")
-        assert name.split(".")[0] not in ("flags", "tools", "main")
+def imported_modules(name):
+    """The project's modules that one of them imports."""
+    for found in imported_names(MODULES[name]):
+        # `package.attribute` means the package's own file.
+        module = found if found in MODULES else found.rpartition(".")[0]
+        if module in MODULES and module != name:
+            yield module
 
 
-@pytest.mark.parametrize("package", list(ALLOWED))
-def test_packages_import_only_what_is_below_them(package):
-    paths = list((ROOT / "noisy_student" / package).rglob("*.py"))
-    assert paths
-    for path in paths:
-        for name in imports_of(path):
-            parts = name.split(".")
-            if parts[0] == "noisy_student":
-                assert parts[1] in ALLOWED[package], (path.name, name)
+def room_of(name):
+    parts = name.split(".")
+    return parts[1] if parts[0] == "noisy_student" else parts[0]
+
+
+LIBRARY = [name for name in MODULES if name.startswith("noisy_student.")]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_library_reads_no_flags(name):
+    for found in imported_names(MODULES[name]):
+        assert not found.startswith("absl.flags")
+        assert found.split(".")[0] not in ("flags", "tools", "main")
+
+
+@pytest.mark.parametrize("name", [*LIBRARY, "main"])
+def test_rooms_import_only_rooms_below_them(name):
+    room = room_of(name)
+    for module in imported_modules(name):
+        below = room_of(module)
+        assert below == room or RANKS[below] > RANKS[room], (name, module)
+
+
+def circles(graph):
+    """The modules of each circle of imports, by Tarjan's algorithm."""
+    order, lowest, stack, found = {}, {}, [], []
+
+    def visit(name):
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in order:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], order[other])
+        if lowest[name] == order[name]:
+            place = stack.index(name)
+            if len(stack) - place > 1:
+                found.append(sorted(stack[place:]))
+            del stack[place:]
+
+    for name in graph:
+        if name not in order:
+            visit(name)
+    return found
+
+
+def test_circles_are_found():
+    assert circles({"a": ["b"], "b": ["c"], "c": []}) == []
+    graph = {"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": []}
+    assert circles(graph) == [["b", "c"]]
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    graph = {name: sorted(set(imported_modules(name))) for name in MODULES}
+    assert circles(graph) == []

@@ -128,8 +128,7 @@ def test_a_finished_run_takes_more_iterations(finished, tmp_path):
 
 def test_flags_are_checked_before_tensorflow_is_imported():
     code = (
-        "import sys, main, tools.benchmarks.compare_methods; "
-        "sys.exit('tensorflow' in sys.modules)"
+        "import sys, main, tools.study; sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

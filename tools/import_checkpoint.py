@@ -13,66 +13,32 @@ classes it has and, of the original's, how it normalises (imagenet2012 unless
 given); models of Keras normalise as their files say.
 """
 
-import pathlib
-import sys
-from collections.abc import Callable
-
+import _checkout  # noqa: F401
 from absl import app
 from absl import flags as absl_flags
 
-# Run by its path, so that the tree above must be put on Python's.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import flags
-from flags import data, model
-from flags.entry import run_planned
-
-_CHECKPOINT = absl_flags.DEFINE_string(
-    "checkpoint",
-    None,
-    "Prefix of a TF1 checkpoint (without .index), or its directory; with "
-    "--from=keras a .keras file, or the .h5 file of the weights of "
-    "keras.applications' B0 to B7.",
-)
-_FROM = absl_flags.DEFINE_enum(
-    "from", "original", ["original", "keras"], "Whose checkpoint it is."
-)
-_OUTPUT = absl_flags.DEFINE_string(
-    "output", None, "The file to write, ending in .keras."
-)
-_RAW = absl_flags.DEFINE_bool(
-    "raw", False, "The raw weights of the original, not the averaged ones."
-)
+from flags.entry import run_stage
+from noisy_student.config import DataConfig, ModelConfig
+from noisy_student.config.tools import ImportSettings
 
 
 def main(argv: list[str]) -> None:
-    """Checks what can be checked, then imports."""
-    run_planned(argv, plan)
+    """Validates the import, then does it."""
+    run_stage(argv, make_stage)
 
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags and paths, and returns the work."""
-    from noisy_student import importing
+def make_stage():
+    """The import that the flags ask for."""
+    from noisy_student import stages
 
     config = flags.experiment_config()
-    return importing.plan_import(
-        config.data,
-        config.model,
-        importing.ImportSettings(
-            checkpoint=_CHECKPOINT.value,
-            source=_FROM.value,
-            output=_OUTPUT.value,
-            num_classes=config.data.num_label_classes,
-            raw=_RAW.value,
-            allow_new_head=config.train.allow_new_head,
-        ),
-    )
+    settings = flags.read(ImportSettings)
+    return stages.ImportWeights(config.data, config.model, settings)
 
 
 if __name__ == "__main__":
-    absl_flags.set_default(data.TASK_NAME, "imagenet2012")
-    flags.show_in_help(data, model)
-    absl_flags.FLAGS.register_key_flag_for_module(
-        sys.argv[0], absl_flags.FLAGS["allow_new_head"]
-    )
+    flags.define(ImportSettings)
+    absl_flags.FLAGS.set_default("task_name", "imagenet2012")
+    flags.show_in_help(ImportSettings, DataConfig, ModelConfig)
     app.run(main)

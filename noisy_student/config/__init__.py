@@ -1,9 +1,9 @@
 """The settings of an experiment: frozen, typed and checked once.
 
 These dataclasses are the only thing that passes from the flags into the
-library. A field has the name of its flag, where there is one, and each class
-is one group of flags. `__post_init__` refuses values that no run could use,
-before anything expensive starts.
+library. Each class is one group of flags, and a field has the name of its
+flag. Making an instance refuses values that no run could use, before
+anything expensive starts.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from noisy_student.config.consistency import (
     ENSEMBLE_DTYPES,
     ConsistencyConfig,
 )
-from noisy_student.config.images import (
+from noisy_student.config.data import (
     AUGMENTATIONS,
     DataConfig,
     InputConfig,
@@ -25,31 +25,28 @@ from noisy_student.config.model import (
     NOTHING_FROZEN,
     ModelConfig,
 )
+from noisy_student.config.run import DISTRIBUTIONS, RunConfig
 from noisy_student.config.self_training import (
     PredictConfig,
     PseudoLabelConfig,
     SelfTrainingConfig,
 )
+from noisy_student.config.settings import Settings, setting
 from noisy_student.config.training import (
-    CONSISTENCY_METHODS,
-    DISTRIBUTIONS,
     HARD_LABELS,
-    METHODS,
     OPTIMIZERS,
     SCHEDULES,
-    RunConfig,
     TrainConfig,
 )
 
 __all__ = [
     "ALL_REPLICAS",
     "AUGMENTATIONS",
-    "CONSISTENCY_METHODS",
     "DEFAULT_GROUPS",
     "DISTRIBUTIONS",
     "ENSEMBLE_DTYPES",
     "HARD_LABELS",
-    "METHODS",
+    "MODES",
     "NOTHING_FROZEN",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -63,34 +60,57 @@ __all__ = [
     "PseudoLabelConfig",
     "RunConfig",
     "SelfTrainingConfig",
+    "Settings",
     "TrainConfig",
+    "setting",
 ]
+
+MODES = ("self_train", "train", "eval", "predict")
 
 
 @dataclasses.dataclass(frozen=True)
-class ExperimentConfig:
-    """Everything about a run; `config.json` is this.
+class ExperimentConfig(Settings):
+    """What to run, and where.
 
-    Attributes:
-        mode: self_train, train, predict or eval.
-        model_dir: the run directory; None where nothing is trained.
-        seed: of everything that is drawn.
-        model: the first teacher's model, or the only one.
+    With all its groups, it is what a run directory's `config.json` holds. In
+    self-training, `model` is the first teacher's.
     """
 
-    mode: str
-    model_dir: str | None
-    seed: int
-    data: DataConfig
-    model: ModelConfig
-    noise: NoiseConfig
-    input_pipeline: InputConfig
-    train: TrainConfig
-    consistency: ConsistencyConfig
-    pseudo_labels: PseudoLabelConfig
-    predict: PredictConfig
-    self_training: SelfTrainingConfig
-    run: RunConfig
+    mode: str = setting(
+        "self_train",
+        "self_train: teacher, pseudo labels, student, and again; train: one "
+        "model; eval: the accuracy of a model; predict: a teacher's "
+        "probabilities for the unlabelled images.",
+        choices=MODES,
+    )
+    model_dir: str | None = setting(
+        None,
+        "Run directory: settings, checkpoints, TensorBoard events, "
+        "metrics.jsonl, model.keras. The same command on the same directory "
+        "goes on where it stopped.",
+    )
+    seed: int = setting(
+        0,
+        "Chooses the labelled images, initial weights, order and noise.",
+        at_least=0,
+        at_most=2**31 - 1,
+    )
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    noise: NoiseConfig = dataclasses.field(default_factory=NoiseConfig)
+    input_pipeline: InputConfig = dataclasses.field(default_factory=InputConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    consistency: ConsistencyConfig = dataclasses.field(
+        default_factory=ConsistencyConfig
+    )
+    pseudo_labels: PseudoLabelConfig = dataclasses.field(
+        default_factory=PseudoLabelConfig
+    )
+    predict: PredictConfig = dataclasses.field(default_factory=PredictConfig)
+    self_training: SelfTrainingConfig = dataclasses.field(
+        default_factory=SelfTrainingConfig
+    )
+    run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     @property
     def directory(self) -> pathlib.Path:

@@ -1,50 +1,50 @@
 """Settings of the methods that want predictions to agree."""
 
 import dataclasses
-import math
 
-from noisy_student.config.checks import (
-    require,
-    require_choice,
-    require_fractions,
-)
+from noisy_student.config.settings import Settings, setting
 
 ENSEMBLE_DTYPES = ("float32", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
-class ConsistencyConfig:
-    """Pi-model, temporal ensembling and mean teacher; their papers' numbers.
+class ConsistencyConfig(Settings):
+    """The consistency loss, and the targets that two of its methods keep."""
 
-    Attributes:
-        max_consistency_weight: w_max of the consistency loss, before the
-            factor labelled / all images; 0 leaves it out. The papers' are 100,
-            and 30 for temporal ensembling.
-        ensemble_decay: alpha of temporal ensembling's targets, in [0, 1);
-            greater ones remember longer.
-        ensemble_dtype: in which they are kept.
-        force_ensemble: keep them although the machine lacks the memory.
-        teacher_decay: alpha of mean teacher's average after the ramp-up, in
-            [0, 1).
-        teacher_decay_ramp_up: the same during the ramp-up.
-    """
-
-    max_consistency_weight: float = 100.0
-    ensemble_decay: float = 0.6
-    ensemble_dtype: str = "float32"
-    force_ensemble: bool = False
-    teacher_decay: float = 0.999
-    teacher_decay_ramp_up: float = 0.99
-
-    def __post_init__(self) -> None:
-        weight = self.max_consistency_weight
-        require(
-            0 <= weight < math.inf,
-            "max_consistency_weight",
-            "finite and at least 0",
-            weight,
-        )
-        require_fractions(
-            self, "ensemble_decay", "teacher_decay", "teacher_decay_ramp_up"
-        )
-        require_choice("ensemble_dtype", self.ensemble_dtype, ENSEMBLE_DTYPES)
+    max_consistency_weight: float = setting(
+        None,
+        "Weight of the consistency loss after the ramp-up, before the factor "
+        "labelled / all images; 0 leaves the loss out. Default: the method's "
+        "(100 for pi_model and mean_teacher, 30 for temporal_ensembling).",
+        at_least=0,
+    )
+    ensemble_decay: float = setting(
+        0.6,
+        "Decay of the averaged predictions that are the targets of "
+        "temporal_ensembling; greater ones remember more epochs.",
+        at_least=0,
+        below=1,
+    )
+    ensemble_dtype: str = setting(
+        "float32",
+        "Number format in which temporal_ensembling keeps its targets, one "
+        "row per image.",
+        choices=ENSEMBLE_DTYPES,
+    )
+    force_ensemble: bool = setting(
+        False,
+        "Let temporal_ensembling keep its targets even if the machine seems "
+        "to have too little memory for them.",
+    )
+    teacher_decay: float = setting(
+        0.999,
+        "Decay of mean_teacher's averaged weights after the ramp-up.",
+        at_least=0,
+        below=1,
+    )
+    teacher_decay_ramp_up: float = setting(
+        0.99,
+        "Decay of mean_teacher's averaged weights during the ramp-up.",
+        at_least=0,
+        below=1,
+    )

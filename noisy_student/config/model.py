@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Self
 
-from noisy_student.config.checks import require, require_positive
-from noisy_student.tasks import Task
+from noisy_student.config.settings import Settings, setting
+from noisy_student.tasks import IMAGENET_MEAN, IMAGENET_STD, Task
 
 ALL_REPLICAS = -2
 DEFAULT_GROUPS = -1
@@ -12,62 +12,83 @@ NOTHING_FROZEN = -1
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """One EfficientNet.
+class ModelConfig(Settings):
+    """Which EfficientNet, and its model noise.
 
     Attributes:
-        model_name: a key of `models.scaling.MODELS`.
         num_classes: size of the logits; in a run, the task's.
         input_image_size: side in pixels; None is the model's own.
         mean, std: of the task's RGB values, in [0, 1].
-        width_coefficient, depth_coefficient, dropout_rate: None is the
-            model's own.
-        stochastic_depth_rate: drop rate that the last block would have, in
-            [0, 1).
-        small_image_model: the variant for 32x32 images; None is the task's,
-            and without a task False.
-        use_bfloat16: features in bfloat16; logits, loss, weights and batch
-            statistics stay float32.
-        remat: compute the activations of blocks again for the gradient.
-        fix_layer_num: freeze the stem and so many blocks; -1 is nothing.
-        num_shards_per_group: replicas that share batch statistics; -2 is
-            all, -1 the rule of `models.batch_norm.replicas_per_group`.
     """
 
-    model_name: str
+    model_name: str = setting(
+        "efficientnet-b0",
+        "efficientnet-b0 to -b7, -l0, -l1 or -l2. In self-training, the model "
+        "of the first teacher, and of the students unless "
+        "--student_model_names is set.",
+    )
     num_classes: int = 1000
     input_image_size: int | None = None
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    width_coefficient: float | None = None
-    depth_coefficient: float | None = None
-    dropout_rate: float | None = None
-    stochastic_depth_rate: float = 0.2
-    small_image_model: bool | None = None
-    use_bfloat16: bool = False
-    remat: bool = False
-    fix_layer_num: int = NOTHING_FROZEN
-    num_shards_per_group: int = DEFAULT_GROUPS
-
-    def __post_init__(self) -> None:
-        require_positive(self, "width_coefficient", "depth_coefficient")
-        for name in ("dropout_rate", "stochastic_depth_rate"):
-            value = getattr(self, name)
-            require(value is None or 0 <= value < 1, name, "in [0, 1)", value)
-        frozen = self.fix_layer_num
-        require(
-            frozen >= NOTHING_FROZEN,
-            "fix_layer_num",
-            "0 or more, or -1 for nothing",
-            frozen,
-        )
-        group = self.num_shards_per_group
-        require(
-            group > 0 or group in (DEFAULT_GROUPS, ALL_REPLICAS),
-            "num_shards_per_group",
-            "above 0, or -2 for all replicas, or -1 for the rule",
-            group,
-        )
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    width_coefficient: float | None = setting(
+        None,
+        "Factor on the number of filters. Default: the model's.",
+        above=0,
+        at_most=100,
+    )
+    depth_coefficient: float | None = setting(
+        None,
+        "Factor on the number of blocks. Default: the model's.",
+        above=0,
+        at_most=100,
+    )
+    dropout_rate: float | None = setting(
+        None,
+        "Rate of dropout before the classifier. Default: the model's.",
+        at_least=0,
+        below=1,
+    )
+    stochastic_depth_rate: float = setting(
+        0.2,
+        "Rate of stochastic depth: block i of n is dropped with probability "
+        "rate * i / n.",
+        at_least=0,
+        below=1,
+        aliases=("drop_connect_rate",),
+    )
+    small_image_model: bool | None = setting(
+        None,
+        "Use the variant for 32x32 images, whose second and third stage keep "
+        "the resolution. Default: the task's.",
+    )
+    use_bfloat16: bool = setting(
+        False,
+        "Compute features in bfloat16; weights, batch statistics, logits and "
+        "loss stay float32.",
+    )
+    remat: bool = setting(
+        False,
+        "Compute the activations of blocks again for the gradient, which "
+        "takes less memory and more time.",
+    )
+    fix_layer_num: int = setting(
+        NOTHING_FROZEN,
+        "Freeze the stem and this many of the first blocks, with batch norm "
+        "in inference mode; for weights that were trained before.",
+        at_least=0,
+        special={NOTHING_FROZEN: "nothing"},
+    )
+    num_shards_per_group: int = setting(
+        DEFAULT_GROUPS,
+        "Replicas that share batch statistics. The default rule is each alone "
+        "for up to 8 replicas, else groups of max(8, replicas / 8).",
+        above=0,
+        special={
+            ALL_REPLICAS: "all replicas",
+            DEFAULT_GROUPS: "the default rule",
+        },
+    )
 
     def for_task(self, task: Task, input_image_size: int | None) -> Self:
         """Fills in what a task decides, where nothing else was said.

@@ -3,44 +3,62 @@
 import dataclasses
 from typing import Any
 
-from noisy_student.config.checks import require, require_positive
+from noisy_student.config.checks import require
 from noisy_student.config.model import ModelConfig
+from noisy_student.config.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PseudoLabelConfig:
-    """Filtering and balancing of the teacher's labels.
+class PseudoLabelConfig(Settings):
+    """How the teacher's labels are filtered and balanced."""
 
-    Attributes:
-        num_image: images a class after balancing.
-        min_threshold: least probability of a kept image, in [0, 1].
-        max_prob: greatest probability of a kept image.
-        upsample: whether scarce classes are repeated up to `num_image`.
-        use_all: keep one copy of every image, filter nothing.
-        use_top: whether a class with more is cut at the probability that
-            leaves `num_image` or a little more, rather than thinned evenly.
-        num_shards: parts that the unlabelled images are divided into.
-        total_replicas: workers that share each shard.
-        samples_per_class: about so many kept images of each class are saved
-            as files, to look at.
-    """
-
-    num_image: int = 1300
-    min_threshold: float = 0.0
-    max_prob: float = 2.0
-    upsample: bool = True
-    use_all: bool = False
-    use_top: bool = True
-    num_shards: int = 1
-    total_replicas: int = 1
-    samples_per_class: int = 5
+    num_image: int = setting(
+        1300, "Pseudo-labelled images of each class after balancing.", above=0
+    )
+    min_threshold: float = setting(
+        0.0,
+        "Least probability of a kept image, rounded up to a hundredth.",
+        at_least=0,
+        at_most=1,
+    )
+    max_prob: float = setting(
+        2.0,
+        "Greatest probability of a kept image; the default keeps even those "
+        "that rounding puts above 1.",
+    )
+    upsample: bool = setting(
+        True, "Whether scarce classes are repeated up to --num_image."
+    )
+    use_all: bool = setting(
+        False, "Keep one copy of every image; neither filter nor balance."
+    )
+    use_top: bool = setting(
+        True,
+        "Whether a class with more than --num_image images above "
+        "--min_threshold keeps the most probable ones, by a higher threshold "
+        "that leaves --num_image or a few more; else it is thinned evenly.",
+    )
+    num_shards: int = setting(
+        1,
+        "Shards that the unlabelled images are divided into. If it is the "
+        "number of their files, or a divisor of it, each shard reads only its "
+        "own files.",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    total_replicas: int = setting(
+        1, "Workers that share each shard.", at_least=1, at_most=1_000_000
+    )
+    samples_per_class: int = setting(
+        5,
+        "About how many kept images of each class are saved as image files, "
+        "to look at.",
+        at_least=0,
+    )
 
     def __post_init__(self) -> None:
-        require_positive(self, "num_image", "num_shards", "total_replicas")
-        samples = self.samples_per_class
-        require(samples >= 0, "samples_per_class", "at least 0", samples)
+        super().__post_init__()
         least = self.min_threshold
-        require(0 <= least <= 1, "min_threshold", "in [0, 1]", least)
         require(
             any(least <= edge / 100 < self.max_prob for edge in range(101)),
             "max_prob",
@@ -50,46 +68,73 @@ class PseudoLabelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictConfig:
-    """Which model predicts or is evaluated, and where predictions go.
+class PredictConfig(Settings):
+    """Which model predicts or is evaluated, and where predictions go."""
 
-    Attributes:
-        predict_ckpt_path: a `.keras` file; None is the run directory's.
-        output_dir: of the probabilities.
-        info_dir: of the counts; None is `output_dir`/info.
-        shard_id: shards to predict or to filter; empty is all.
-        worker_id: which of `total_replicas` workers predicts; None is all.
-        reassign_label: label the images in `unlabel_data_dir` anew, and write
-            records of them in place of predictions.
-    """
-
-    predict_ckpt_path: str | None = None
-    output_dir: str | None = None
-    info_dir: str | None = None
-    shard_id: tuple[int, ...] = ()
-    worker_id: int | None = None
-    reassign_label: bool = False
+    predict_ckpt_path: str | None = setting(
+        None,
+        "The model (.keras) that --mode=predict and --mode=eval use. Default: "
+        "model.keras in --model_dir.",
+    )
+    output_dir: str | None = setting(
+        None,
+        "Directory for the probabilities of --mode=predict, and for what a "
+        "tool makes.",
+    )
+    info_dir: str | None = setting(
+        None,
+        "Directory in which --mode=predict notes how many images each "
+        "finished shard has. Default: info in --output_dir.",
+    )
+    shard_id: tuple[int, ...] = setting(
+        (),
+        "Shards to predict or to filter, from 0, e.g. 0,1,2. Default: all of "
+        "--num_shards.",
+        at_least=0,
+    )
+    worker_id: int | None = setting(
+        None,
+        "Which of --total_replicas workers --mode=predict is, from 0. "
+        "Default: all of them, one after the other.",
+    )
+    reassign_label: bool = setting(
+        False,
+        "With --mode=predict: label the filtered images in --unlabel_data_dir "
+        "anew; --output_dir gets records to train on, not predictions.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class SelfTrainingConfig:
-    """The outer loop.
+class SelfTrainingConfig(Settings):
+    """The outer loop: how many students, and their models."""
 
-    Attributes:
-        num_iterations: students after the first teacher.
-        student_model_names, student_width_coefficients,
-            student_depth_coefficients: one value a student, or one for all;
-            empty is the first teacher's.
-    """
-
-    num_iterations: int = 3
-    student_model_names: tuple[str, ...] = ()
-    student_width_coefficients: tuple[float, ...] = ()
-    student_depth_coefficients: tuple[float, ...] = ()
+    num_iterations: int = setting(
+        3, "Students after the first teacher.", at_least=1, at_most=1000
+    )
+    student_model_names: tuple[str, ...] = setting(
+        (),
+        "One model per student, each as large as the one before or larger, or "
+        "one for all, with its own width, depth and dropout. Default: the "
+        "first teacher's model, with its overrides.",
+    )
+    student_width_coefficients: tuple[float, ...] = setting(
+        (),
+        "One --width_coefficient per student, or one for all. Default: that "
+        "of --student_model_names, or else the first teacher's.",
+        above=0,
+        at_most=100,
+    )
+    student_depth_coefficients: tuple[float, ...] = setting(
+        (),
+        "One --depth_coefficient per student, or one for all. Default: that "
+        "of --student_model_names, or else the first teacher's.",
+        above=0,
+        at_most=100,
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         count = self.num_iterations
-        require(count > 0, "num_iterations", "above 0", count)
         for name in (
             "student_model_names",
             "student_width_coefficients",

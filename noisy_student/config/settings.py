@@ -6,24 +6,28 @@ the command line's flags from the same fields.
 """
 
 import dataclasses
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from noisy_student.config.checks import require
+
 _METADATA = "noisy_student.setting"
+# No setting needs a number beyond these; they keep products of several
+# settings, such as numbers of steps, far from overflow.
+_SMALLEST, _LARGEST = 1e-15, 1e15
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is stated of a setting besides its name, type and default.
+    """What is stated about a setting besides its name, type and default.
 
     Attributes:
-        help: for `--help` and readers; units and range are said here.
+        help: the text of `--help`, which adds default, choices and range.
         choices: the values allowed; empty allows any.
         above, at_least, below, at_most: bounds of a number; None is no bound.
-        special: values allowed outside of these bounds, with their meaning,
+        special: numbers allowed outside of these bounds, with their meaning,
             such as `{-1: "hard labels"}`.
-        aliases: other names of the flag, such as the original's.
+        aliases: other names of the flag, such as the original program's.
     """
 
     help: str
@@ -35,90 +39,79 @@ class Rule:
     special: Mapping[float, str] = dataclasses.field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """The rule in words: "in [0, 1)", "one of none, v1"."""
-        if self.choices:
-            return f"one of {', '.join(self.choices)}"
-        words = [self._bounds()]
-        words += [f"{n:g} for {why}" for n, why in self.special.items()]
-        return ", or ".join(filter(None, words))
-
-    def _bounds(self) -> str:
+    def range(self) -> str:
+        """The bounds in words, such as "in [0, 1)"; "" if there are none."""
         low = self.at_least if self.above is None else self.above
         high = self.at_most if self.below is None else self.below
         if low is None and high is None:
-            return "finite"
-        if high is None:
-            return f"{'at least' if self.above is None else 'above'} {low:g}"
-        if low is None:
-            return f"{'at most' if self.below is None else 'below'} {high:g}"
-        left = "[" if self.above is None else "("
-        right = "]" if self.below is None else ")"
-        return f"in {left}{low:g}, {high:g}{right}"
+            words = []
+        elif high is None:
+            words = [f"{'at least' if self.above is None else 'above'} {low}"]
+        elif low is None:
+            words = [f"{'at most' if self.below is None else 'below'} {high}"]
+        else:
+            left = "[" if self.above is None else "("
+            right = "]" if self.below is None else ")"
+            words = [f"in {left}{low}, {high}{right}"]
+        words += [
+            f"{number:g} for {why}" for number, why in self.special.items()
+        ]
+        return ", or ".join(words)
 
-    def allows(self, value: Any) -> bool:
-        """Whether a value obeys the rule; None and flags always do."""
+    def broken_by(self, value: Any) -> str:
+        """What a value must be and is not, in words; "" if it is allowed.
+
+        Args:
+            value: None, which is always allowed, or of the setting's type.
+        """
         if value is None or isinstance(value, bool):
-            return True
+            return ""
         if self.choices:
-            return value in self.choices
+            words = f"one of {', '.join(self.choices)}"
+            return "" if value in self.choices else words
         if not isinstance(value, int | float) or value in self.special:
-            return True
+            return ""
+        if value != value or not self._is_within(value):
+            return self.range() or "finite"
+        if value in (float("inf"), -float("inf")):
+            return "finite"
+        if value and not _SMALLEST <= abs(value) <= _LARGEST:
+            return f"0 or of a size from {_SMALLEST:g} to {_LARGEST:g}"
+        return ""
+
+    def _is_within(self, value: float) -> bool:
         return (
-            math.isfinite(value)
-            and (self.above is None or value > self.above)
+            (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
             and (self.at_most is None or value <= self.at_most)
         )
 
 
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: Collection[str] = (),
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    at_most: float | None = None,
-    special: Mapping[float, str] | None = None,
-    aliases: Collection[str] = (),
-) -> Any:
-    """A dataclass field with all that there is to say of it.
+def setting(default: Any, help: str, **rule: Any) -> Any:
+    """A dataclass field with all that there is to say about it.
 
     Args:
         default: its default; None where the task, the model or the method
-            decides, and the help then says so.
-        help: see `Rule`, as are the others.
-        choices: see `Rule`.
-        above: see `Rule`.
-        at_least: see `Rule`.
-        below: see `Rule`.
-        at_most: see `Rule`.
-        special: see `Rule`.
-        aliases: see `Rule`.
+            decides, and `help` then says so.
+        help: see `Rule`.
+        **rule: the other attributes of `Rule`.
     """
-    rule = Rule(
-        help,
-        tuple(choices),
-        above,
-        at_least,
-        below,
-        at_most,
-        special or {},
-        tuple(aliases),
+    return dataclasses.field(
+        default=default, metadata={_METADATA: Rule(help, **rule)}
     )
-    return dataclasses.field(default=default, metadata={_METADATA: rule})
 
 
 def rule_of(field: dataclasses.Field) -> Rule | None:
-    """What `setting` stated; None of a field that no flag sets."""
+    """What `setting` stated; None for a field that has no flag."""
     return field.metadata.get(_METADATA)
 
 
 class Settings:
-    """Base class of groups of settings, which are frozen dataclasses."""
+    """Base class of groups of settings, which are frozen dataclasses.
+
+    The first line of a subclass's docstring is its heading in `--help`.
+    """
 
     def __post_init__(self) -> None:
         """Checks every value by its rule.
@@ -128,6 +121,13 @@ class Settings:
         """
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             rule, value = rule_of(field), getattr(self, field.name)
-            values = value if isinstance(value, tuple) else (value,)
-            if rule is not None and not all(map(rule.allows, values)):
-                raise ValueError(f"{field.name} must be {rule}; got {value!r}.")
+            if rule is None:
+                continue
+            for each in value if isinstance(value, tuple) else (value,):
+                broken = rule.broken_by(each)
+                require(not broken, field.name, broken, each)
+
+    def _resolve(self, **values: Any) -> None:
+        """Sets fields in `__post_init__`, where a dataclass is still open."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)

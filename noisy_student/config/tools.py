@@ -8,6 +8,67 @@ from noisy_student.config.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
+class FilterSettings(Settings):
+    """Filtering: which predictions, and how the work is shared."""
+
+    prediction_dir: str | None = setting(
+        None, "The --output_dir of --mode=predict."
+    )
+    prelim_stats_dir: str | None = setting(
+        None,
+        "Directory for the counts of each shard. Default: counts in "
+        "--output_dir.",
+    )
+    task: int | None = setting(
+        None,
+        "Which of the --total_replicas parts of each shard to do, from 0. "
+        "Default: all of them.",
+    )
+    only_get_stats: bool = setting(
+        False,
+        "Count the shards and do not write them; prints the thresholds once "
+        "all are counted.",
+    )
+    runner: str | None = setting(
+        None,
+        "Filter as an Apache Beam pipeline on this runner (DirectRunner, "
+        "FlinkRunner, SparkRunner, DataflowRunner); needs "
+        "requirements-beam.txt. Default: without Beam.",
+    )
+    beam_args: tuple[str, ...] = setting(
+        (),
+        "Beam's own options for --runner, separated by commas, e.g. "
+        "--flink_master=HOST:8081,--parallelism=64.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportSettings(Settings):
+    """The checkpoint, and the model file that is made of it."""
+
+    checkpoint: str | None = setting(
+        None,
+        "Prefix of a TF1 checkpoint (without .index), or its directory. With "
+        "--from=keras a .keras file, or the .h5 file with the weights of "
+        "keras.applications' B0 to B7.",
+    )
+    output: str | None = setting(None, "The file to write, ending in .keras.")
+    source: str = setting(
+        "original",
+        "Whose checkpoint it is.",
+        choices=("original", "keras"),
+        aliases=("from",),
+    )
+    raw: bool = setting(
+        False, "Take the original's raw weights, not the averaged ones."
+    )
+    allow_new_head: bool = setting(
+        False,
+        "Make a fresh classifier if the checkpoint's is for other classes.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class _RecordSettings(Settings):
     """What the two scripts that make records have in common.
 
@@ -26,7 +87,10 @@ class _RecordSettings(Settings):
         above=0,
     )
     seed: int = setting(
-        0, "Chooses the order of the images.", at_least=0, at_most=2**31 - 1
+        0,
+        "Chooses the order of labelled images; for SVHN, those that validate.",
+        at_least=0,
+        at_most=2**31 - 1,
     )
 
     def __post_init__(self) -> None:
@@ -34,7 +98,7 @@ class _RecordSettings(Settings):
         if self.output_dir is None:
             raise ValueError("output_dir must be set.")
         if self.num_workers is None:
-            object.__setattr__(self, "num_workers", os.cpu_count() or 1)
+            self._resolve(num_workers=os.cpu_count() or 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +122,7 @@ class MakeSettings(_RecordSettings):
     num_shards: int = setting(
         128,
         "Files per split, if it has so many images.",
-        above=0,
+        at_least=1,
         at_most=1_000_000,
     )
 
@@ -90,3 +154,27 @@ class SvhnSettings(_RecordSettings):
         super().__post_init__()
         count = self.num_validation
         require(count > 0, "num_validation", "above 0", count)
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseGridSettings(Settings):
+    """The picture of the noise."""
+
+    output: str = setting("noise.png", "The PNG file to write.")
+    image: str | None = setting(
+        None,
+        "JPEG, PNG, BMP or GIF file to show. Default: a photograph that "
+        "scikit-learn brings.",
+    )
+    side: int = setting(
+        128, "Side in pixels of the square cut from its middle.", above=0
+    )
+    magnitudes: tuple[float, ...] = setting(
+        (0.0, 5.0, 10.0, 15.0, 27.0, 30.0),
+        "Magnitudes of RandAugment, one per column.",
+        at_least=0,
+        at_most=30,
+    )
+    random_rows: int = setting(
+        4, "Rows with random draws of the whole policy.", at_least=0
+    )

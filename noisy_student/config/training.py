@@ -1,25 +1,13 @@
-"""Settings of the optimisation of one model, and of how a run goes."""
+"""Settings of the optimisation of one model."""
 
 import dataclasses
 
-from noisy_student.config.checks import (
-    require,
-    require_choice,
-    require_fractions,
-    require_positive,
-)
+from noisy_student.config.checks import require
+from noisy_student.config.paths import absolute
+from noisy_student.config.settings import Settings, setting
 
-METHODS = (
-    "supervised",
-    "noisy_student",
-    "pi_model",
-    "temporal_ensembling",
-    "mean_teacher",
-)
-CONSISTENCY_METHODS = METHODS[2:]
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
 SCHEDULES = ("staircase", "ramps")
-DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
 # Shares of a run: 80 and 50 of 300 epochs (arXiv 1610.02242, appendix A).
@@ -27,152 +15,202 @@ _RAMP_UP, _RAMP_DOWN = 80 / 300, 50 / 300
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """The optimisation of one model; numbers of the paper's appendix A.
+class TrainConfig(Settings):
+    """Optimisation: batches, steps, learning rate and terms of the loss.
 
-    Attributes:
-        method: where the targets of unlabelled images come from; one of
-            `METHODS`, or `module:Class` for another.
-        train_batch_size: labelled images a step, over all replicas.
-        label_data_sample_prob: share of these whose loss counts, drawn anew
-            each step, in (0, 1]; so a step can have fewer labelled images
-            than there are replicas.
-        accumulation_steps: parts that a step's batch is computed in, one
-            after the other.
-        unlabel_ratio: unlabelled images a labelled one in each step.
-        train_steps: steps before `train_ratio`; None is 350 epochs of the
-            labelled images, as in the paper.
-        teacher_train_steps: the same for the first teacher in self-training;
-            None is `train_steps`.
-        train_ratio: factor on steps and on the decay period.
-        train_last_step_num: train only so many steps, the last ones of the
-            schedule (before `train_ratio`); None is all of them.
-        teacher_softmax_temp: temperature of soft pseudo labels, above 0, or
-            -1 for hard ones.
-        teacher_model_path: a model that labels in every step, on images
-            without noise; None takes the probabilities of the records.
-        teacher_model_name: its name, where the path is a checkpoint of the
-            original.
-        init_model_path: weights to start from; None is fresh ones.
-        allow_new_head: start with a fresh classifier where that of
-            `init_model_path` has other classes.
-        optimizer: one of `OPTIMIZERS`.
-        learning_rate_schedule: one of `SCHEDULES`: staircase is Noisy
-            Student's, ramps that of the consistency methods.
-        base_learning_rate: of the staircase, at 256 labelled images a step.
-        final_base_lr: where the staircase ends; None decays each 2.4 epochs.
-        warmup_epochs: linear warm-up of the staircase, in epochs of the
-            labelled images.
-        max_learning_rate: of the ramps, at any batch.
-        ramp_up_steps: in which learning rate and consistency weight rise,
-            before `train_ratio`; None is 80/300 of the steps.
-        ramp_down_steps: the last ones, in which learning rate and Adam's
-            beta1 fall; None is 50/300 of the steps.
-        adam_beta1, adam_final_beta1: Adam's beta1 before the ramp-down and at
-            its end, in [0, 1).
-        adam_beta2: in [0, 1).
-        moving_average_decay: of the averaged weights, in [0, 1).
-        weight_decay: factor on the sum of v^2 / 2.
-        label_smoothing: in [0, 1).
+    Numbers are those of the paper's appendix A. What the method decides
+    (`method`, `optimizer`, `learning_rate_schedule`, `label_smoothing`) is
+    None until `methods.with_defaults` fills it in.
     """
 
-    method: str = "noisy_student"
-    train_batch_size: int = 128
-    label_data_sample_prob: float = 1.0
-    accumulation_steps: int = 1
-    unlabel_ratio: float = 0.0
-    train_steps: int | None = None
-    teacher_train_steps: int | None = None
-    train_ratio: float = 1.0
-    train_last_step_num: int | None = None
-    teacher_softmax_temp: float = HARD_LABELS
-    teacher_model_path: str | None = None
-    teacher_model_name: str | None = None
-    init_model_path: str | None = None
-    allow_new_head: bool = False
-    optimizer: str = "rmsprop"
-    learning_rate_schedule: str = "staircase"
-    base_learning_rate: float = 0.016
-    final_base_lr: float | None = None
-    warmup_epochs: float = 5.0
-    max_learning_rate: float = 0.003
-    ramp_up_steps: int | None = None
-    ramp_down_steps: int | None = None
-    adam_beta1: float = 0.9
-    adam_final_beta1: float = 0.5
-    adam_beta2: float = 0.999
-    moving_average_decay: float = 0.9999
-    weight_decay: float = 1e-5
-    label_smoothing: float = 0.1
+    method: str = setting(
+        None,
+        "Where the targets of unlabelled images come from: supervised, "
+        "noisy_student, pi_model, temporal_ensembling, mean_teacher, or "
+        "MODULE:CLASS for a method of your own (docs/methods.md). Default: "
+        "noisy_student if --unlabel_ratio is above 0, else supervised.",
+    )
+    train_batch_size: int = setting(
+        128, "Labelled images per step, over all replicas.", above=0
+    )
+    label_data_sample_prob: float = setting(
+        1.0,
+        "Share of the labelled images of each step whose loss counts, drawn "
+        "at random; so that there can be less than one per replica.",
+        above=0,
+        at_most=1,
+    )
+    accumulation_steps: int = setting(
+        1,
+        "Equal pieces of a step's batch that are computed one after the other "
+        "to save memory; each piece has its own batch statistics.",
+        above=0,
+    )
+    unlabel_ratio: float = setting(
+        0.0,
+        "Unlabelled images per labelled one in each step; also the factor on "
+        "their part of the loss.",
+        at_least=0,
+    )
+    train_steps: int | None = setting(
+        None,
+        "Steps to train, before --train_ratio. Default: 350 epochs of the "
+        "labelled images.",
+        above=0,
+    )
+    teacher_train_steps: int | None = setting(
+        None,
+        "Steps of the first teacher in self-training. Default: --train_steps.",
+        above=0,
+    )
+    train_ratio: float = setting(
+        1.0,
+        "Factor on the number of steps and on the decay period of the "
+        "learning rate.",
+        above=0,
+    )
+    train_last_step_num: int | None = setting(
+        None,
+        "Train only this many steps, the last ones of the schedule (before "
+        "--train_ratio); for fine-tuning. Default: all.",
+        above=0,
+    )
+    teacher_softmax_temp: float = setting(
+        HARD_LABELS,
+        "Temperature of soft pseudo labels; higher ones are softer.",
+        above=0,
+        special={HARD_LABELS: "hard labels"},
+    )
+    teacher_model_path: str | None = setting(
+        None,
+        "A model that labels the unlabelled images in every step: a .keras "
+        "file, a run directory, or a checkpoint of the original (then with "
+        "--teacher_model_name). Default: none, the probabilities in "
+        "--unlabel_data_dir are used.",
+    )
+    teacher_model_name: str | None = setting(
+        None,
+        "Which EfficientNet --teacher_model_path is, if it is a checkpoint of "
+        "the original.",
+    )
+    init_model_path: str | None = setting(
+        None,
+        "Weights to start from: a .keras file, a run directory, or a "
+        "checkpoint of the original; in self-training for the first teacher. "
+        "Default: fresh weights.",
+    )
+    allow_new_head: bool = setting(
+        False,
+        "Start with a fresh classifier if the given weights are for other "
+        "classes.",
+    )
+    optimizer: str = setting(
+        None,
+        "sgd has Nesterov's momentum 0.9. Default: the method's (rmsprop for "
+        "supervised and noisy_student, adam for the consistency methods).",
+        choices=OPTIMIZERS,
+    )
+    learning_rate_schedule: str = setting(
+        None,
+        "staircase: a warm-up to --base_learning_rate, then x 0.97 every few "
+        "epochs; ramps: up to --max_learning_rate and down to 0 along "
+        "Gaussian curves. Default: ramps with adam, else staircase.",
+        choices=SCHEDULES,
+    )
+    base_learning_rate: float = setting(
+        0.016,
+        "Learning rate of the staircase at 256 labelled images per step; it "
+        "is scaled with the batch.",
+        above=0,
+    )
+    final_base_lr: float | None = setting(
+        None,
+        "Where the staircase ends, at 256 labelled images per step; below "
+        "--base_learning_rate. Default: wherever x 0.97 every 2.4 epochs "
+        "leads.",
+        above=0,
+    )
+    warmup_epochs: float = setting(
+        5.0,
+        "Length of the staircase's linear warm-up, in epochs of the labelled "
+        "images.",
+        at_least=0,
+    )
+    max_learning_rate: float = setting(
+        0.003,
+        "Learning rate between the ramps, whatever the batch.",
+        above=0,
+    )
+    ramp_up_steps: int | None = setting(
+        None,
+        "First steps, in which the learning rate of "
+        "--learning_rate_schedule=ramps and the weight of the consistency "
+        "loss rise; before --train_ratio. Default: 80/300 of all.",
+        at_least=0,
+    )
+    ramp_down_steps: int | None = setting(
+        None,
+        "Last steps, in which the learning rate of "
+        "--learning_rate_schedule=ramps and Adam's beta1 fall; before "
+        "--train_ratio. Default: 50/300 of all.",
+        at_least=0,
+    )
+    adam_beta1: float = setting(
+        0.9, "Adam's beta1 before the ramp-down.", at_least=0, below=1
+    )
+    adam_final_beta1: float = setting(
+        0.5, "Adam's beta1 at the end of the ramp-down.", at_least=0, below=1
+    )
+    adam_beta2: float = setting(
+        0.999,
+        "Adam's beta2, the decay of the mean squared gradient.",
+        at_least=0,
+        below=1,
+    )
+    moving_average_decay: float = setting(
+        0.9999,
+        "Decay of the averaged weights, which are evaluated, predict and "
+        "teach (mean_teacher has --teacher_decay instead).",
+        at_least=0,
+        below=1,
+    )
+    weight_decay: float = setting(
+        1e-5,
+        "Factor on half the sum of squared weights in the loss; those of "
+        "batch norm are left out.",
+        at_least=0,
+    )
+    label_smoothing: float = setting(
+        None,
+        "Smoothing of labels and of hard pseudo labels. Default: the method's "
+        "(0.1 for supervised and noisy_student, 0 for the consistency "
+        "methods).",
+        at_least=0,
+        below=1,
+    )
 
     def __post_init__(self) -> None:
-        if ":" not in self.method:
-            require_choice("method", self.method, METHODS)
-        require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        require_choice(
-            "learning_rate_schedule", self.learning_rate_schedule, SCHEDULES
-        )
-        require_positive(
-            self,
-            "train_batch_size",
-            "train_steps",
-            "teacher_train_steps",
-            "train_ratio",
-            "train_last_step_num",
-            "accumulation_steps",
-            "max_learning_rate",
-        )
-        share = self.label_data_sample_prob
-        require(0 < share <= 1, "label_data_sample_prob", "in (0, 1]", share)
+        super().__post_init__()
+        final = self.final_base_lr
         require(
-            self.unlabel_ratio >= 0,
-            "unlabel_ratio",
-            "at least 0",
-            self.unlabel_ratio,
-        )
-        require_fractions(
-            self,
-            "moving_average_decay",
-            "label_smoothing",
-            "adam_beta1",
-            "adam_final_beta1",
-            "adam_beta2",
-        )
-        self._check_rates()
-
-    def _check_rates(self) -> None:
-        temperature = self.teacher_softmax_temp
-        require(
-            temperature == HARD_LABELS or temperature > 0,
-            "teacher_softmax_temp",
-            "above 0, or -1 for hard labels",
-            temperature,
-        )
-        base, final = self.base_learning_rate, self.final_base_lr
-        require(base > 0, "base_learning_rate", "above 0", base)
-        require(
-            final is None or 0 < final < base,
+            final is None or final < self.base_learning_rate,
             "final_base_lr",
             "above 0 and below base_learning_rate",
             final,
         )
-        for name in (
-            "weight_decay",
-            "warmup_epochs",
-            "ramp_up_steps",
-            "ramp_down_steps",
-        ):
-            value = getattr(self, name)
-            require(value is None or value >= 0, name, "at least 0", value)
+        self._resolve(
+            teacher_model_path=absolute(self.teacher_model_path),
+            init_model_path=absolute(self.init_model_path),
+        )
 
     @property
     def labels_per_step(self) -> float:
-        """Labelled images a step whose loss counts, on average."""
+        """Labelled images per step whose loss counts, on average."""
         return self.train_batch_size * self.label_data_sample_prob
 
     @property
     def unlabeled_batch_size(self) -> int:
-        """Unlabelled images a step, over all replicas."""
+        """Unlabelled images per step, over all replicas."""
         return round(self.labels_per_step * self.unlabel_ratio)
 
     def schedule_steps(self, num_labeled: int) -> int:
@@ -189,8 +227,7 @@ class TrainConfig:
         """
         total = self.schedule_steps(num_labeled)
 
-        def steps(name: str, share: float) -> int:
-            given = getattr(self, name)
+        def steps(name: str, given: int | None, share: float) -> int:
             if given is None:
                 return int(share * total)
             steps = int(given * self.train_ratio)
@@ -203,8 +240,8 @@ class TrainConfig:
             return steps
 
         return (
-            steps("ramp_up_steps", _RAMP_UP),
-            steps("ramp_down_steps", _RAMP_DOWN),
+            steps("ramp_up_steps", self.ramp_up_steps, _RAMP_UP),
+            steps("ramp_down_steps", self.ramp_down_steps, _RAMP_DOWN),
         )
 
     def total_steps(self, num_labeled: int) -> int:
@@ -223,43 +260,3 @@ class TrainConfig:
                 f"the schedule's {steps / self.train_ratio:.0f} steps."
             )
         return last
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """How a run goes, without effect on what it computes.
-
-    Attributes:
-        distribution: how the devices are used; see
-            `training.distribution`.
-        tpu: name or address of the TPU; None is this machine's, or the
-            environment's.
-        tpu_zone, gcp_project: where a TPU of that name is looked up.
-        eval_batch_size: images a step of evaluation and prediction.
-        steps_per_eval: steps between evaluations; 0 is only at the end.
-        save_checkpoints_steps: steps between checkpoints.
-        keep_checkpoint_max: checkpoints that stay.
-        iterations_per_loop: steps in one call on the device.
-    """
-
-    distribution: str = "auto"
-    tpu: str | None = None
-    tpu_zone: str | None = None
-    gcp_project: str | None = None
-    eval_batch_size: int = 256
-    steps_per_eval: int = 0
-    save_checkpoints_steps: int = 1000
-    keep_checkpoint_max: int = 5
-    iterations_per_loop: int = 100
-
-    def __post_init__(self) -> None:
-        require_choice("distribution", self.distribution, DISTRIBUTIONS)
-        require_positive(
-            self,
-            "eval_batch_size",
-            "save_checkpoints_steps",
-            "keep_checkpoint_max",
-            "iterations_per_loop",
-        )
-        every = self.steps_per_eval
-        require(every >= 0, "steps_per_eval", "at least 0", every)

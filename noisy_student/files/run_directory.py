@@ -8,7 +8,8 @@ import json
 import pathlib
 
 from noisy_student.config import ExperimentConfig
-from noisy_student.files import stamps, writing
+from noisy_student.errors import disk_error
+from noisy_student.files import lock, stamps, writing
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -25,6 +26,7 @@ _FREE = (
     "num_parallel_calls",
     "cache_mib",
     "force_ensemble",
+    "samples_per_class",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (
@@ -99,6 +101,28 @@ def read_metrics(directory: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
+    """Adds the line of one evaluation, which has the key `step`.
+
+    Raises:
+        InputError: the disk is full, or the like.
+    """
+    path = directory / METRICS_FILE
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(metrics) + "\n")
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
+    """Removes evaluations of steps that a resumed run takes again."""
+    lines = read_metrics(directory)
+    kept = [json.dumps(line) for line in lines if line["step"] <= step]
+    text = "".join(f"{line}\n" for line in kept)
+    writing.write_text(directory / METRICS_FILE, text)
+
+
 def write_class_names(
     directory: pathlib.Path, names: tuple[str, ...] | None
 ) -> None:
@@ -109,5 +133,6 @@ def write_class_names(
 
 
 def _is_foreign(path: pathlib.Path) -> bool:
-    """Whether this is neither `config.json` nor an unfinished file."""
-    return path.name != CONFIG_FILE and not writing.is_temporary(path)
+    """Whether this is not among the first files of a run."""
+    ours = path.name in (CONFIG_FILE, lock.LOCK_FILE)
+    return not ours and not writing.is_temporary(path)

@@ -1,63 +1,115 @@
-"""Where the targets of unlabelled images come from: one file a method."""
+"""Where the targets of unlabelled images come from: one file per method.
 
+The built-in methods are the classes that the files of this folder register;
+the other files are what methods share. Nothing else lists them.
+"""
+
+import dataclasses
 import importlib
 import inspect
+import pkgutil
+from typing import Any
 
-from noisy_student.methods.base import Batch, Losses, LossTerm, Method, Setup
-from noisy_student.methods.mean_teacher import MeanTeacher
-from noisy_student.methods.noisy_student import NoisyStudent
-from noisy_student.methods.pi_model import PiModel
+from noisy_student.config import ExperimentConfig
+from noisy_student.methods import base
+from noisy_student.methods.base import (
+    Batch,
+    Losses,
+    LossTerm,
+    Method,
+    MethodContext,
+)
 from noisy_student.methods.supervised import Supervised, labeled_losses
-from noisy_student.methods.temporal_ensembling import TemporalEnsembling
 
 __all__ = [
     "Batch",
     "LossTerm",
     "Losses",
-    "MeanTeacher",
     "Method",
-    "NoisyStudent",
-    "PiModel",
-    "Setup",
+    "MethodContext",
     "Supervised",
-    "TemporalEnsembling",
     "find",
     "labeled_losses",
+    "names",
+    "with_defaults",
 ]
 
-_METHODS: dict[str, type[Method]] = {
-    "supervised": Supervised,
-    "noisy_student": NoisyStudent,
-    "pi_model": PiModel,
-    "temporal_ensembling": TemporalEnsembling,
-    "mean_teacher": MeanTeacher,
-}
+
+def names() -> tuple[str, ...]:
+    """Returns the names of the built-in methods, in alphabetical order."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return tuple(sorted(base.registered))
 
 
-def find(name: str) -> type[Method]:
-    """The class of a method.
+def find(name: str | None) -> type[Method]:
+    """Returns the class of a method.
 
     Args:
-        name: one of `config.METHODS`, or `module:Class` for one from
+        name: a name of `names()`, or `module:Class` for a method from
             elsewhere.
 
     Raises:
-        ValueError: there is no such class, or it is no method.
+        ValueError: there is no such class, or it is not a method.
     """
-    module, separator, attribute = name.partition(":")
+    module, separator, attribute = (name or "").partition(":")
     if not separator:
-        return _METHODS[name]
+        if name not in names():
+            raise ValueError(
+                f"method must be one of {', '.join(names())}, or module:Class; "
+                f"got {name!r}."
+            )
+        return base.registered[module]
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"method={name} is not there ({error}); it must be module:Class, "
-            "the module beside main.py or in PYTHONPATH."
+            "with the module beside main.py or in PYTHONPATH."
         ) from error
     is_method = isinstance(found, type) and issubclass(found, Method)
     if not is_method or inspect.isabstract(found):
         raise ValueError(
-            f"method={name} is no noisy_student.methods.Method with `of` and "
+            f"method={name} is no noisy_student.methods.Method with "
             "`compute_losses`."
         )
     return found
+
+
+def with_defaults(config: ExperimentConfig) -> ExperimentConfig:
+    """Fills in what the method decides where the flags do not.
+
+    The method itself is noisy_student where `unlabel_ratio` is above 0, else
+    supervised. Its optimizer, learning rate schedule, label smoothing and
+    consistency weight come from the class attributes `default_...`.
+
+    Args:
+        config: its fields may be None, which means "the method's".
+
+    Returns:
+        The experiment with a value for each of these settings.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    train = config.train
+    name = "noisy_student" if train.unlabel_ratio else "supervised"
+    train = _fill(train, method=name)
+    method = find(train.method)
+    train = _fill(
+        train,
+        optimizer=method.default_optimizer,
+        learning_rate_schedule=method.default_schedule,
+        label_smoothing=method.default_label_smoothing,
+    )
+    schedule = "ramps" if train.optimizer == "adam" else "staircase"
+    train = _fill(train, learning_rate_schedule=schedule)
+    weight = method.default_max_consistency_weight
+    consistency = _fill(config.consistency, max_consistency_weight=weight)
+    return dataclasses.replace(config, train=train, consistency=consistency)
+
+
+def _fill(settings: Any, **defaults: Any) -> Any:
+    """Replaces those of the fields that are None."""
+    unset = {k: v for k, v in defaults.items() if getattr(settings, k) is None}
+    return dataclasses.replace(settings, **unset)

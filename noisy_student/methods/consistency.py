@@ -1,9 +1,10 @@
-"""What the consistency methods share: one loss, whatever its targets.
+"""What the consistency methods share: one loss, whatever the targets.
 
 loss = 1/|B| sum over labelled of the cross entropy + w(t) * mean over all
 images and classes of (p - target)^2, w(t) = w_max * labelled/all * ramp-up
 (arXiv 1610.02242, algorithms 1 and 2). The paper draws a batch from all
-images; here it has `unlabel_ratio` unlabelled ones for each labelled one.
+images; here a step has `unlabel_ratio` unlabelled images for each labelled
+one.
 """
 
 import tensorflow as tf
@@ -18,25 +19,26 @@ _KEYS = (*supervised.Supervised.batch_keys, *FIRST_VIEW[1:], "unlabeled_weight")
 class ConsistencyMethod(base.Method):
     """A method whose predictions should agree with its targets.
 
-    Subclasses say where the targets come from.
+    Subclasses decide where the targets come from.
 
     Args:
-        setup: of the run.
+        context: the settings and facts of the run.
     """
 
     needs_unlabeled = True
     batch_keys: tuple[str, ...] = (*_KEYS, *SECOND_VIEW)
+    default_optimizer = "adam"
+    default_label_smoothing = 0.0
 
-    def __init__(self, setup: base.Setup) -> None:
-        total = setup.num_labeled + setup.num_unlabeled
-        share = setup.num_labeled / total
-        self.ramp: ramps.Ramps = setup.ramp
-        self.max_weight = setup.consistency.max_consistency_weight * share
-        self.label_smoothing = setup.train.label_smoothing
-
-    @classmethod
-    def of(cls, setup: base.Setup) -> "ConsistencyMethod":
-        return cls(setup)
+    def __init__(self, context: base.MethodContext) -> None:
+        weight = context.consistency.max_consistency_weight
+        assert weight is not None, "see with_defaults"
+        share = context.num_labeled / (
+            context.num_labeled + context.num_unlabeled
+        )
+        self.ramp: ramps.Ramps = context.ramp
+        self.max_weight = weight * share
+        self.label_smoothing = context.label_smoothing
 
     def losses(
         self,
@@ -46,15 +48,18 @@ class ConsistencyMethod(base.Method):
         step: tf.Tensor,
         has_target: tf.Tensor | float = 1.0,
     ) -> base.Losses:
-        """The loss above.
+        """Returns the loss of this module's docstring.
 
         Args:
             logits: float32 (labelled and unlabelled images, classes).
-            targets: probabilities, float32, of the same shape; what gradient
-                they get is the caller's choice.
-            batch: `label`, `label_weight` and `unlabeled_weight`.
+            targets: probabilities, float32, of the same shape; the gradient
+                flows into them unless the caller stops it.
+            batch: has `label`, `label_weight` and `unlabeled_weight`.
             step: int64 (), number of finished steps.
             has_target: float32 (labelled and unlabelled images,), 0 or 1.
+
+        Returns:
+            The terms `lab/loss` and `cons/loss`, and the metrics.
         """
         labels = batch["label"]
         num_labeled, num_all = tf.shape(labels)[0], tf.shape(logits)[0]
@@ -71,14 +76,11 @@ class ConsistencyMethod(base.Method):
             has_target * image_weights(batch),
             weight,
         )
+        confidence = supervised.mean_confidence
         metrics = {
             "cons/weight": weight,
-            "unl/pred_prob": supervised.mean_confidence(
-                probabilities[num_labeled:]
-            ),
-            "unl/target_prob": supervised.mean_confidence(
-                targets[num_labeled:]
-            ),
+            "unl/pred_prob": confidence(probabilities[num_labeled:]),
+            "unl/target_prob": confidence(targets[num_labeled:]),
         }
         return base.Losses(
             labeled.terms | {"cons/loss": term}, labeled.metrics | metrics
@@ -86,11 +88,16 @@ class ConsistencyMethod(base.Method):
 
 
 def images(batch: base.Batch, view: tuple[str, str]) -> tf.Tensor:
-    """Labelled and unlabelled images of a view, uint8 (all, side, side, 3)."""
+    """Returns labelled and unlabelled images, uint8 (all, side, side, 3).
+
+    Args:
+        batch: has the keys of the view.
+        view: `FIRST_VIEW` or `SECOND_VIEW`.
+    """
     return tf.concat([batch[key] for key in view], axis=0)
 
 
 def image_weights(batch: base.Batch) -> tf.Tensor:
-    """float32 (labelled and unlabelled images,), 0 for broken ones."""
-    decoded = tf.ones_like(batch["label_weight"])
-    return tf.concat([decoded, batch["unlabeled_weight"]], axis=0)
+    """Returns float32 (labelled and unlabelled images,), 0 for broken ones."""
+    labeled = tf.ones_like(batch["label_weight"])
+    return tf.concat([labeled, batch["unlabeled_weight"]], axis=0)

@@ -1,4 +1,4 @@
-"""Temporal ensembling's targets: an average of predictions for each image."""
+"""The targets of temporal ensembling: averages of each image's predictions."""
 
 import math
 import sys
@@ -12,38 +12,36 @@ _GIB = 2**30
 
 
 class Ensemble:
-    """Z = alpha Z + (1 - alpha) z, a row for each image.
+    """Z = alpha Z + (1 - alpha) z, with one row of Z for each image.
 
-    Starts at 0, which Z / (1 - alpha^t) makes up for after t updates (arXiv
-    1610.02242, section 2.2). Its variables are this process' own, in the
-    host's memory: make it outside of the strategy's scope.
+    Z starts at 0, which Z / (1 - alpha^t) corrects after t updates (arXiv
+    1610.02242, section 2.2). The variables belong to one process and lie in
+    the host's memory: build this outside the strategy's scope.
 
     Args:
-        size: images and classes.
-        config: alpha, and the dtype of Z; what is computed is float32.
+        size: number of images and number of classes.
+        config: has alpha and the dtype of Z; computations are in float32.
     """
 
     def __init__(
         self, size: tuple[int, int], config: ConsistencyConfig
     ) -> None:
         self.decay = config.ensemble_decay
+        sums = tf.zeros(size, config.ensemble_dtype)
+        counts = tf.zeros(size[:1], tf.int32)
         with tf.device("CPU:0"):
-            self._sums = tf.Variable(
-                tf.zeros(size, config.ensemble_dtype), trainable=False
-            )
-            self._counts = tf.Variable(
-                tf.zeros(size[:1], tf.int32), trainable=False
-            )
+            self._sums = tf.Variable(sums, trainable=False)
+            self._counts = tf.Variable(counts, trainable=False)
 
     def state(self) -> dict[str, tf.Variable]:
-        """For checkpoints: Z, (images, classes), and t, int32 (images,)."""
+        """Returns Z, (images, classes), and t, int32 (images,)."""
         return {"sums": self._sums, "counts": self._counts}
 
     def targets(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Z / (1 - alpha^t) of some images.
+        """Returns Z / (1 - alpha^t) of some images.
 
         Args:
-            rows: int64 (batch,).
+            rows: int64 (batch,), row numbers of the images.
 
         Returns:
             Probabilities, float32 (batch, classes), and float32 (batch,): 1,
@@ -59,24 +57,24 @@ class Ensemble:
     def update(
         self, rows: tf.Tensor, probabilities: tf.Tensor, chosen: tf.Tensor
     ) -> None:
-        """Takes predictions into the averages; no gradient is taken of them.
+        """Adds predictions to the averages, without gradient.
 
-        Where an epoch ends within a batch, an image may come twice: one after
-        the other, in their order. Call in replica context, or without a
-        strategy; all replicas have read their targets before the first update
-        (of a part of the step, where it has several).
+        An image may come twice in a batch in which an epoch ends; then both
+        predictions are added, in their order. Call in replica context, or
+        without a strategy. All replicas have read their targets before the
+        first update (with `accumulation_steps`, those of the same piece).
 
         Args:
-            rows: int64 (batch,).
-            probabilities: float32 (batch, classes).
-            chosen: bool (batch,), which of them to take.
+            rows: int64 (batch,), row numbers of the images.
+            probabilities: float32 (batch, classes), their predictions.
+            chosen: bool (batch,), which of them to add.
         """
         tf.distribute.get_replica_context().merge_call(
             self._update_all, args=(rows, probabilities, chosen)
         )
 
     def _update_all(self, strategy: tf.distribute.Strategy, *values) -> None:
-        """One after the other of this worker's replicas."""
+        """Adds the predictions of this worker's replicas, one by one."""
         with tf.device("CPU:0"):
             rows, probabilities, chosen = (
                 tf.concat(strategy.experimental_local_results(value), axis=0)
@@ -87,13 +85,13 @@ class Ensemble:
             turns = _occurrences(rows)
             for turn in tf.range(tf.reduce_max(turns) + 1):
                 now = tf.equal(turns, turn)
-                self._move(
+                self._update_rows(
                     tf.boolean_mask(rows, now),
                     tf.boolean_mask(probabilities, now),
                 )
 
-    def _move(self, rows: tf.Tensor, probabilities: tf.Tensor) -> None:
-        """Updates rows that are all different."""
+    def _update_rows(self, rows: tf.Tensor, probabilities: tf.Tensor) -> None:
+        """Updates rows, all of which are different."""
         old = tf.cast(self._sums.sparse_read(rows), tf.float32)
         new = self.decay * old + (1 - self.decay) * probabilities
         new = tf.cast(new, self._sums.dtype)
@@ -103,7 +101,7 @@ class Ensemble:
 
 
 def _occurrences(rows: tf.Tensor) -> tf.Tensor:
-    """How often each row has come before in the list, int32 (batch,)."""
+    """Returns how often each row came earlier in the list, int32 (batch,)."""
     order = tf.argsort(rows, stable=True)
     ordered = tf.gather(rows, order)
     first = tf.searchsorted(ordered, ordered)
@@ -112,15 +110,19 @@ def _occurrences(rows: tf.Tensor) -> tf.Tensor:
 
 
 def check_memory(size: tuple[int, int], config: ConsistencyConfig) -> None:
-    """Says how much memory the targets take.
+    """Prints how much memory the targets take.
+
+    Args:
+        size: number of images and number of classes.
+        config: has the dtype, and whether to go on regardless.
 
     Raises:
-        ValueError: more than there is, unless `force_ensemble`.
+        ValueError: it is more than is free, unless `force_ensemble`.
     """
     images, classes = size
     dtype = tf.as_dtype(config.ensemble_dtype)
     kept = math.prod(size) * dtype.size + images * tf.int32.size
-    needed = 2 * kept  # while a checkpoint is read, there are two of them
+    needed = 2 * kept  # reading a checkpoint makes a second copy
     free = memory.available()
     print(
         f"Temporal ensembling keeps {images:,} x {classes:,} targets in "

@@ -1,7 +1,7 @@
-"""The loss equations, one pure function each.
+"""The equations of the losses, one pure function each.
 
-Reduction and scaling over replicas are the step's (`training/step.py`); these
-functions return one value an example, except for weight decay.
+They return one value per example, except for the weight decay. Means over
+examples and scaling over replicas are left to the step (`training/step.py`).
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ def smooth_one_hot(
 
     Args:
         labels: int (batch,), 0-based.
-        num_classes: size of the distribution.
+        num_classes: number of classes.
         label_smoothing: s, in [0, 1); 0 gives one-hot targets.
 
     Returns:
@@ -66,24 +66,27 @@ def sharpen(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     """p^(1/T) renormalised: softmax(z / T) from p = softmax(z).
 
     Args:
-        probabilities: float32 (batch, classes), the teacher's.
-        temperature: T, above 0; below 1 the result is sharper.
+        probabilities: float32 (batch, classes), such as a teacher's.
+        temperature: T, above 0; the lower, the sharper the result.
 
     Returns:
         float32 (batch, classes).
     """
-    # By logarithms: powers would underflow at low temperatures.
+    # Powers would underflow at low temperatures; logarithms do not.
     return tf.nn.softmax(tf.math.log(probabilities) / temperature)
 
 
 def weight_decay(variables: Iterable) -> tf.Tensor:
-    """Sum of v^2 / 2 over all but batch norm's gamma and beta.
+    """Returns the sum of v^2 / 2 over all but batch norm's gamma and beta.
 
-    The biases of squeeze-and-excitation and classifier are decayed, as in
+    Biases of squeeze-and-excitation and of the classifier are included, as in
     the original.
 
     Args:
         variables: trainable variables of a Keras model.
+
+    Returns:
+        float32 ().
     """
     return tf.add_n(
         [

@@ -7,22 +7,23 @@ from noisy_student import models
 from noisy_student.methods import base, consistency
 
 
+@base.register("mean_teacher")
 class MeanTeacher(consistency.ConsistencyMethod):
     """The student should agree with the average of its own weights (section 2).
 
-    The teacher is the trainer's averaged model, which is also what is
-    evaluated: theta' = alpha theta' + (1 - alpha) theta after every step, with
-    a smaller alpha during the ramp-up. Both see noise of their own; the
+    The teacher is the averaged model of the run, which is also evaluated:
+    theta' = alpha theta' + (1 - alpha) theta after every step, with a smaller
+    alpha during the ramp-up. Student and teacher have noise of their own; the
     teacher gets no gradient.
 
     Args:
-        setup: of the run.
+        context: the settings and facts of the run.
     """
 
-    def __init__(self, setup: base.Setup) -> None:
-        super().__init__(setup)
-        self.decay = setup.consistency.teacher_decay
-        self.decay_ramp_up = setup.consistency.teacher_decay_ramp_up
+    def __init__(self, context: base.MethodContext) -> None:
+        super().__init__(context)
+        self.decay = context.consistency.teacher_decay
+        self.decay_ramp_up = context.consistency.teacher_decay_ramp_up
 
     def compute_losses(
         self,

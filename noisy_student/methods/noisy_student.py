@@ -1,5 +1,7 @@
 """Noisy Student: the targets are an earlier teacher's (arXiv 1911.04252)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -7,55 +9,53 @@ from noisy_student.config import HARD_LABELS
 from noisy_student.methods import base, losses, supervised
 
 
+@base.register("noisy_student")
+@dataclasses.dataclass(eq=False)
 class NoisyStudent(base.Method):
     """Cross entropy with labels and with a teacher's pseudo labels (section 2).
 
     total = mean over labelled + unlabel_ratio * mean over unlabelled. One
-    forward pass sees both, so that they share batch norm's statistics. The
-    pseudo labels are stored ones, or those of a teacher that runs in the
-    step, without noise and on images without noise; it gets no gradient.
+    forward pass takes both, so that they share batch norm's statistics. The
+    pseudo labels are stored ones, or those of a teacher that runs in every
+    step. That teacher and its images have no noise; it gets no gradient.
 
-    Args:
-        label_smoothing: of labels and hard pseudo labels, in [0, 1).
-        unlabel_ratio: factor on the unlabelled mean.
-        temperature: of soft pseudo labels, above 0, or -1 for hard ones.
-        teacher: images to logits; None takes the stored probabilities.
+    Attributes:
+        label_smoothing: smoothing of labels and hard pseudo labels, in [0, 1).
+        unlabel_ratio: factor of the mean over unlabelled images.
+        temperature: temperature of soft pseudo labels, above 0, or -1 for
+            hard ones.
+        teacher: a model from images to logits; None takes the stored
+            probabilities.
         has_records: whether the unlabelled images are pseudo-labelled
             records.
     """
 
+    label_smoothing: float
+    unlabel_ratio: float
+    temperature: float = HARD_LABELS
+    teacher: keras.Model | None = None
+    has_records: bool = True
     needs_unlabeled = True
     needs_teacher = True
 
-    def __init__(
-        self,
-        label_smoothing: float,
-        unlabel_ratio: float,
-        temperature: float = HARD_LABELS,
-        teacher: keras.Model | None = None,
-        has_records: bool = True,
-    ) -> None:
-        self.label_smoothing = label_smoothing
-        self.unlabel_ratio = unlabel_ratio
-        self.temperature = temperature
-        self.teacher = teacher
+    def __post_init__(self) -> None:
         keys = ["unlabeled_image", "unlabeled_weight"]
-        if has_records:
+        if self.has_records:
             keys += ["unlabeled_label"]
-        if teacher is None:
+        if self.teacher is None:
             keys += ["unlabeled_probabilities"]
         else:
             keys += ["teacher_image"]
         self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
 
     @classmethod
-    def of(cls, setup: base.Setup) -> "NoisyStudent":
+    def from_context(cls, context: base.MethodContext) -> "NoisyStudent":
         return cls(
-            setup.train.label_smoothing,
-            setup.train.unlabel_ratio,
-            setup.train.teacher_softmax_temp,
-            setup.teacher,
-            setup.has_records,
+            context.label_smoothing,
+            context.train.unlabel_ratio,
+            context.train.teacher_softmax_temp,
+            context.teacher,
+            context.has_records,
         )
 
     def compute_losses(
@@ -90,14 +90,14 @@ class NoisyStudent(base.Method):
             "unl/pred_prob": supervised.mean_confidence(tf.nn.softmax(logits)),
             "unl/target_prob": supervised.mean_confidence(targets),
         }
-        if "unlabeled_label" in self.batch_keys:
+        if self.has_records:
             metrics["unl/acc_to_dump"] = supervised.agreement(
                 logits, batch["unlabeled_label"]
             )
         return base.Losses({"ext/loss": term}, metrics)
 
     def _targets(self, batch: base.Batch) -> tf.Tensor:
-        """Probabilities, float32 (unlabelled images, classes)."""
+        """Returns probabilities, float32 (unlabelled images, classes)."""
         hard = self.temperature == HARD_LABELS
         if self.teacher is not None:
             logits = self.teacher(batch["teacher_image"], training=False)

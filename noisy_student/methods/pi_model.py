@@ -6,12 +6,12 @@ import tensorflow as tf
 from noisy_student.methods import base, consistency
 
 
+@base.register("pi_model")
 class PiModel(consistency.ConsistencyMethod):
     """Two noisy passes of the student should agree (algorithm 1).
 
-    Each sees the images under noise of its own, with dropout and stochastic
-    depth of its own; the gradient flows through both. Both move the norms'
-    moving statistics.
+    Each pass has its own input noise, dropout and stochastic depth, and
+    updates batch norm's moving statistics. The gradient flows through both.
     """
 
     def compute_losses(
@@ -21,8 +21,9 @@ class PiModel(consistency.ConsistencyMethod):
         batch: base.Batch,
         step: tf.Tensor,
     ) -> base.Losses:
-        logits, others = (
+        logits, second_logits = (
             student(consistency.images(batch, view), training=True)
             for view in (consistency.FIRST_VIEW, consistency.SECOND_VIEW)
         )
-        return self.losses(logits, tf.nn.softmax(others), batch, step)
+        targets = tf.nn.softmax(second_logits)
+        return self.losses(logits, targets, batch, step)

@@ -6,11 +6,12 @@ import tensorflow as tf
 from noisy_student.methods import base, losses
 
 
+@base.register("supervised")
 class Supervised(base.Method):
     """Cross entropy with smoothed labels.
 
     Args:
-        label_smoothing: in [0, 1).
+        label_smoothing: label smoothing, in [0, 1).
     """
 
     batch_keys = ("image", "label", "label_weight")
@@ -19,8 +20,8 @@ class Supervised(base.Method):
         self.label_smoothing = label_smoothing
 
     @classmethod
-    def of(cls, setup: base.Setup) -> "Supervised":
-        return cls(setup.train.label_smoothing)
+    def from_context(cls, context: base.MethodContext) -> "Supervised":
+        return cls(context.label_smoothing)
 
     def compute_losses(
         self,
@@ -39,14 +40,17 @@ def labeled_losses(
     label_smoothing: float,
     factor: float | tf.Tensor = 1.0,
 ) -> base.Losses:
-    """The labelled part of the loss, which other methods share.
+    """Returns the cross entropy of labelled images, which methods share.
 
     Args:
         logits: float32 (labelled images, classes).
-        batch: `label`, int64 (labelled images,), 0-based, and
+        batch: has `label`, int64 (labelled images,), 0-based, and
             `label_weight`, float32 (labelled images,), 0 or 1.
-        label_smoothing: in [0, 1).
-        factor: of their mean in the total.
+        label_smoothing: label smoothing, in [0, 1).
+        factor: factor of the term in the total loss.
+
+    Returns:
+        The term `lab/loss`, and the metrics `lab/acc` and `lab/pred_prob`.
     """
     labels = batch["label"]
     targets = losses.smooth_one_hot(labels, logits.shape[-1], label_smoothing)
@@ -61,11 +65,11 @@ def labeled_losses(
 
 
 def agreement(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Share of examples whose greatest logit is at the label, scalar."""
+    """Returns the share of examples whose greatest logit is at the label."""
     predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
     return tf.reduce_mean(tf.cast(predicted == labels, tf.float32))
 
 
 def mean_confidence(probabilities: tf.Tensor) -> tf.Tensor:
-    """Mean over examples of the greatest probability, scalar."""
+    """Returns the mean over examples of the greatest probability."""
     return tf.reduce_mean(tf.reduce_max(probabilities, axis=-1))

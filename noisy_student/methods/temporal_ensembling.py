@@ -5,20 +5,20 @@ import tensorflow as tf
 
 from noisy_student.methods import base, consistency, ensemble, supervised
 
-_VIEW = consistency.FIRST_VIEW
 
-
+@base.register("temporal_ensembling")
 class TemporalEnsembling(consistency.ConsistencyMethod):
     """Predictions should agree with their average so far (algorithm 2).
 
-    An image's target is the average of its predictions of earlier epochs. In
-    its first epoch it has none and weighs nothing. Each worker keeps the
-    targets of its own part of the images.
+    The target of an image is the average of its predictions in earlier
+    epochs. In its first epoch it has none, and weighs nothing. Each worker
+    keeps the targets of the images that it reads.
 
     Args:
-        setup: of the run.
+        context: the settings and facts of the run.
     """
 
+    default_max_consistency_weight = 30.0
     batch_keys = (
         *supervised.Supervised.batch_keys,
         "row",
@@ -27,21 +27,21 @@ class TemporalEnsembling(consistency.ConsistencyMethod):
         "unlabeled_row",
     )
 
-    def __init__(self, setup: base.Setup) -> None:
-        super().__init__(setup)
-        self.num_labeled = setup.own_labeled
-        self.ensemble = ensemble.Ensemble(_size(setup), setup.consistency)
+    def __init__(self, context: base.MethodContext) -> None:
+        super().__init__(context)
+        self.num_labeled = context.worker_labeled
+        self.ensemble = ensemble.Ensemble(_size(context), context.consistency)
 
     @classmethod
-    def check(cls, setup: base.Setup) -> None:
-        super().check(setup)
-        if isinstance(setup.strategy, tf.distribute.TPUStrategy):
+    def check(cls, context: base.MethodContext) -> None:
+        super().check(context)
+        if isinstance(context.strategy, tf.distribute.TPUStrategy):
             raise ValueError(
                 "method=temporal_ensembling keeps its targets in the host's "
                 "memory, where a TPU's step cannot reach them; use "
                 "mean_teacher or pi_model."
             )
-        ensemble.check_memory(_size(setup), setup.consistency)
+        ensemble.check_memory(_size(context), context.consistency)
 
     def compute_losses(
         self,
@@ -50,21 +50,22 @@ class TemporalEnsembling(consistency.ConsistencyMethod):
         batch: base.Batch,
         step: tf.Tensor,
     ) -> base.Losses:
-        logits = student(consistency.images(batch, _VIEW), training=True)
+        images = consistency.images(batch, consistency.FIRST_VIEW)
+        logits = student(images, training=True)
         rows = tf.concat(
             [batch["row"], self.num_labeled + batch["unlabeled_row"]], axis=0
         )
         targets, has_target = self.ensemble.targets(rows)
         result = self.losses(logits, targets, batch, step, has_target)
-        self.ensemble.update(
-            rows, tf.nn.softmax(logits), consistency.image_weights(batch) > 0
-        )
+        decoded = consistency.image_weights(batch) > 0
+        self.ensemble.update(rows, tf.nn.softmax(logits), decoded)
         return result
 
-    def own_state(self) -> dict:
+    def worker_state(self) -> dict:
         return self.ensemble.state()
 
 
-def _size(setup: base.Setup) -> tuple[int, int]:
-    """Images and classes."""
-    return setup.own_labeled + setup.own_unlabeled, setup.num_classes
+def _size(context: base.MethodContext) -> tuple[int, int]:
+    """Returns the numbers of images and classes of a worker's targets."""
+    images = context.worker_labeled + context.worker_unlabeled
+    return images, context.num_classes

@@ -1,4 +1,4 @@
-"""EfficientNet: scaling table, blocks, the network, files and imports."""
+"""EfficientNet: the network, its files, and weights from elsewhere."""
 
 from noisy_student.models.batch_norm import share_statistics
 from noisy_student.models.efficientnet import (
@@ -6,15 +6,15 @@ from noisy_student.models.efficientnet import (
     check_model,
     input_side,
 )
+from noisy_student.models.importers.weights import assign
 from noisy_student.models.noised_call import call_as_teacher, random_states
 from noisy_student.models.pretrained import (
     check_fits,
-    find,
     load_teacher,
     read_weights,
+    resolve_model_path,
 )
-from noisy_student.models.saved import check_model_file, load_model, save_model
-from noisy_student.models.weights import assign
+from noisy_student.models.saved import load_model, save_model
 
 __all__ = [
     "assign",
@@ -22,13 +22,12 @@ __all__ = [
     "call_as_teacher",
     "check_fits",
     "check_model",
-    "check_model_file",
-    "find",
     "input_side",
     "load_model",
     "load_teacher",
     "random_states",
     "read_weights",
+    "resolve_model_path",
     "save_model",
     "share_statistics",
 ]

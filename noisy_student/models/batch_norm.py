@@ -1,4 +1,4 @@
-"""Batch normalisation on TensorFlow's fused op, over groups of replicas."""
+"""Batch normalisation with TensorFlow's fused op, over groups of replicas."""
 
 import keras
 import tensorflow as tf
@@ -9,15 +9,16 @@ _LARGEST_UNGROUPED = 8
 
 
 def replicas_per_group(replicas: int, num_shards_per_group: int) -> int:
-    """How many replicas share their batch statistics.
+    """Returns how many replicas share their batch statistics.
 
     Args:
-        replicas: of the strategy.
-        num_shards_per_group: so many; -2 is all; -1 is the original's rule:
-            each alone up to 8 replicas, else groups of max(8, replicas / 8).
+        replicas: number of replicas of the strategy.
+        num_shards_per_group: size of a group. -2 puts all replicas in one
+            group. -1 is the original's rule: no sharing up to 8 replicas,
+            beyond that groups of max(8, replicas / 8).
 
     Raises:
-        ValueError: groups of that size do not divide the replicas.
+        ValueError: the replicas cannot be divided into such groups.
     """
     if num_shards_per_group == ALL_REPLICAS:
         return replicas
@@ -37,27 +38,29 @@ def replicas_per_group(replicas: int, num_shards_per_group: int) -> int:
 
 @keras.saving.register_keras_serializable("noisy_student")
 class BatchNormalization(keras.layers.Layer):
-    """Batch normalisation over the last axis, on TensorFlow's fused op.
+    """Batch normalisation over the last axis, with TensorFlow's fused op.
 
-    Same variables and mathematics as `keras.layers.BatchNormalization`,
-    which builds the op from elementwise pieces and makes the whole training
-    step of a B0 on a CPU 1.4 times (at 224 px) to 1.8 times (at 32 px) as
-    long. Variables and statistics are float32 under every dtype policy. With
-    `trainable` off it normalises with the moving statistics, which then stay.
+    It has the variables and the mathematics of
+    `keras.layers.BatchNormalization`, which is built from elementwise
+    operations: with that layer the training step of a B0 on a CPU takes 1.4
+    times (at 224 px) to 1.8 times (at 32 px) as long. Variables and statistics
+    are float32 under every dtype policy. If `trainable` is False, the layer
+    normalises with the moving statistics and does not change them.
 
-    On several replicas each moves statistics of its own; call
-    `share_statistics` at the end of a step.
+    Each replica updates its own moving statistics; call `share_statistics` at
+    the end of a step.
 
     Args:
-        momentum: weight of the old value in the moving statistics, [0, 1).
+        momentum: weight of the old value in the moving statistics, in [0, 1).
         epsilon: added to the variance.
-        num_shards_per_group: replicas that share statistics; see
-            `replicas_per_group`.
+        num_shards_per_group: how many replicas share their batch statistics;
+            see `replicas_per_group`.
 
     Call arguments:
         inputs: float (batch, height, width, channels).
-        training: normalise with the batch's statistics and move the moving
-            ones, which are fed the *biased* variance, as the original's are.
+        training: whether to normalise with the batch's statistics and to
+            update the moving ones. As in the original, the moving variance
+            averages the *biased* variance.
     """
 
     def __init__(
@@ -83,8 +86,8 @@ class BatchNormalization(keras.layers.Layer):
             )
 
         def add_statistic(name, initializer):
-            # Each replica moves its own copy, until `share_statistics`;
-            # `add_weight` would have them share at once.
+            # Each replica updates its own copy until `share_statistics`. The
+            # variables of `add_weight` would be shared at every update.
             with keras.name_scope(self.name):
                 return keras.Variable(
                     initializer=initializer,
@@ -120,17 +123,20 @@ class BatchNormalization(keras.layers.Layer):
         return outputs
 
     def uses_batch_statistics(self, training: bool) -> bool:
-        """Whether a call normalises with the batch's own statistics."""
+        """Whether a call normalises with the batch's statistics."""
         return bool(training and self.trainable)
 
     def scale_and_offset(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """What inference multiplies by and adds: two float32 (channels,)."""
+        """Returns the factor and the summand of inference.
+
+        Both are float32 (channels,).
+        """
         variance = tf.convert_to_tensor(self.moving_variance)
         scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
         return scale, self.beta - self.moving_mean * scale
 
     def _normalize(self, inputs: tf.Tensor):
-        """Outputs, mean and biased variance of this replica's examples."""
+        """Normalises; also returns the mean and the biased variance."""
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             scale=tf.convert_to_tensor(self.gamma),
@@ -143,10 +149,11 @@ class BatchNormalization(keras.layers.Layer):
         return outputs, mean, variance * (count - 1) / count
 
     def _normalize_group(self, inputs: tf.Tensor, group: int):
-        """The same with the statistics of a group of replicas.
+        """Does the same with the statistics of a group of replicas.
 
-        A replica adds the distance of its own mean to its variance, so that
-        the group's is what one device would find for all examples at once.
+        Each replica adds the squared distance of its mean from the group's to
+        its variance. The mean of these sums is the variance of all examples
+        of the group.
         """
         features = tf.cast(inputs, tf.float32)
         own_mean, own_variance = tf.nn.moments(features, axes=(0, 1, 2))
@@ -179,41 +186,45 @@ class BatchNormalization(keras.layers.Layer):
 
 
 def share_statistics(model: keras.Model) -> None:
-    """Gives all replicas the mean of their moving statistics.
+    """Sets the moving statistics of all replicas to their mean.
 
-    All of them at once: a small message for each would cost more than the
-    gradients' large one. Call in replica context.
+    Sends all of them in one message: a small message per layer would cost more
+    than the large one of the gradients. Call in replica context.
 
     Args:
-        model: its norms are those of this module.
+        model: a model with the `BatchNormalization` of this module.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return
     names = ("moving_mean", "moving_variance")
-    own = [weight.value for weight in model.weights if weight.name in names]
-    if not own:
+    statistics = [w.value for w in model.weights if w.name in names]
+    if not statistics:
         return
     means = context.all_reduce(
-        tf.distribute.ReduceOp.MEAN, [value.read_value() for value in own]
+        tf.distribute.ReduceOp.MEAN, [s.read_value() for s in statistics]
     )
-    for value, mean in zip(own, means, strict=True):
-        value.assign(mean)
+    for statistic, mean in zip(statistics, means, strict=True):
+        statistic.assign(mean)
 
 
 def mean_over_group(value: tf.Tensor, group: int) -> tf.Tensor:
-    """Means a tensor over the replica's group; gradients flow to all of it.
+    """Averages a tensor over the replica's group.
 
-    Strategies reduce over all replicas only: each puts its value into the
-    row of its group, the sum is of all rows, and each takes its own back.
+    Gradients flow to all replicas of the group. Strategies reduce over all
+    replicas only. Therefore each replica puts its value into the row of its
+    group, the rows are summed over all replicas, and each takes its row back.
 
     Args:
-        value: float32 (channels,), of this replica.
-        group: replicas in a group; neighbours are together.
+        value: this replica's value, float32 (channels,).
+        group: number of replicas in a group; a group is a run of neighbours.
+
+    Returns:
+        The mean, float32 (channels,).
     """
     context = tf.distribute.get_replica_context()
     groups = context.num_replicas_in_sync // group
-    own = tf.convert_to_tensor(context.replica_id_in_sync_group) // group
-    rows = tf.one_hot(own, groups)[:, None] * value[None]
+    row = tf.convert_to_tensor(context.replica_id_in_sync_group) // group
+    rows = tf.one_hot(row, groups)[:, None] * value[None]
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
-    return total[own] / group
+    return total[row] / group

@@ -1,6 +1,7 @@
-"""The parts of EfficientNet: convolution with norm, squeeze-and-excite, block.
+"""EfficientNet's layers: convolution with norm, squeeze-and-excite, block.
 
-Layers with weights, in the original's order. The equations are in `ops.py`.
+Their weights are created in the original's order. The equations are in
+`ops.py`.
 """
 
 import keras
@@ -14,9 +15,9 @@ _SE_RATIO = 0.25
 
 
 def convolution_initializer() -> keras.initializers.Initializer:
-    """Normal with stddev sqrt(2 / (height * width * last axis)).
+    """Returns a normal one of stddev sqrt(2 / (height * width * last axis)).
 
-    The last axis is the number of filters, and of a depthwise kernel 1.
+    The last axis is the number of filters, or 1 for a depthwise kernel.
     """
     return keras.initializers.VarianceScaling(
         scale=2.0, mode="fan_out", distribution="untruncated_normal"
@@ -25,35 +26,35 @@ def convolution_initializer() -> keras.initializers.Initializer:
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class NormalizeRGB(keras.layers.Normalization):
-    """Keras' normalisation, for three channels and no others."""
+    """Keras' normalisation, which refuses images that are not RGB."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if inputs.shape.rank != 4 or inputs.shape[-1] != 3:
             raise ValueError(
                 "The model takes RGB images (batch, height, width, 3) in "
-                f"[0, 255]; got shape {tuple(inputs.shape)}. Grey ones go "
-                "through tf.image.grayscale_to_rgb."
+                f"[0, 255]; got shape {tuple(inputs.shape)}. Convert grey "
+                "images with tf.image.grayscale_to_rgb."
             )
         return super().call(inputs)
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class ConvNorm(keras.layers.Layer):
-    """A convolution without bias, 'SAME' padding, then batch norm.
+    """A convolution with 'SAME' padding and without bias, then batch norm.
 
     Without batch statistics the norm is folded into the kernel, which saves
     inference a pass over the features.
 
     Args:
-        filters: output channels; None is a depthwise convolution.
-        kernel_size: odd.
+        filters: number of output channels; None makes a depthwise convolution.
+        kernel_size: side of the kernel; odd.
         stride: 1 or 2.
         swish: whether swish follows.
         num_shards_per_group: see `batch_norm.replicas_per_group`.
 
     Call arguments:
         inputs: float (batch, height, width, channels).
-        training: normalise with the batch's statistics.
+        training: whether to normalise with the batch's statistics.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class ConvNorm(keras.layers.Layer):
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, channels, outputs),
             initializer=convolution_initializer(),
-            autocast=False,  # the norm is folded into it in float32
+            autocast=False,  # the norm is folded in with float32
         )
         self.norm.build(self.compute_output_shape(input_shape))
 
@@ -129,7 +130,7 @@ class SqueezeExcite(keras.layers.Layer):
     """Swish, then squeeze-and-excitation: `ops.swish_squeeze_excite`.
 
     Args:
-        squeezed: channels between the two 1x1 convolutions.
+        squeezed: number of channels between the two 1x1 convolutions.
     """
 
     def __init__(self, squeezed: int, **kwargs) -> None:
@@ -178,20 +179,22 @@ class Block(keras.layers.Layer):
     """An inverted residual block with squeeze-and-excitation (MBConv).
 
     Args:
-        input_filters, output_filters: channels that enter and leave.
-        kernel_size: of the depthwise convolution.
+        input_filters: number of input channels.
+        output_filters: number of output channels.
+        kernel_size: side of the depthwise convolution's kernel.
         stride: 1 or 2.
-        expansion: factor on the channels inside; 1 has no expansion.
+        expansion: factor on the number of channels inside; with 1 there is no
+            expanding convolution.
         drop_rate: probability of dropping the residual of an example, in
-            [0, 1), where there is an identity skip.
-        rematerialize: keep only the input for the gradient, and compute the
-            rest again: less memory for more time.
+            [0, 1); used where there is an identity skip.
+        rematerialize: whether to keep only the input for the gradient and
+            compute the rest again, which saves memory and costs time.
         num_shards_per_group: see `batch_norm.replicas_per_group`.
 
     Call arguments:
         inputs: float (batch, height, width, input_filters).
-        training: with batch statistics and stochastic depth, unless the block
-            is frozen.
+        training: whether to use batch statistics and stochastic depth; a
+            frozen block never does.
     """
 
     def __init__(
@@ -254,7 +257,7 @@ class Block(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        training = training and self.trainable  # a frozen block only infers
+        training = training and self.trainable
         if training and self.rematerialize:
             return remat.rematerialized(self, self._forward, inputs)
         return self._forward(inputs, training)

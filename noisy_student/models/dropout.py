@@ -1,6 +1,6 @@
-"""Noise of the model: dropout and stochastic depth.
+"""The model's noise: dropout and stochastic depth.
 
-Their masks differ between replicas, which those of Keras' layers do not.
+Their masks differ between replicas; those of Keras' layers do not.
 """
 
 import keras
@@ -11,10 +11,10 @@ _PACKAGE = "noisy_student"
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class Dropout(keras.layers.Dropout):
-    """Keras' dropout, with a mask of its own on every replica.
+    """Keras' dropout with a different mask on every replica.
 
-    Keras' layer draws from a seed that is mirrored, so that all replicas
-    would drop the same units. The replica's number goes into the seed here.
+    Keras' layer draws from a mirrored seed, so that all replicas drop the same
+    units. Here the replica's number is part of the seed.
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -33,7 +33,7 @@ class Dropout(keras.layers.Dropout):
         )
 
     def _mask_shape(self, inputs: tf.Tensor):
-        """The shape of the mask: all of `inputs` here."""
+        """The shape of the mask; one draw for each feature here."""
         return tf.shape(inputs)
 
 
@@ -41,9 +41,9 @@ class Dropout(keras.layers.Dropout):
 class StochasticDepth(Dropout):
     """Drops the whole residual of an example (arXiv 1603.09382).
 
-    Goes before the addition of the skip. A residual survives with
-    probability 1 - rate and is then divided by 1 - rate, so that its
-    expectation is kept and inference needs no change.
+    Precedes the addition of the skip. A residual survives with probability
+    1 - rate and is then divided by 1 - rate, which keeps its expectation, so
+    that inference needs no change.
 
     Args:
         rate: probability of dropping, in [0, 1).

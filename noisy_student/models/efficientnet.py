@@ -1,7 +1,7 @@
-"""EfficientNet as Noisy Student trains it, built of its blocks.
+"""Builds EfficientNet as Noisy Student trains it.
 
-The weights are created in the original's order and shapes. What a model's
-name stands for is in `scaling.py`.
+The weights have the original's shapes and order. `scaling.py` knows what a
+model's name stands for.
 """
 
 import math
@@ -13,14 +13,14 @@ from noisy_student.models import batch_norm, blocks, dropout, scaling
 
 
 def _classifier_initializer() -> keras.initializers.Initializer:
-    """Uniform in ±1 / sqrt(classes)."""
+    """Returns a uniform one in ±1 / sqrt(classes)."""
     return keras.initializers.VarianceScaling(
         scale=1 / 3, mode="fan_out", distribution="uniform"
     )
 
 
 def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
-    """All blocks; block i of n is dropped with probability rate * i / n."""
+    """Applies all blocks; block i of n drops with probability rate * i / n."""
     total = sum(stage.repeats for stage in stages)
     index = 0
     for stage in stages:
@@ -41,27 +41,27 @@ def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
 
 
 def input_side(config: ModelConfig) -> int:
-    """Side of the images that a model takes, in pixels."""
-    own = scaling.get_scaling(config.model_name).resolution
-    return config.input_image_size or own
+    """Returns the side of the images that a model takes, in pixels."""
+    resolution = scaling.get_scaling(config.model_name).resolution
+    return config.input_image_size or resolution
 
 
 def check_model(config: ModelConfig, replicas: int = 1) -> None:
-    """Refuses a model that cannot be built or trained; costs nothing.
+    """Refuses a model that cannot be built or trained, without building it.
 
     Args:
-        config: the model.
-        replicas: that it is to train on.
+        config: the model's settings.
+        replicas: number of replicas that train it.
 
     Raises:
-        ValueError: as `build_model`, or the replicas cannot be grouped.
+        ValueError: see `build_model`; or the replicas cannot be grouped.
     """
     _scaled_stages(config)
     batch_norm.replicas_per_group(replicas, config.num_shards_per_group)
 
 
 def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
-    """The stages of a model, its overrides applied and checked."""
+    """Returns the stages with the overrides applied and checked."""
     scale = scaling.get_scaling(config.model_name)
     stages = scaling.scale_stages(
         config.width_coefficient or scale.width,
@@ -89,16 +89,18 @@ def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
 def build_model(config: ModelConfig) -> keras.Model:
     """Builds an EfficientNet with fresh weights.
 
-    The model takes RGB in [0, 255], uint8 or float, of shape (batch, size,
-    size, 3), normalises inside, and returns float32 logits (batch, classes).
     Stochastic depth and dropout are the model noise of the student (Noisy
     Student, section 2); with `training=False` both are off. With
     `use_bfloat16` the features are bfloat16; weights, batch statistics and
-    logits stay float32. `fix_layer_num` freezes the stem and as many blocks:
+    logits stay float32. `fix_layer_num` freezes the stem and that many blocks:
     their weights are not trainable and their norms use the moving statistics.
 
     Args:
-        config: which model and how it is overridden.
+        config: which model to build, and its overrides.
+
+    Returns:
+        A model from RGB in [0, 255], uint8 or float (batch, side, side, 3),
+        which it normalises itself, to float32 logits (batch, classes).
 
     Raises:
         ValueError: the name is unknown, the images are smaller than the

@@ -1,25 +1,25 @@
-"""A model's noise without its training."""
+"""Noised predictions that leave the model as it is."""
 
 import keras
 import tensorflow as tf
 
 
 def random_states(model: keras.Model) -> list[keras.Variable]:
-    """The states of dropout's seeds, which are no weights."""
+    """Returns the states of dropout's random seeds, which are no weights."""
     weights = {id(weight) for weight in model.weights}
     return [v for v in model.variables if id(v) not in weights]
 
 
 def call_as_teacher(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
-    """A noised pass that leaves the moving statistics as they are.
+    """Predicts with the model's noise; the moving statistics do not change.
 
-    Dropout and stochastic depth draw, and norms use the batch's statistics, as
-    in training. For an averaged model: its moving statistics are the average
-    of the student's, not of its own batches.
+    As in training, dropout and stochastic depth are on and norms use the
+    batch's statistics. This is for an averaged model, whose moving statistics
+    are averages of the student's and not of its own batches.
 
     Args:
-        model: of this package.
-        images: in [0, 255], uint8 or float (batch, side, side, 3).
+        model: a model made by `build_model`.
+        images: RGB in [0, 255], uint8 or float (batch, side, side, 3).
 
     Returns:
         Logits, float32 (batch, classes).

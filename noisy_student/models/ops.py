@@ -1,16 +1,16 @@
-"""Swish, squeeze-and-excitation and convolutions, as fast as a CPU does them.
+"""Swish, squeeze-and-excitation and convolutions that are fast on a CPU.
 
-On a CPU, where a training step spends half its time on moving memory, they
-have gradients of their own: same mathematics, fewer passes (what is fused is
-compiled by XLA), and the faster of TensorFlow's kernels. On accelerators they
-are TensorFlow's own operations.
+On a CPU a training step spends half its time moving memory. There these
+operations have custom gradients: the same mathematics in fewer passes (XLA
+compiles what is fused), with the faster of TensorFlow's kernels. On
+accelerators they are TensorFlow's own operations.
 """
 
 import tensorflow as tf
 
 
 def swish(x: tf.Tensor) -> tf.Tensor:
-    """The activation x * sigmoid(x); of x, only x is kept for the gradient."""
+    """Returns x * sigmoid(x); the gradient needs x alone to be kept."""
     return tf.nn.silu(x) if _has_accelerator() else _swish_on_cpu(x)
 
 
@@ -37,16 +37,16 @@ def _swish_derivative(x: tf.Tensor) -> tf.Tensor:
 def swish_squeeze_excite(x: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
     """Scales the channels of swish(x) by a gate computed from their means.
 
-    gate = sigmoid(expand(swish(reduce(mean(swish(x)))))), Squeeze-and-
-    Excitation (arXiv 1709.01507, equations 2 to 4) with swish for ReLU.
+    gate = sigmoid(expand(swish(reduce(mean(swish(x)))))): Squeeze-and-
+    Excitation (arXiv 1709.01507, equations 2 to 4) with swish instead of ReLU.
 
     Args:
         x: float (batch, height, width, channels).
         *weights: kernel (channels, squeezed) and bias (squeezed,) of reduce,
-            kernel (squeezed, channels) and bias (channels,) of expand.
+            then kernel (squeezed, channels) and bias (channels,) of expand.
 
     Returns:
-        swish(x) * gate, of x's shape.
+        swish(x) * gate, of the shape of x.
     """
     if not _has_accelerator():
         return _swish_squeeze_excite_on_cpu(x, *weights)
@@ -62,7 +62,7 @@ def _gate(
     expand_kernel: tf.Tensor,
     expand_bias: tf.Tensor,
 ) -> tf.Tensor:
-    """The gate (batch, channels) of channels' means of the same shape."""
+    """Returns the gate; it and the means of the channels: (batch, channels)."""
     squeezed = tf.nn.silu(means @ reduce_kernel + reduce_bias)
     return tf.sigmoid(squeezed @ expand_kernel + expand_bias)
 
@@ -89,7 +89,7 @@ def _swish_squeeze_excite_on_cpu(x: tf.Tensor, *weights: tf.Tensor):
 
 @tf.function(jit_compile=True)
 def _gated_gradient(x, upstream, gate, of_means) -> tf.Tensor:
-    """The gradient through both of swish's uses, the product and the mean."""
+    """The gradient through both uses of swish, the product and the mean."""
     pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], x.dtype)
     of_activated = (
         upstream * gate[:, None, None] + (of_means / pixels)[:, None, None]
@@ -98,12 +98,15 @@ def _gated_gradient(x, upstream, gate, of_means) -> tf.Tensor:
 
 
 def convolution(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """A convolution with 'SAME' padding.
+    """Convolves with 'SAME' padding.
 
     Args:
         x: float (batch, height, width, channels).
-        kernel: (size, size, channels, filters).
+        kernel: float (size, size, channels, filters).
         stride: 1 or 2.
+
+    Returns:
+        Float (batch, height / stride, width / stride, filters), rounded up.
     """
     pointwise = kernel.shape[:2] == (1, 1) and stride == 1
     if pointwise and not _has_accelerator():
@@ -115,7 +118,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 def _pointwise_convolution_on_cpu(x: tf.Tensor, kernel: tf.Tensor):
     """A 1x1 convolution whose gradients are matrix products.
 
-    Those take oneDNN less time than the gradients of a convolution.
+    oneDNN computes these faster than the gradients of a convolution.
     """
 
     def flat(features: tf.Tensor) -> tf.Tensor:
@@ -135,12 +138,16 @@ def _pointwise_convolution_on_cpu(x: tf.Tensor, kernel: tf.Tensor):
 def depthwise_convolution(
     x: tf.Tensor, kernel: tf.Tensor, stride: int
 ) -> tf.Tensor:
-    """A depthwise convolution with 'SAME' padding.
+    """Convolves each channel on its own, with 'SAME' padding.
 
     Args:
-        x: float (batch, height, width, channels), height and width static.
-        kernel: (size, size, channels, 1), size odd.
+        x: float (batch, height, width, channels); the static shape has height
+            and width.
+        kernel: float (size, size, channels, 1); size is odd.
         stride: 1 or 2.
+
+    Returns:
+        Float (batch, height / stride, width / stride, channels), rounded up.
     """
     if _has_accelerator():
         return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME")
@@ -152,9 +159,9 @@ def _depthwise_convolution_on_cpu(x, kernel, stride: int) -> tf.Tensor:
 
     def input_gradient(x, kernel, upstream):
         if stride == 1:
-            # The forward operation does the same, and is faster.
-            turned = kernel[::-1, ::-1]
-            return tf.nn.depthwise_conv2d(upstream, turned, strides, "SAME")
+            # The forward operation gives the same, faster.
+            flipped = kernel[::-1, ::-1]
+            return tf.nn.depthwise_conv2d(upstream, flipped, strides, "SAME")
         return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
             input_sizes=tf.shape(x),
             filter=kernel,
@@ -167,9 +174,9 @@ def _depthwise_convolution_on_cpu(x, kernel, stride: int) -> tf.Tensor:
         size = kernel.shape[0]
         padding: dict = {"padding": "SAME"}
         if size > 3 and x.dtype == tf.float32:
-            # oneDNN's kernel takes twice as long as TensorFlow's own for
-            # sizes above 3, and explicit padding keeps oneDNN away. In
-            # bfloat16 TensorFlow's own would lose too much in its sums.
+            # For sizes above 3 oneDNN takes twice as long as TensorFlow's own
+            # kernel, which explicit padding selects. In bfloat16 the sums of
+            # TensorFlow's own kernel would lose too much precision.
             margins = [
                 _same_padding(side, size, stride) for side in x.shape[1:3]
             ]
@@ -197,7 +204,7 @@ def _depthwise_convolution_on_cpu(x, kernel, stride: int) -> tf.Tensor:
 
 
 def _same_padding(side: int, size: int, stride: int) -> tuple[int, int]:
-    """What 'SAME' pads before and after `side` pixels."""
+    """Returns what 'SAME' pads before and after `side` pixels."""
     outputs = -(-side // stride)
     total = max((outputs - 1) * stride + size - side, 0)
     return total // 2, total - total // 2

@@ -1,6 +1,6 @@
 """Weights and models that were trained before.
 
-Files of this program, and TF1 checkpoints of the original.
+They come from files of this program or from TF1 checkpoints of the original.
 """
 
 import dataclasses
@@ -12,27 +12,32 @@ import numpy as np
 from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.errors import InputError
 from noisy_student.files.run_directory import MODEL_FILE
-from noisy_student.models import efficientnet, original_names, saved, weights
+from noisy_student.models import efficientnet, saved
+from noisy_student.models.importers import names, original
+from noisy_student.models.importers.weights import assign
 
 
-def find(path: str) -> str:
-    """The file, or the prefix of a checkpoint, that a path means.
+def resolve_model_path(
+    path: str | pathlib.Path, checkpoints: bool = True
+) -> str:
+    """Returns the file, or the prefix of a checkpoint, that a path means.
 
     Args:
         path: a `.keras` file, a run directory with one, or the prefix or
             directory of a TF1 checkpoint of the original.
+        checkpoints: whether checkpoints of the original will do.
 
     Raises:
         ValueError: there is none of these.
     """
-    model = pathlib.Path(path) / MODEL_FILE
-    if model.is_file():
-        return str(model)
-    if _is_file_of_ours(path):
+    in_directory = pathlib.Path(path) / MODEL_FILE
+    if in_directory.is_file():
+        return str(in_directory)
+    if _is_keras_file(path) or not checkpoints:
         saved.check_model_file(pathlib.Path(path))
-        return path
+        return str(path)
     try:
-        return weights.check_checkpoint(path)
+        return original.checkpoint_prefix(path)
     except ValueError as error:
         raise ValueError(
             f"{path} is neither a .keras file, nor a directory with "
@@ -40,25 +45,27 @@ def find(path: str) -> str:
         ) from error
 
 
-def _is_file_of_ours(path: str) -> bool:
+def _is_keras_file(path: str | pathlib.Path) -> bool:
     return pathlib.Path(path).suffix == ".keras"
 
 
-def read_weights(path: str) -> weights.Weights:
-    """Weights by their original names; averaged ones of the original's.
+def read_weights(path: str) -> names.Weights:
+    """Reads weights by their original names.
+
+    Of a checkpoint of the original these are the moving averages.
 
     Args:
-        path: of `find`.
+        path: from `resolve_model_path`.
 
     Raises:
-        InputError: the file is damaged, or no EfficientNet of ours or the
-            original's.
+        InputError: the file is damaged, or holds no EfficientNet of this
+            program or the original.
     """
-    if not _is_file_of_ours(path):
-        return weights.read_original(path)
+    if not _is_keras_file(path):
+        return original.read(path)
     model = saved.load_model(path)
     try:
-        variables = original_names.variables_by_name(model)
+        variables = names.variables_by_name(model)
     except (ValueError, AttributeError) as error:
         raise InputError(
             f"{path} is no EfficientNet of this program: {error}"
@@ -67,36 +74,41 @@ def read_weights(path: str) -> weights.Weights:
 
 
 def check_fits(path: str, config: ModelConfig, allow_new_head: bool) -> None:
-    """Refuses weights that do not fit a model; builds it, to be thrown away.
+    """Refuses weights that do not fit a model, which it builds to see.
+
+    Args:
+        path: from `resolve_model_path`.
+        config: the model.
+        allow_new_head: see `assign`.
 
     Raises:
-        InputError: see `weights.assign`.
+        InputError: see `read_weights` and `assign`.
     """
     model = efficientnet.build_model(config)
-    weights.assign(model, read_weights(path), path, allow_new_head)
+    assign(model, read_weights(path), path, allow_new_head)
 
 
 def load_teacher(
     path: str, name: str | None, student: ModelConfig
 ) -> keras.Model:
-    """A model that labels in the step; nothing of it is trainable.
+    """Loads a model that labels images in the training step.
 
-    Call in the scope of the strategy.
+    None of its weights is trainable. Call in the scope of the strategy.
 
     Args:
-        path: of `find`.
-        name: which EfficientNet it is; needed of a checkpoint, which is
-            built with the student's overrides, as in the original.
+        path: from `resolve_model_path`.
+        name: which EfficientNet it is. Needed for a checkpoint, whose model
+            is built with the student's overrides, as in the original.
         student: gives the classes, the normalisation and the overrides.
 
     Returns:
-        Images in [0, 255] to float32 logits.
+        A model from images in [0, 255] to float32 logits.
 
     Raises:
         ValueError: the name is missing, or another than the file's.
-        InputError: the file is damaged, or its classes are others.
+        InputError: the file is damaged, or has another number of classes.
     """
-    if _is_file_of_ours(path):
+    if _is_keras_file(path):
         model = saved.load_model(path)
         if name is not None and model.name != name.replace("-", "_"):
             raise ValueError(
@@ -113,7 +125,7 @@ def load_teacher(
             student, model_name=name, fix_layer_num=NOTHING_FROZEN
         )
         model = efficientnet.build_model(config)
-        weights.assign(model, weights.read_original(path), path)
+        assign(model, original.read(path), path)
     classes = model.output_shape[-1]
     if classes != student.num_classes:
         raise InputError(

@@ -1,8 +1,9 @@
-"""Rematerialisation: activations are computed again for the gradient.
+"""Rematerialisation: computes activations again for the gradient.
 
-Memory for time (arXiv 1604.06174): between the passes only the inputs are
-kept. The second run sees the same weights and random states as the first, and
-what it would change (moving statistics, random states) is changed once.
+It saves memory and costs time (arXiv 1604.06174): between the forward and the
+backward pass only the inputs are kept. The second run of the layer uses the
+same weights and random states as the first. Moving statistics and random
+states are updated once.
 """
 
 from collections.abc import Callable
@@ -16,11 +17,11 @@ def rematerialized(
     forward: Callable[..., tf.Tensor],
     inputs: tf.Tensor,
 ) -> tf.Tensor:
-    """Runs a layer in training so that its activations are not kept.
+    """Runs a layer in training without keeping its activations.
 
     Args:
-        layer: whose variables `forward` uses; all of them.
-        forward: a function of (inputs, training) to one tensor.
+        layer: the layer that has all variables that `forward` uses.
+        forward: a function from (inputs, training) to one tensor.
         inputs: float, of any shape.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Compound scaling: the table of models and how it sizes a network.
+"""Compound scaling: the table of models, and the stages of each.
 
-Numbers only. `efficientnet.py` builds the network from what this module
-says. Sources: EfficientNet (arXiv 1905.11946, section 3.3 and table 1) and
-Noisy Student (arXiv 1911.04252, appendix A.2, for L0, L1 and L2).
+`efficientnet.py` builds the networks. Sources: EfficientNet (arXiv 1905.11946,
+section 3.3 and table 1) and Noisy Student (arXiv 1911.04252, appendix A.2, for
+L0, L1 and L2).
 """
 
 import dataclasses
@@ -13,12 +13,12 @@ _FILTER_MULTIPLE = 8
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """How a model of the family departs from B0.
+    """How a model of the family differs from B0.
 
     Attributes:
-        width: factor on the number of filters.
-        depth: factor on the number of blocks of a stage.
-        resolution: side of the training image, in pixels.
+        width: factor on the number of filters, above 0.
+        depth: factor on the number of blocks of a stage, above 0.
+        resolution: side of the training images, in pixels.
         dropout_rate: dropout before the classifier, in [0, 1).
     """
 
@@ -30,7 +30,7 @@ class Scaling:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A run of equal blocks: B0's figures before scaling."""
+    """A sequence of equal blocks; only the first has the stride."""
 
     repeats: int
     kernel_size: int
@@ -67,13 +67,13 @@ STEM_FILTERS = 32
 STEM_STRIDE = 2
 HEAD_FILTERS = 1280
 
-# In the variant for 32x32 images the second and third stage keep the
-# resolution; the stem still halves it.
+# In the variant for 32x32 images the second and the third stage have no stride;
+# the stem still halves the resolution.
 _SMALL_IMAGE_STAGES_AT_STRIDE_1 = (1, 2)
 
 
 def get_scaling(model_name: str) -> Scaling:
-    """Looks a model up.
+    """Returns the scaling of a model.
 
     Raises:
         ValueError: the name is not one of `MODELS`.
@@ -86,7 +86,7 @@ def get_scaling(model_name: str) -> Scaling:
 
 
 def scale_filters(filters: int, width: float) -> int:
-    """Filters x width to a multiple of 8, never below 90 % of the product."""
+    """Rounds filters * width to a multiple of 8, at most 10 % below it."""
     scaled = filters * width
     rounded = int(scaled + _FILTER_MULTIPLE / 2)
     rounded = rounded // _FILTER_MULTIPLE * _FILTER_MULTIPLE
@@ -97,19 +97,19 @@ def scale_filters(filters: int, width: float) -> int:
 
 
 def scale_repeats(repeats: int, depth: float) -> int:
-    """Repeats x depth, rounded up."""
+    """Rounds repeats * depth up."""
     return math.ceil(repeats * depth)
 
 
 def scale_stages(
     width: float, depth: float, small_image: bool = False
 ) -> list[Stage]:
-    """The seven stages of a model.
+    """Returns the stages of a model.
 
     Args:
-        width: factor on filters, above 0.
-        depth: factor on repeats, above 0.
-        small_image: the variant for 32x32 images.
+        width: factor on the number of filters, above 0.
+        depth: factor on the number of blocks, above 0.
+        small_image: whether to return the variant for 32x32 images.
     """
     stages = []
     for i, stage in enumerate(STAGES):
@@ -129,11 +129,16 @@ def scale_stages(
 def model_size(
     model_name: str, width: float | None, depth: float | None
 ) -> float:
-    """A number that orders models by size: width^2 x depth.
+    """Returns width^2 * depth, which orders models by size.
 
-    Multiply-adds and parameters of a convolutional net grow with the
+    Multiply-adds and parameters of a convolutional network grow with the
     square of its width and in proportion to its depth (EfficientNet,
-    equation 3). Overrides of None mean the model's own coefficients.
+    equation 3).
+
+    Args:
+        model_name: a key of `MODELS`.
+        width: overrides the model's own factor; None does not.
+        depth: overrides the model's own factor; None does not.
     """
     scaling = get_scaling(model_name)
     return (width or scaling.width) ** 2 * (depth or scaling.depth)

@@ -1,18 +1,19 @@
-"""The teacher's labels on disk: predict, count, select, write."""
+"""The teacher's labels on disk: predict, count, choose, write."""
 
-from noisy_student.pseudo_labels.filter import filter_and_balance
-from noisy_student.pseudo_labels.predict import predict
-from noisy_student.pseudo_labels.predictions import (
+from noisy_student.pseudo_labels.filter import FilterJob, filter_and_balance
+from noisy_student.pseudo_labels.layout import (
+    STATS_FILE,
     Division,
-    Part,
     PredictionFiles,
+    Share,
 )
+from noisy_student.pseudo_labels.predict import predict
 from noisy_student.pseudo_labels.stats import (
     REASSIGNED_FROM,
-    STATS_FILE,
     PseudoLabelStats,
     check_images,
     check_number,
+    check_output,
     record_paths,
 )
 
@@ -20,11 +21,13 @@ __all__ = [
     "REASSIGNED_FROM",
     "STATS_FILE",
     "Division",
-    "Part",
+    "FilterJob",
     "PredictionFiles",
     "PseudoLabelStats",
+    "Share",
     "check_images",
     "check_number",
+    "check_output",
     "filter_and_balance",
     "predict",
     "record_paths",

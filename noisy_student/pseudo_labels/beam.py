@@ -1,21 +1,18 @@
 """Filtering and balancing as an Apache Beam pipeline.
 
-The same two phases by the same functions, a part at a time, on whatever
-runner there is. Workers need the images and directories under the same paths
-as the machine that starts the pipeline, and this package installed.
+A share at a time on any of Beam's runners, by the methods of `FilterJob`.
+Workers need the images and the directories under the same paths as the
+machine that starts the pipeline, and this package installed.
 """
 
 import functools
 from collections.abc import Sequence
 
-import numpy as np
-
 from noisy_student.config import DataConfig
 from noisy_student.data import sources
 from noisy_student.data.open import open_task
-from noisy_student.pseudo_labels import filter as filtering
-from noisy_student.pseudo_labels import parts
-from noisy_student.pseudo_labels.predictions import Part
+from noisy_student.pseudo_labels.filter import FilterJob
+from noisy_student.pseudo_labels.layout import Share
 from noisy_student.pseudo_labels.select import Balance
 
 
@@ -23,12 +20,12 @@ def check(runner: str, arguments: Sequence[str]) -> None:
     """Refuses to go on without Apache Beam, or with unknown names.
 
     Args:
-        runner: of Beam.
-        arguments: more of Beam's options.
+        runner: the name of one of Beam's runners.
+        arguments: further options of Beam.
 
     Raises:
-        ValueError: Beam is not installed, has no such runner, or an argument
-            is no option.
+        ValueError: Beam is not installed or has no such runner, or an
+            argument is not an option.
     """
     try:
         from apache_beam import runners
@@ -45,68 +42,58 @@ def check(runner: str, arguments: Sequence[str]) -> None:
 
 
 def run(
-    job: parts.FilterJob,
+    job: FilterJob,
     data: DataConfig,
     data_seed: int,
     runner: str,
     arguments: Sequence[str] = (),
 ) -> None:
-    """Counts and writes all parts; ends when they are written.
+    """Counts and writes all shares, and returns when they are written.
 
     Args:
-        job: what to do; `filter.finish` sums it up afterwards.
-        data: names the images, which every worker opens by itself.
-        data_seed: chooses them, see `open.open_task`.
-        runner: of Beam, such as DirectRunner or FlinkRunner.
-        arguments: more of Beam's options, such as --flink_master=HOST:PORT.
+        job: the work; call its `finish` afterwards.
+        data: names the images, which every worker opens itself.
+        data_seed: chooses the images, see `open.open_task`.
+        runner: one of Beam's, such as DirectRunner or FlinkRunner.
+        arguments: further options, such as --flink_master=HOST:PORT.
 
     Raises:
-        InputError: see `filter.choose_balance` and `parts.write_part`.
+        InputError: see `FilterJob`.
     """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
     options = PipelineOptions([f"--runner={runner}", *arguments])
     with beam.Pipeline(options=options) as pipeline:
-        all_parts = (
+        shares = (
             pipeline
-            | "Parts" >> beam.Create(job.files.division.parts())
+            | "Shares" >> beam.Create(job.files.division.shares())
             | "Spread" >> beam.Reshuffle()
         )
         balance = (
-            all_parts
-            | "Count" >> beam.Map(functools.partial(parts.count_part, job))
-            | "Sum" >> beam.CombineGlobally(_sum)
-            | "Choose" >> beam.Map(functools.partial(_choose, job))
+            shares
+            | "Count" >> beam.Map(job.count_share)
+            | "Sum" >> beam.CombineGlobally(sum)
+            | "Choose" >> beam.Map(job.choose)
         )
-        _ = all_parts | "Write" >> beam.Map(
+        _ = shares | "Write" >> beam.Map(
             functools.partial(_write, job, data, data_seed),
             beam.pvalue.AsSingleton(balance),
         )
 
 
-def _sum(counts: Sequence[np.ndarray]) -> np.ndarray:
-    return np.sum(list(counts), axis=0)
-
-
-def _choose(job: parts.FilterJob, counts: np.ndarray) -> Balance:
-    balance = filtering.choose_balance(job, counts)
-    filtering.claim(job)
-    return balance
-
-
 def _write(
-    job: parts.FilterJob,
+    job: FilterJob,
     data: DataConfig,
     data_seed: int,
-    part: Part,
+    share: Share,
     balance: Balance,
 ) -> None:
-    source = _open(data, data_seed).require_unlabeled()
-    parts.write_part(job, Part(*part), balance, source)
+    images = _open(data, data_seed).require_unlabeled()
+    job.write([Share(*share)], images, balance)
 
 
 @functools.cache
 def _open(data: DataConfig, data_seed: int) -> sources.TaskData:
-    """The images, opened once a worker."""
+    """Opens the images, once per worker."""
     return open_task(data, data_seed)

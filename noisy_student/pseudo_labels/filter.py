@@ -1,13 +1,15 @@
-"""From predictions to pseudo-labelled records: count, choose, write.
+"""From predictions to pseudo-labelled records: check, count, choose, write.
 
-Two phases. The thresholds need the counts of all parts; then each part is
-written on its own, by whoever it falls to. `stats.json` is written last and
-says that the whole is done.
+The thresholds need the counts of all shares; then each share is written on
+its own, by any process, task or Beam worker. Counting and writing stream, so
+that memory does not grow with the images, and leave a file for each share
+that says that it is done. `stats.json` is written last of all.
 """
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,233 +19,282 @@ from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.errors import InputError
 from noisy_student.files import stamps, writing
-from noisy_student.pseudo_labels.count import BIN_EDGES
-from noisy_student.pseudo_labels.parts import (
-    FilterJob,
-    count_part,
-    write_part,
-)
-from noisy_student.pseudo_labels.predictions import (
-    Division,
-    Part,
-    PredictionFiles,
-)
-from noisy_student.pseudo_labels.select import Balance
-from noisy_student.pseudo_labels.stats import (
-    STATS_FILE,
-    PseudoLabelStats,
-    Tally,
-)
-
-SETTINGS_FILE = "made_from.json"
+from noisy_student.pseudo_labels import layout, select, stats, write
 
 
 def filter_and_balance(
     data: sources.TaskData,
-    files: PredictionFiles,
+    predictions: layout.PredictionFiles,
     output_dir: pathlib.Path,
     config: PseudoLabelConfig,
     seed: int,
-) -> PseudoLabelStats:
+) -> stats.PseudoLabelStats:
     """Keeps the images that the teacher is sure of, balanced over classes.
 
-    Args:
-        data: whose unlabelled images the predictions are of.
-        files: the predictions.
-        output_dir: gets `data/train-SSSSS-of-NNNNN`, some images of
-            each class in `samples/` and `stats.json`; where it has the
-            latter, nothing is done again.
-        config: thresholds and numbers.
-        seed: of the random copies.
-
-    Raises:
-        ValueError: predictions are missing or of other images, or the
-            directory holds the outcome of other settings.
-        InputError: predictions do not fit the images, or no image is kept.
-    """
-    job = plan(data, files, output_dir, config, seed)
-    parts = files.division.parts()
-    count_parts(job, parts)
-    return finish(job, write_parts(job, data, parts))
-
-
-def plan(
-    data: sources.TaskData,
-    files: PredictionFiles,
-    output_dir: pathlib.Path,
-    config: PseudoLabelConfig,
-    seed: int,
-    counts_dir: pathlib.Path | None = None,
-    parts: Iterable[Part] | None = None,
-) -> FilterJob:
-    """Checks what can be known before filtering; see `filter_and_balance`.
+    What is done is not done again (Noisy Student, section 2.2).
 
     Args:
-        data: whose unlabelled images the predictions are of.
-        files: the predictions.
-        output_dir: of the outcome.
-        config: thresholds and numbers.
+        data: the images; the predictions are of the unlabelled ones.
+        predictions: the teacher's, complete.
+        output_dir: gets `data/train-SSSSS-of-NNNNN`, some images of each
+            class in `samples/` and `stats.json`.
+        config: what to keep.
         seed: of the random copies.
-        counts_dir: gets the counts of each part; None is `output_dir`/counts.
-        parts: whose predictions must be there; None is all.
-    """
-    assert Division.of(config) == files.division  # the callers' doing
-    files.check_complete(parts)
-    files.check_made_from({"images": data.identity})
-    files.check_numbers(data.require_unlabeled())
-    made_from = settings_of(data, files.teacher(), config, seed)
-    check_settings(output_dir, made_from)
-    return FilterJob(
-        files,
-        counts_dir or output_dir / "counts",
-        output_dir,
-        config,
-        seed,
-        data.task.num_classes,
-        made_from,
-    )
-
-
-def settings_of(
-    data: sources.TaskData, teacher: str, config: PseudoLabelConfig, seed: int
-) -> dict[str, Any]:
-    """What pseudo labels are made of."""
-    settings = {"images": data.identity, "teacher": teacher, "seed": seed}
-    return settings | dataclasses.asdict(config)
-
-
-def check_settings(output_dir: pathlib.Path, made_from: dict[str, Any]) -> None:
-    """Refuses a directory with pseudo labels of other settings.
-
-    Raises:
-        ValueError: naming what differs.
-    """
-    path = output_dir / SETTINGS_FILE
-    if path.exists():
-        stamps.check_same(
-            writing.read_json(path),
-            made_from,
-            f"{output_dir} holds pseudo labels of other settings: {{changes}}. "
-            "Name another directory.",
-            # Only so many pictures to look at.
-            ignored=("samples_per_class",),
-        )
-
-
-def count_parts(job: FilterJob, parts: Iterable[Part]) -> None:
-    """The first phase, of some parts; those that are counted are passed over.
-
-    Raises:
-        InputError: predictions are damaged.
-    """
-    for part in parts:
-        count_part(job, part)
-
-
-def choose(job: FilterJob) -> Balance:
-    """What to keep, from the counts of all parts.
-
-    Raises:
-        InputError: counts are missing, which is said, or no image is kept.
-    """
-    missing = []
-    total = np.zeros([job.num_classes, len(BIN_EDGES)], np.int64)
-    for part in job.files.division.parts():
-        counts = job.read_counts(part)
-        if counts is None:
-            missing.append(str(part))
-        else:
-            total += counts
-    if missing:
-        raise InputError(
-            "The thresholds need the counts of all shards; in "
-            f"{job.counts_dir} those of {', '.join(missing)} are missing. Run "
-            "only_get_stats for them first."
-        )
-    return choose_balance(job, total)
-
-
-def choose_balance(job: FilterJob, counts: np.ndarray) -> Balance:
-    """`choose`, from the sum of all counts, int (classes, 101)."""
-    balance = Balance.choose(counts, job.config)
-    if job.config.use_all:
-        return balance
-    if not (balance.totals * balance.copies).any():
-        raise InputError(
-            "No unlabelled image has a probability of min_threshold="
-            f"{job.config.min_threshold} or more; lower it."
-        )
-    empty = np.flatnonzero(balance.totals == 0)
-    if len(empty):
-        logging.warning(
-            "No unlabelled image is above min_threshold in the classes %s.",
-            ", ".join(map(str, empty)),
-        )
-    return balance
-
-
-def write_parts(
-    job: FilterJob, data: sources.TaskData, parts: Iterable[Part]
-) -> Balance | None:
-    """The second phase, of some parts; those written are passed over.
 
     Returns:
-        What was chosen; None where all these were written before.
+        What was kept, as `stats.json` has it.
 
     Raises:
-        InputError: see `choose` and `parts.write_part`.
+        ValueError: predictions are missing or of different teachers.
+        InputError: predictions do not fit the images, the directory holds
+            pseudo labels of other settings, images or predictions are
+            damaged, or no image is kept.
     """
-    todo = [part for part in parts if not job.is_written(part)]
-    if not todo:
-        return None
-    balance = choose(job)
-    claim(job)
-    for part in todo:
-        write_part(job, part, balance, data.require_unlabeled())
-    return balance
+    job = FilterJob.plan(data, predictions, output_dir, config, seed)
+    shares = job.files.division.shares()
+    balance = job.choose(job.count(shares))
+    job.write(shares, data.require_unlabeled(), balance)
+    return job.finish(balance)
 
 
-def claim(job: FilterJob) -> None:
-    """Says of what settings the directory's pseudo labels are."""
-    writing.write_json(job.output_dir / SETTINGS_FILE, job.made_from)
+@dataclasses.dataclass(frozen=True)
+class FilterJob:
+    """The work of filtering, which tasks and Beam's workers may divide.
 
-
-def uncounted_parts(job: FilterJob) -> list[Part]:
-    """Parts that are not counted yet."""
-    return [
-        part
-        for part in job.files.division.parts()
-        if job.read_counts(part) is None
-    ]
-
-
-def missing_parts(job: FilterJob) -> list[Part]:
-    """Parts that are not written yet."""
-    return [
-        part for part in job.files.division.parts() if not job.is_written(part)
-    ]
-
-
-def finish(job: FilterJob, balance: Balance | None = None) -> PseudoLabelStats:
-    """Sums up when all parts are written, and says that they are.
-
-    Args:
-        job: the work.
-        balance: what was chosen; None chooses again.
+    Attributes:
+        predictions: the teacher's predictions.
+        files: the files to write.
+        config: what to keep.
+        seed: of the random copies.
+        num_classes: number of classes.
+        made_from: the images, the teacher and the settings.
     """
-    if (job.output_dir / STATS_FILE).exists():
-        return PseudoLabelStats.load(job.output_dir)
-    parts = job.files.division.parts()
-    nothing = Tally(0, np.zeros([job.num_classes, 4], np.int64), 0.0, 0)
-    tally = sum((Tally.load(job.tally_file(part)) for part in parts), nothing)
-    paths = [job.data_file(part) for part in parts]
-    stats = PseudoLabelStats.of(
-        balance or choose(job),
-        tally,
-        job.files.seconds() + tally.seconds,
-        job.made_from,
-        {path.name: path.stat().st_size for path in paths},
-    )
-    path = job.output_dir / STATS_FILE
-    writing.write_json(path, dataclasses.asdict(stats))
-    return stats
+
+    predictions: layout.PredictionFiles
+    files: layout.FilterFiles
+    config: PseudoLabelConfig
+    seed: int
+    num_classes: int
+    made_from: dict[str, Any]
+
+    @classmethod
+    def plan(
+        cls,
+        data: sources.TaskData,
+        predictions: layout.PredictionFiles,
+        output_dir: pathlib.Path,
+        config: PseudoLabelConfig,
+        seed: int,
+        counts_dir: pathlib.Path | None = None,
+        shares: Iterable[layout.Share] | None = None,
+    ) -> "FilterJob":
+        """Checks what can be known beforehand; see `filter_and_balance`.
+
+        Args:
+            data: see `filter_and_balance`.
+            predictions: see `filter_and_balance`.
+            output_dir: see `filter_and_balance`.
+            config: see `filter_and_balance`.
+            seed: see `filter_and_balance`.
+            counts_dir: gets the counts; None for `output_dir`/counts.
+            shares: those whose predictions must be there; None for all.
+
+        Raises:
+            ValueError: predictions are missing or of different teachers.
+            InputError: predictions do not fit the images, or the directory
+                holds pseudo labels of other settings.
+        """
+        division = layout.Division.from_config(config)
+        assert division == predictions.division  # the callers' doing
+        images = data.require_unlabeled()
+        teacher = predictions.check(images, data.identity, shares)
+        made_from = stats.check_output(output_dir, data, teacher, config, seed)
+        counts_dir = counts_dir or output_dir / "counts"
+        files = layout.FilterFiles(output_dir, counts_dir, division)
+        num_classes = data.task.num_classes
+        return cls(predictions, files, config, seed, num_classes, made_from)
+
+    def count(self, shares: Iterable[layout.Share]) -> np.ndarray:
+        """Counts the predictions of some shares by class and probability.
+
+        Returns:
+            int64 (classes, 101), the sum; see `select.histogram`.
+
+        Raises:
+            InputError: predictions are damaged.
+        """
+        return functools.reduce(np.add, map(self.count_share, shares))
+
+    def count_share(self, share: layout.Share) -> np.ndarray:
+        """Counts a share, see `count`; returns earlier counts if any."""
+        counts = self._read_counts(share)
+        if counts is not None:
+            return counts
+        counts = np.zeros([self.num_classes, len(select.BIN_EDGES)], np.int64)
+        for probabilities in self.predictions.read(share, self.num_classes):
+            labels, top = select.top_classes(probabilities)
+            counts += select.histogram(labels, top, self.num_classes)
+        value = {"made_from": self._counts_stamp(), "counts": counts.tolist()}
+        writing.write_json(self.files.counts(share), value, indent=None)
+        return counts
+
+    def _read_counts(self, share: layout.Share) -> np.ndarray | None:
+        """Reads earlier counts; None if there are none of these predictions."""
+        path = self.files.counts(share)
+        if not path.exists():
+            return None
+        found = writing.read_json(path)
+        if stamps.differences(found["made_from"], self._counts_stamp()):
+            return None
+        return np.array(found["counts"])
+
+    def _counts_stamp(self) -> dict[str, Any]:
+        return self.predictions.stamp(
+            {key: self.made_from[key] for key in ("images", "teacher")}
+        )
+
+    def uncounted(self) -> list[layout.Share]:
+        """Returns the shares that are not counted yet."""
+        shares = self.files.division.shares()
+        return [share for share in shares if self._read_counts(share) is None]
+
+    def all_counts(self) -> np.ndarray:
+        """Returns the sum of all shares' counts, as `count` does.
+
+        Raises:
+            InputError: some are not counted yet.
+        """
+        missing = self.uncounted()
+        if missing:
+            raise InputError(
+                "The thresholds need the counts of all shards; in "
+                f"{self.files.counts_dir} those of "
+                f"{', '.join(map(str, missing))} are missing. Run "
+                "only_get_stats for them first."
+            )
+        return self.count(self.files.division.shares())
+
+    def choose(self, counts: np.ndarray) -> select.Balance:
+        """Chooses what to keep, from the counts of all shares.
+
+        Raises:
+            InputError: no image would be kept.
+        """
+        balance = select.Balance.choose(counts, self.config)
+        if self.config.use_all:
+            return balance
+        if not (balance.totals * balance.copies).any():
+            raise InputError(
+                "No unlabelled image has a probability of min_threshold="
+                f"{self.config.min_threshold} or more; lower it."
+            )
+        empty = np.flatnonzero(balance.totals == 0)
+        if len(empty):
+            logging.warning(
+                "No unlabelled image is above min_threshold in the classes %s.",
+                ", ".join(map(str, empty)),
+            )
+        return balance
+
+    def write(
+        self,
+        shares: Iterable[layout.Share],
+        images: sources.ImageSource,
+        balance: select.Balance,
+    ) -> None:
+        """Writes the records of some shares, except those written before.
+
+        Args:
+            shares: the shares.
+            images: all unlabelled images.
+            balance: what `choose` chose.
+
+        Raises:
+            InputError: images and predictions differ in number, one of them
+                is damaged, or the disk has no room.
+        """
+        unwritten = self.unwritten(shares)
+        if unwritten:
+            path = self.files.output_dir / layout.MADE_FROM_FILE
+            writing.write_json(path, self.made_from)
+        for share in unwritten:
+            tally = write.write_share(
+                self.files.data(share),
+                self.files.division.images(images, share),
+                self._select(share, balance),
+                functools.partial(self.files.sample, share.shard),
+                self.num_classes,
+            )
+            path = self.files.tally(share)
+            writing.write_json(path, dataclasses.asdict(tally))
+
+    def unwritten(
+        self, shares: Iterable[layout.Share] | None = None
+    ) -> list[layout.Share]:
+        """Returns which of some shares (None: of all) are not written yet."""
+        shares = self.files.division.shares() if shares is None else shares
+        return [share for share in shares if not self._is_written(share)]
+
+    def _is_written(self, share: layout.Share) -> bool:
+        """Whether a share was written, and its records are still there."""
+        tally, data = self.files.tally(share), self.files.data(share)
+        if not tally.exists() or not data.exists():
+            return False
+        return stats.Tally.load(tally).size == data.stat().st_size
+
+    def _select(
+        self, share: layout.Share, balance: select.Balance
+    ) -> Iterator[select.Selection]:
+        """Yields what becomes of a share's images, some at a time."""
+        rates = balance.sampling_rates(self.config.samples_per_class)
+        place, step = share.worker, self.files.division.total_replicas
+        for probabilities in self.predictions.read(share, self.num_classes):
+            end = place + step * len(probabilities)
+            places = range(place, end, step)
+            for_copies, for_samples = (
+                select.uniform(purpose, self.seed, share.shard, places)
+                for purpose in (select.COPIES, select.SAMPLES)
+            )
+            labels, top = select.top_classes(probabilities)
+            copies = balance.draw(labels, top, for_copies)
+            sampled = (copies > 0) & (for_samples < rates[labels])
+            yield from select.Selection(
+                places, probabilities, labels, top, copies, sampled
+            ).blocks(write.IMAGES)
+            place = end
+
+    def finish(
+        self, balance: select.Balance | None = None
+    ) -> stats.PseudoLabelStats:
+        """Sums up when all shares are written, and says that they are.
+
+        Args:
+            balance: what `choose` chose; None chooses again if need be.
+        """
+        path = self.files.output_dir / layout.STATS_FILE
+        if path.exists():
+            return stats.PseudoLabelStats.load(self.files.output_dir)
+        balance = balance or self.choose(self.all_counts())
+        shares = self.files.division.shares()
+        tallies = [stats.Tally.load(self.files.tally(s)) for s in shares]
+        per_class = np.sum([tally.per_class for tally in tallies], axis=0)
+        kept, written, correct, unknown = per_class.T
+        images = sum(tally.images for tally in tallies)
+        seconds = sum(tally.seconds for tally in tallies)
+        paths = [self.files.data(share) for share in shares]
+        result = stats.PseudoLabelStats(
+            kept=int(kept.sum()),
+            records=int(written.sum()),
+            correct=None if unknown.any() else int(correct.sum()),
+            undecodable=images - int(balance.counts.sum()),
+            seconds=round(self.predictions.seconds() + seconds, 1),
+            made_from=self.made_from,
+            files={path.name: path.stat().st_size for path in paths},
+            predicted=balance.counts.sum(axis=1).tolist(),
+            above_threshold=balance.totals.tolist(),
+            kept_per_class=kept.tolist(),
+            records_per_class=written.tolist(),
+            threshold=balance.thresholds.tolist(),
+        )
+        writing.write_json(path, dataclasses.asdict(result))
+        return result

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import progress
-from noisy_student.data import records, sources
+from noisy_student.data import decoding, records, sources
 from noisy_student.files import shards, writing
-from noisy_student.pseudo_labels.predictions import Part, PredictionFiles
+from noisy_student.pseudo_labels.layout import PredictionFiles, Share
 
 Pipeline = Callable[[sources.ImageSource], tf.data.Dataset]
 
@@ -21,30 +21,35 @@ def predict(
     source: sources.ImageSource,
     batches: Pipeline,
     files: PredictionFiles,
-    parts: Iterable[Part],
+    shares: Iterable[Share],
     made_from: dict[str, Any],
 ) -> None:
-    """Writes the probabilities of some parts of a source.
+    """Writes the teacher's probabilities of some shares of the images.
 
     Args:
-        model: the teacher: images to logits.
-        source: the unlabelled images.
-        batches: the pipeline of a source, as `pipelines.plain_images` gives
-            it. Images with weight 0, which could not be decoded, get
+        model: the teacher, from images, float (batch, height, width, 3), to
+            logits, float (batch, classes).
+        source: all unlabelled images.
+        batches: makes batches of a source, as `pipelines.plain_images` does.
+            Images with weight 0, which could not be decoded, get
             probabilities of 0.
         files: where the predictions go.
-        parts: those to do.
-        made_from: `images` (`TaskData.identity`) and `teacher`, to be
-            remembered beside the count.
+        shares: those to predict.
+        made_from: `images` (`TaskData.identity`) and `teacher` (its digest),
+            which the info files keep.
+
+    Raises:
+        InputError: images are damaged, or the disk has no room.
     """
     predict_all = _batch_predictor(model)
-    for part in parts:
+    for share in shares:
         start = time.monotonic()
-        images = files.division.images(source, part)
+        images = files.division.images(source, share)
         remaining, undecodable = images.num_images, 0
-        description = f"predict {files.division.describe(part)}"
+        description = f"predict {files.division.describe(share)}"
         with (
-            shards.shard_writer(files.predictions(part)) as writer,
+            decoding.input_errors(images.record_paths),
+            shards.shard_writer(files.predictions(share)) as writer,
             progress.bar(images.num_images, description, "image") as bar,
         ):
             for batch in predict_all(batches(images)):
@@ -58,15 +63,15 @@ def predict(
             "image_num": images.num_images,
             "undecodable": undecodable,
             "seconds": round(time.monotonic() - start, 1),
-            "made_from": files.made_from(made_from),
+            "made_from": files.stamp(made_from),
         }
-        writing.write_json(files.info(part), info)
+        writing.write_json(files.info(share), info)
 
 
 def _batch_predictor(
     model: keras.Model,
 ) -> Callable[[tf.data.Dataset], Iterator[np.ndarray]]:
-    """A function of batches that yields float32 (batch, classes) of each."""
+    """Returns a function that yields float32 (batch, classes) per batch."""
     strategy = tf.distribute.get_strategy()
 
     def probabilities(batch: dict) -> tf.Tensor:
@@ -79,7 +84,7 @@ def _batch_predictor(
 
     def predict_all(dataset: tf.data.Dataset) -> Iterator[np.ndarray]:
         for batch in strategy.experimental_distribute_dataset(dataset):
-            parts = strategy.experimental_local_results(predict_batch(batch))
-            yield np.concatenate([part.numpy() for part in parts])
+            results = strategy.experimental_local_results(predict_batch(batch))
+            yield np.concatenate([result.numpy() for result in results])
 
     return predict_all

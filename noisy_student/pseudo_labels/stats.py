@@ -1,21 +1,42 @@
-"""What filtering and balancing kept, and of what it was made."""
+"""What pseudo labels were made from and what was kept; checks of both."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
-import numpy as np
-
-from noisy_student.data import record_files
+from noisy_student.config import PseudoLabelConfig
+from noisy_student.data import record_files, sources
 from noisy_student.files import stamps, writing
-from noisy_student.pseudo_labels.select import Balance
+from noisy_student.pseudo_labels.layout import MADE_FROM_FILE, STATS_FILE
 
-STATS_FILE = "stats.json"
-# Of the images' identity, where filtered ones were labelled anew.
+# An entry of the images' identity where filtered ones were labelled again.
 REASSIGNED_FROM = "reassigned_from"
-# Of the identity, what does not decide labelled and test images.
+# Entries that do not decide which images are labelled and which test images.
 _OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """What was written of a share.
+
+    Attributes:
+        images: number of images.
+        per_class: for each class, images kept, records written, kept images
+            whose pseudo label is the true one, and kept images whose true
+            label is unknown.
+        seconds: time that it took.
+        size: bytes of the records.
+    """
+
+    images: int
+    per_class: list[list[int]]
+    seconds: float
+    size: int
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "Tally":
+        """Reads what filtering wrote."""
+        return cls(**writing.read_json(path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,16 +44,19 @@ class PseudoLabelStats:
     """What filtering and balancing kept.
 
     Attributes:
-        kept: images, each counted once.
-        records: with their copies.
+        kept: images kept, each counted once.
+        records: records written, copies included.
         correct: kept images whose pseudo label is the true one; None where
-            the source does not know the truth.
+            the true labels are unknown.
         undecodable: images that could not be decoded.
-        seconds: that prediction and filtering took.
+        seconds: time that prediction and filtering took.
         made_from: the images, the teacher and the settings.
-        files: bytes of each file of records, by name.
-        predicted, above_threshold, kept_per_class, records_per_class,
-            threshold: one value a class.
+        files: the bytes of each file of records, by name.
+        predicted: images predicted as each class.
+        above_threshold: of these, images at or above the threshold.
+        kept_per_class: of these, images kept.
+        records_per_class: their records.
+        threshold: the least probability kept in each class, in [0, 1].
     """
 
     kept: int
@@ -50,96 +74,61 @@ class PseudoLabelStats:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of kept images with the true label, in [0, 1]."""
+        """The fraction of kept images with the true label, in [0, 1]."""
         if self.correct is None or self.kept == 0:
             return None
         return self.correct / self.kept
 
     @classmethod
-    def of(
-        cls,
-        balance: Balance,
-        tally: "Tally",
-        seconds: float,
-        made_from: dict[str, Any],
-        files: dict[str, int],
-    ) -> "PseudoLabelStats":
-        """Sums up all parts.
-
-        Args:
-            balance: what was chosen.
-            tally: what was written, of all parts.
-            seconds: that it took.
-            made_from: the settings.
-            files: bytes by name.
-        """
-        kept, records, correct, unknown = tally.per_class.T
-        return cls(
-            kept=int(kept.sum()),
-            records=int(records.sum()),
-            correct=None if unknown.any() else int(correct.sum()),
-            undecodable=tally.images - int(balance.counts.sum()),
-            seconds=round(seconds, 1),
-            made_from=made_from,
-            files=files,
-            predicted=balance.counts.sum(axis=1).tolist(),
-            above_threshold=balance.totals.tolist(),
-            kept_per_class=kept.tolist(),
-            records_per_class=records.tolist(),
-            threshold=balance.thresholds.tolist(),
-        )
-
-    @classmethod
     def load(cls, directory: pathlib.Path) -> "PseudoLabelStats":
         """Reads what `filter_and_balance` left in a directory."""
-        return cls(**json.loads((directory / STATS_FILE).read_text()))
+        return cls(**writing.read_json(directory / STATS_FILE))
 
 
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """What was written of a part; tallies add up.
+def check_output(
+    output_dir: pathlib.Path,
+    data: sources.TaskData,
+    teacher: str,
+    config: PseudoLabelConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Refuses to filter into a directory with labels of other settings.
 
-    Attributes:
-        images: of the part.
-        per_class: int64 (classes, 4): images kept, records written, kept
-            images whose label is the true one, and kept images whose true
-            one is unknown.
-        seconds: that it took.
-        size: bytes of the records.
+    Args:
+        output_dir: the directory.
+        data: the images.
+        teacher: digest of the teacher.
+        config: what to keep.
+        seed: of the random copies.
+
+    Returns:
+        What the pseudo labels are made from: `images`, `teacher`, `seed` and
+        the settings.
+
+    Raises:
+        InputError: naming what differs.
     """
-
-    images: int
-    per_class: np.ndarray
-    seconds: float
-    size: int
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.images + other.images,
-            self.per_class + other.per_class,
-            self.seconds + other.seconds,
-            self.size + other.size,
+    made_from = {"images": data.identity, "teacher": teacher, "seed": seed}
+    made_from |= dataclasses.asdict(config)
+    path = output_dir / MADE_FROM_FILE
+    if path.exists():
+        stamps.check_same(
+            writing.read_json(path),
+            made_from,
+            f"{output_dir} holds pseudo labels of other settings: {{changes}}. "
+            "Name another directory.",
+            # The samples are only looked at, no records depend on them.
+            ignored=("samples_per_class",),
         )
-
-    def save(self, path: pathlib.Path) -> None:
-        """Writes JSON."""
-        per_class = self.per_class.tolist()
-        value = dataclasses.asdict(self) | {"per_class": per_class}
-        writing.write_json(path, value)
-
-    @classmethod
-    def load(cls, path: pathlib.Path) -> "Tally":
-        """Reads what `save` wrote."""
-        value = json.loads(path.read_text())
-        return cls(**value | {"per_class": np.array(value["per_class"])})
+    return made_from
 
 
 def record_paths(directory: pathlib.Path) -> list[str]:
-    """The files of pseudo-labelled records.
+    """Returns the files of pseudo-labelled records in a directory.
 
     Raises:
-        ValueError: the directory has none, filtering did not finish, or a
-            file is not what was written.
+        ValueError: there are none, filtering did not finish, or a file is
+            not as it was written.
     """
     if not (directory / STATS_FILE).exists():
         raise ValueError(
@@ -152,7 +141,7 @@ def record_paths(directory: pathlib.Path) -> list[str]:
         if not path.exists() or path.stat().st_size != size:
             raise ValueError(
                 f"{path} {_fault(path, size)}. Remove {directory / STATS_FILE} "
-                "and filter again: what is whole is kept."
+                "and filter again: complete files are kept."
             )
         paths.append(str(path))
     return paths
@@ -161,22 +150,24 @@ def record_paths(directory: pathlib.Path) -> list[str]:
 def _fault(path: pathlib.Path, size: int) -> str:
     if not path.exists():
         return "is missing"
-    whole, offset = record_files.scan(path)
+    complete, offset = record_files.scan(path)
     found = f"has {path.stat().st_size} bytes in place of {size}"
     if offset is None:
         return found
-    return f"{found}, cut off in the record at byte {offset} ({whole} whole)"
+    return (
+        f"{found}, cut off in the record at byte {offset} ({complete} complete)"
+    )
 
 
 def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
     """Refuses pseudo labels of another choice of images than a run's.
 
     Args:
-        directory: what `filter_and_balance` wrote.
+        directory: where `filter_and_balance` left them.
         images: `TaskData.identity` of the run.
 
     Raises:
-        ValueError: naming what differs.
+        InputError: naming what differs.
     """
     theirs = PseudoLabelStats.load(directory).made_from["images"]
     stamps.check_same(
@@ -189,10 +180,10 @@ def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
 
 
 def check_number(directory: pathlib.Path, workers: int) -> None:
-    """Refuses fewer records than workers.
+    """Refuses a directory with fewer records than workers.
 
     Raises:
-        ValueError: saying how many there are.
+        ValueError: naming both numbers.
     """
     records = PseudoLabelStats.load(directory).records
     if records < workers:

@@ -5,6 +5,7 @@ from noisy_student.report.results import (
     format_table,
     is_finished,
     load_results,
+    metrics_of,
     save_results,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "format_table",
     "is_finished",
     "load_results",
+    "metrics_of",
     "save_results",
 ]

@@ -1,4 +1,4 @@
-"""Results of self-training: `results.json` and the table of it."""
+"""The results of self-training: `results.json`, and a table."""
 
 import json
 from typing import Any
@@ -7,16 +7,28 @@ from noisy_student.config import ExperimentConfig
 from noisy_student.files import writing
 
 RESULTS_FILE = "results.json"
+# Keys of a generation, or of a line of `metrics.jsonl`, that no evaluation
+# measured.
+_OTHERS = (
+    "generation",
+    "role",
+    "model_name",
+    "num_images",
+    "pseudo_labels",
+    "seconds",
+    "step",
+)
 
 
 def load_results(config: ExperimentConfig) -> dict[str, Any]:
-    """The results of the finished generations.
+    """Reads the results of the finished generations.
 
     Returns:
-        `task`, `method`, `seed` and `generations`, the latter a list of dicts
-        with `generation`, `role`, `model_name`, `top_1_accuracy`,
-        `top_5_accuracy`, `num_images`, `pseudo_labels` (`kept`, `records`,
-        `accuracy`) and `seconds`.
+        A dict with `task`, `method`, `seed` and `generations`. The latter is a
+        list of dicts with `generation`, `role`, `model_name`,
+        `top_1_accuracy`, `top_5_accuracy`, `num_images`, `pseudo_labels`
+        (`kept`, `records`, `accuracy`) and `seconds`; accuracies are in
+        [0, 1].
     """
     path = config.directory / RESULTS_FILE
     if path.exists():
@@ -36,42 +48,26 @@ def is_finished(config: ExperimentConfig) -> bool:
 
 
 def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
-    """Writes `results.json` under a temporary name and renames it."""
+    """Writes `results.json`."""
     path = config.directory / RESULTS_FILE
     writing.write_json(path, results)
 
 
 def format_table(results: dict[str, Any]) -> str:
-    """One line a generation, in columns."""
-    header = (
-        "generation",
-        "role",
-        "model",
-        "images",
-        "kept",
-        "records",
-        "label accuracy",
-        "top-1",
-        "top-5",
-        "seconds",
-    )
+    """One line per generation, in columns; every evaluation has its own."""
+    generations = results["generations"]
+    names = dict.fromkeys(n for row in generations for n in metrics_of(row))
+    header = ["generation", "role", "model", "images", "kept", "records"]
+    header += ["label accuracy", *map(_title, names), "seconds"]
     rows = [header]
-    for row in results["generations"]:
+    for row in generations:
         labels = row["pseudo_labels"]
-        rows.append(
-            (
-                str(row["generation"]),
-                row["role"],
-                row["model_name"],
-                str(row["num_images"]),
-                str(labels["kept"]),
-                str(labels["records"]),
-                _percent(labels["accuracy"]),
-                _percent(row["top_1_accuracy"]),
-                _percent(row["top_5_accuracy"]),
-                f"{row['seconds']:.0f}",
-            )
-        )
+        cells = [str(row[n]) for n in ("generation", "role", "model_name")]
+        cells += [str(row["num_images"])]
+        cells += [str(labels["kept"]), str(labels["records"])]
+        cells += [_percent(labels["accuracy"])]
+        cells += [_cell(name, row.get(name)) for name in names]
+        rows.append([*cells, f"{row['seconds']:.0f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -79,6 +75,22 @@ def format_table(results: dict[str, Any]) -> str:
         )
         for row in rows
     )
+
+
+def metrics_of(row: dict[str, Any]) -> dict[str, float]:
+    """What evaluations measured, of a generation or of `metrics.jsonl`."""
+    return {name: row[name] for name in row if name not in _OTHERS}
+
+
+def _title(name: str) -> str:
+    """`top-1` for `top_1_accuracy`."""
+    return name.removesuffix("_accuracy").replace("_", "-")
+
+
+def _cell(name: str, value: float | None) -> str:
+    if name.endswith("_accuracy") or value is None:
+        return _percent(value)
+    return f"{value:.4g}"
 
 
 def _percent(share: float | None) -> str:

@@ -1,8 +1,8 @@
 """Averaged weights: a second model that follows the student.
 
 The average covers every trainable variable and batch norm's moving
-statistics; random states (of dropout) are no weights and are left alone.
-Evaluation, prediction and the teacher use the average.
+statistics, but not dropout's random states. Evaluation and prediction use the
+averaged model, and it becomes the next teacher.
 """
 
 import keras
@@ -10,14 +10,14 @@ import tensorflow as tf
 
 
 def decay_at(step: tf.Tensor, max_decay: float) -> tf.Tensor:
-    """min(max_decay, (1 + t) / (10 + t)): early averages forget faster.
+    """Returns min(max_decay, (1 + t) / (10 + t)), which is lower at first.
 
     Args:
         step: t, the number of finished steps.
-        max_decay: in [0, 1).
+        max_decay: upper bound of the decay, in [0, 1).
 
     Returns:
-        float32 scalar.
+        float32 ().
     """
     t = tf.cast(step, tf.float32)
     return tf.minimum(max_decay, (1 + t) / (10 + t))
@@ -28,12 +28,12 @@ def update(
 ) -> None:
     """Moves the average: average <- decay * average + (1 - decay) * student.
 
-    Call it after the step, in replica context or across replicas.
+    Call it after the update, in replica or in cross-replica context.
 
     Args:
         average: the averaged model, of the student's architecture.
-        student: the model that was just updated.
-        decay: float32 scalar, in [0, 1).
+        student: the model in training, just updated.
+        decay: float32 (), in [0, 1).
     """
 
     def move(mean: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> None:
@@ -48,12 +48,12 @@ def update(
     strategy = tf.distribute.get_strategy()
     if tf.distribute.in_cross_replica_context():
         move_all(strategy, decay)
-    else:  # as Keras' optimizers do
+    else:  # As Keras' optimizers do.
         interim = tf.__internal__.distribute.interim
         interim.maybe_merge_call(move_all, strategy, decay)
 
 
 def start(average: keras.Model, student: keras.Model) -> None:
-    """Sets the average to the student's weights."""
+    """Sets the averaged model to the student's weights."""
     for mean, variable in zip(average.weights, student.weights, strict=True):
         mean.assign(variable)

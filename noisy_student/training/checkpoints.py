@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or not there, the newest that can be read."""
+"""Checkpoints in a directory: written whole, the newest readable one read."""
 
 import contextlib
 import pathlib
@@ -19,13 +19,13 @@ _DAMAGE = (tf.errors.OpError, RuntimeError, ValueError, IndexError)
 class Checkpoints:
     """The checkpoints in a directory.
 
-    TensorFlow writes one under a temporary name and its index at last, so
-    that what has an index is whole, unless it was damaged later.
+    TensorFlow writes the index of a checkpoint last, so that one with an
+    index is whole unless it was damaged later.
 
     Args:
-        directory: where they are.
-        keep: how many stay.
-        **state: trackable objects by name.
+        directory: the directory.
+        keep: number of checkpoints to keep.
+        **state: what they hold: trackable objects by name.
     """
 
     def __init__(self, directory: pathlib.Path, keep: int, **state: Any):
@@ -34,16 +34,16 @@ class Checkpoints:
         self._keep = keep
 
     def steps(self) -> list[int]:
-        """Of the checkpoints that are there, in order."""
+        """Returns the steps of the checkpoints that are there, in order."""
         found = self._directory.glob(f"{_NAME}-*.index")
         names = (re.fullmatch(rf"{_NAME}-(\d+)", path.stem) for path in found)
         return sorted(int(name[1]) for name in names if name)
 
     def save(self, step: int) -> None:
-        """Writes the checkpoint of a step; others go once it is there.
+        """Writes the checkpoint of a step and then removes others.
 
-        Too old ones do, and later ones: a run that went on from before them
-        comes to these steps anew.
+        These are the oldest beyond the number to keep, and all of later
+        steps: a run that resumed from an earlier step reaches these again.
 
         Raises:
             InputError: see `write`.
@@ -56,8 +56,8 @@ class Checkpoints:
         """Writes the checkpoint of a step.
 
         Raises:
-            InputError: the disk has no room, or the like; the checkpoints
-                before are intact.
+            InputError: the disk is full, or the like; earlier checkpoints
+                are intact.
         """
         prefix = self._prefix(step)
         try:
@@ -77,7 +77,7 @@ class Checkpoints:
         """Reads the checkpoint of a step.
 
         Raises:
-            InputError: it is not there, damaged, or of another model.
+            InputError: it is missing, damaged, or of another model.
         """
         try:
             status = self._checkpoint.read(self._prefix(step))
@@ -89,16 +89,16 @@ class Checkpoints:
             ) from error
 
     def restore_newest(self, before: int | None = None) -> int | None:
-        """Reads the newest whole checkpoint; warns of damaged ones.
+        """Reads the newest readable checkpoint; warns of damaged ones.
 
         Args:
-            before: only of earlier steps than this; None is all.
+            before: only checkpoints of earlier steps count; None for all.
 
         Returns:
-            Its step; None where there is no checkpoint.
+            Its step; None if there is no checkpoint.
 
         Raises:
-            InputError: there are some, and none can be read.
+            InputError: there are checkpoints, and none can be read.
         """
         for step in reversed(self.steps()):
             if before is not None and step >= before:
@@ -119,11 +119,11 @@ class Checkpoints:
         return str(self._directory / f"{_NAME}-{step}")
 
     def _remove(self, step: int) -> None:
-        """Deletes a checkpoint, or what there is of it; the index first."""
+        """Removes a checkpoint, or what there is of it; the index first."""
         prefix = pathlib.Path(self._prefix(step))
-        parts = self._directory.glob(f"{prefix.name}.data-*")
-        for path in [prefix.with_name(f"{prefix.name}.index"), *parts]:
+        data = self._directory.glob(f"{prefix.name}.data-*")
+        for path in [prefix.with_name(f"{prefix.name}.index"), *data]:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-        # Where TensorFlow had begun.
+        # TensorFlow's unfinished files.
         shutil.rmtree(f"{prefix}_temp", ignore_errors=True)

@@ -1,4 +1,9 @@
-"""`TF_CONFIG`: which process of a cluster this one is."""
+"""Checks `TF_CONFIG`, which says which process of a cluster this one is.
+
+TensorFlow's own `TFConfigClusterResolver`, which the strategy uses, accepts
+unknown task types, missing indices, repeated addresses and addresses without
+a port; the strategy then waits for ever or fails without a clear message.
+"""
 
 import dataclasses
 import json
@@ -16,17 +21,17 @@ _EXAMPLE = (
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a run, the chief first, and this one's place."""
+    """The addresses of a run's workers, chief first, and this one's index."""
 
     addresses: tuple[str, ...]
     index: int
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Cluster:
-    """What `TF_CONFIG` says.
+    """Reads and checks `TF_CONFIG`.
 
     Raises:
-        ValueError: it is missing or broken; the message says how.
+        ValueError: it is missing or broken, and how.
     """
     text = environment.get(_VARIABLE)
     if not text:
@@ -57,7 +62,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
 
 
 def is_given(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment tells of several workers."""
+    """Returns whether `TF_CONFIG` names several workers."""
     text = environment.get(_VARIABLE)
     return bool(text) and len(read(environment).addresses) > 1
 

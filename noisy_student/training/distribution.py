@@ -1,23 +1,22 @@
-"""Which devices train: the one place that makes a strategy."""
+"""Which devices train: the only place that makes a strategy."""
 
 import contextlib
 import dataclasses
-import functools
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 from noisy_student import preemption
 from noisy_student.config import RunConfig
-from noisy_student.errors import WorkerLostError
+from noisy_student.errors import InputError, WorkerLostError
 from noisy_student.training import cluster
 
 _CONNECT_SECONDS = 10
-# What TensorFlow says when a process does not answer any more.
+# TensorFlow's messages when a process no longer answers.
 _LOST_WORKER = re.compile(
     r".*(Collective ops is aborted|unhealthy|heartbeat|Connection reset|"
     r"Socket closed|failed to connect).*"
@@ -26,14 +25,16 @@ _LOST_WORKER = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """The devices of a run, and this process' place among its workers.
+    """The devices of a run, and the place of this process among its workers.
 
     Attributes:
-        strategy: that trains on them.
-        worker: number of this process; 0 is the chief, which alone writes.
-        num_workers: processes that run the same command.
-        local: the strategy of this process' own devices, to predict with;
-            one must not be in the scope of the other.
+        strategy: the strategy that trains on all devices of the run.
+        worker: index of this process; 0 is the chief, which alone writes
+            what the workers make together.
+        num_workers: number of processes that run the same command.
+        local: the strategy of this process's devices, to predict with; None
+            where that is `strategy`. Neither may be used in the other's
+            scope.
     """
 
     strategy: tf.distribute.Strategy
@@ -43,51 +44,42 @@ class Devices:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes what the workers make together."""
+        """Whether this process is the chief."""
         return self.worker == 0
 
     @property
     def own(self) -> tf.distribute.Strategy:
-        """The strategy of this process' own devices."""
+        """The strategy of this process's devices."""
         return self.local or self.strategy
 
     def agree(self, value: int) -> int:
-        """The chief's value, on every worker; waits for all of them."""
-        if self.num_workers == 1:
-            return value
-
-        own = value if self.is_chief else 0
-        return int(self._sum_over_workers(tf.constant(own, tf.int64)))
+        """Returns the chief's value on every worker; waits for all of them."""
+        return self._sum_over_workers(value if self.is_chief else 0)
 
     def holds_on_all(self, value: bool) -> bool:
-        """Whether something holds on every worker; waits for all of them."""
+        """Returns whether `value` is true on all workers; waits for them."""
+        return self._sum_over_workers(int(value)) == self.num_workers
+
+    def _sum_over_workers(self, value: int) -> int:
+        """Returns the sum of a number that each worker has."""
         if self.num_workers == 1:
             return value
-        total = self._sum_over_workers(tf.constant(int(value), tf.int64))
-        return int(total) == self.num_workers
+        local = self.strategy.num_replicas_in_sync // self.num_workers
 
-    @functools.cached_property
-    def _sum_over_workers(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The sum of an integer of each worker; traced once."""
-
-        def of_replica(value: tf.Tensor) -> tf.Tensor:
-            context = tf.distribute.get_replica_context()
-            # One of each worker's replicas has it, so that it counts once.
-            local = self.strategy.num_replicas_in_sync // self.num_workers
+        def of_replica(context: tf.distribute.ReplicaContext) -> tf.Tensor:
+            # Only the first replica of each worker counts.
             first = context.replica_id_in_sync_group % local == 0
-            counted = tf.where(first, value, tf.zeros_like(value))
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
+            return tf.constant(value if first else 0, tf.int64)
 
-        @tf.function
-        def total(value: tf.Tensor) -> tf.Tensor:
-            results = self.strategy.run(of_replica, args=(value,))
-            return self.strategy.experimental_local_results(results)[0]
-
-        return total
+        values = self.strategy.experimental_distribute_values_from_function(
+            of_replica
+        )
+        sum_of = tf.distribute.ReduceOp.SUM
+        return int(self.strategy.reduce(sum_of, values, axis=None))
 
     @contextlib.contextmanager
     def watching_workers(self) -> Iterator[None]:
-        """Says which run ended where another worker of it is lost.
+        """Turns TensorFlow's errors about lost workers into our own.
 
         Raises:
             WorkerLostError: another worker has ended, or cannot be reached.
@@ -104,24 +96,49 @@ class Devices:
                 "them: the run goes on from its newest checkpoint."
             ) from error
 
+    @contextlib.contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """Raises on every worker if the block fails on one of them.
+
+        Every worker enters the block, which holds no communication between
+        them, and leaves it when all have finished.
+
+        Raises:
+            InputError: the block failed on another worker. Where it failed on
+                this one, its own error is raised.
+        """
+        failure = None
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        if not self.holds_on_all(failure is None):
+            raise failure or InputError(
+                f"Worker {self.worker} of {self.num_workers} ends because "
+                "another one has failed, whose message says why."
+            )
+
     def wait_for_all(self) -> None:
-        """Returns when every worker has come here."""
+        """Returns when all workers have called this."""
         self.agree(0)
 
 
 def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
-    """Finds the devices that `distribution` names.
+    """Makes the strategy that `distribution` names.
 
-    `one_device` is the first GPU, or the CPU; `mirrored` all GPUs of this
-    machine, or all logical CPUs where it has none; `multi_worker` those of
-    all processes that `TF_CONFIG` names, for which it waits; `tpu` a TPU's
-    cores; `auto` is multi_worker where `TF_CONFIG` names several processes,
-    and else mirrored with more than one GPU.
+    - `one_device`: the first GPU, or the CPU.
+    - `mirrored`: all GPUs of this machine, or all logical CPUs where it has
+      none.
+    - `multi_worker`: the devices of all processes that `TF_CONFIG` names;
+      waits for these.
+    - `tpu`: the cores of a TPU.
+    - `auto`: multi_worker where `TF_CONFIG` names several processes, else
+      mirrored with more than one GPU, else one_device.
 
-    Call before any other use of TensorFlow.
+    Call this before any other use of TensorFlow.
 
     Args:
-        run: names them.
+        run: has `distribution` and the TPU's name.
         several_workers: whether `auto` looks at `TF_CONFIG`.
 
     Raises:
@@ -150,7 +167,7 @@ def _multi_worker(workers: cluster.Cluster) -> Devices:
     count = len(workers.addresses)
     others = [a for i, a in enumerate(workers.addresses) if i != workers.index]
     if others:
-        # The strategy waits in silence.
+        # The strategy waits without a word.
         print(
             f"Worker {workers.index} of {count} waits for {', '.join(others)}.",
             file=sys.stderr,
@@ -179,7 +196,7 @@ def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
     """Connects to a TPU.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such TPU.
     """
     name = run.tpu or os.environ.get("TPU_NAME") or "local"
     try:
@@ -187,7 +204,7 @@ def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
             name, zone=run.tpu_zone, project=run.gcp_project
         )
         if resolver.master():
-            # The connection itself would be tried for ever.
+            # TensorFlow itself would try to connect for ever.
             _check_reachable(resolver.master())
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
@@ -211,13 +228,14 @@ def check_batch_size(
     """Refuses a global batch that the replicas cannot share equally.
 
     Args:
-        name: of the flag, for the message.
-        batch_size: over all replicas.
-        replicas: of the strategy.
-        parts: that each replica computes one after the other.
+        name: name of the setting, for the message.
+        batch_size: number of images, over all replicas.
+        replicas: number of replicas.
+        parts: number of pieces, `accumulation_steps`, that each replica
+            computes one after the other.
 
     Raises:
-        ValueError: naming the flag `name`.
+        ValueError: naming the setting.
     """
     if batch_size % (replicas * parts):
         times = f" x {parts} accumulation_steps" if parts > 1 else ""

@@ -27,14 +27,14 @@ class Adam(keras.optimizers.Adam):
     """Adam whose beta1 falls with the learning rate's ramp-down.
 
     beta1 = d first + (1 - d) last, where d = exp(-12.5 T^2) is the ramp-down
-    (arXiv 1610.02242, appendix A).
+    (arXiv 1610.02242, appendix A). Epsilon is 1e-8.
 
     Args:
-        learning_rate: the schedule.
+        learning_rate: a schedule or a number.
         first: beta1 before the ramp-down, in [0, 1).
-        last: beta1 at its end, in [0, 1).
-        ramp: where it is.
-        beta_2: in [0, 1).
+        last: beta1 at the end of the ramp-down, in [0, 1).
+        ramp: has the ramp-down.
+        beta_2: decay of the mean square, in [0, 1).
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Adam(keras.optimizers.Adam):
 
     @property
     def beta_1(self) -> tf.Tensor:
-        """Of the step under way, float32 ()."""
+        """beta1 of the current step, float32 ()."""
         down = self._ramp.down(self.iterations)
         return down * self._first + (1 - down) * self._last
 
     @beta_1.setter
     def beta_1(self, value: float) -> None:
-        """Keras sets its own, which is not used."""
+        """Ignores the constant that Keras sets."""
 
 
 def rmsprop(
     learning_rate: keras.optimizers.schedules.LearningRateSchedule | float,
 ) -> RMSprop:
-    """The optimizer of the paper (EfficientNet's settings)."""
+    """Returns the optimizer of the paper, with EfficientNet's settings."""
     return RMSprop(learning_rate, rho=0.9, momentum=0.9, epsilon=1e-3)
 
 
@@ -71,12 +71,12 @@ def make_optimizer(
     num_labeled: int,
     learning_rate: keras.optimizers.schedules.LearningRateSchedule,
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of a run on so many labelled images.
+    """Returns the optimizer of a run.
 
     Args:
-        train: the training settings.
-        num_labeled: labelled images.
-        learning_rate: their schedule.
+        train: settings of the optimisation.
+        num_labeled: number of labelled images, which make an epoch.
+        learning_rate: the schedule.
 
     Raises:
         ValueError: a ramp is longer than the training.
@@ -88,7 +88,7 @@ def make_optimizer(
             learning_rate,
             train.adam_beta1,
             train.adam_final_beta1,
-            ramps.Ramps.of(train, num_labeled),
+            ramps.Ramps.from_config(train, num_labeled),
             train.adam_beta2,
         )
     return rmsprop(learning_rate)

@@ -1,66 +1,60 @@
-"""The models and numbers of a run, and where they start from."""
+"""The models and counters of a run: where they start, and how they are kept."""
 
 import pathlib
+import time
 
+import numpy as np
 import tensorflow as tf
 
 from noisy_student import models
-from noisy_student.methods import base
+from noisy_student.files import run_directory
 from noisy_student.training import (
     averaging,
-    distribution,
+    checkpoints,
     optimizers,
     schedules,
     worker_checkpoints,
 )
-from noisy_student.training.settings import RunSettings
+from noisy_student.training.run import TrainingRun
 
 
 class TrainingState:
-    """All that a checkpoint keeps.
+    """Everything that a checkpoint holds.
 
-    Build in the scope of the strategy, on every worker alike.
+    Build it in the strategy's scope, on every worker alike.
 
     Args:
-        settings: of the run.
-        method: whose state is kept too.
-        num_labeled: labelled images, which make an epoch.
-        devices: that train.
+        run: what is trained and how.
 
     Attributes:
         student: the model in training.
-        average: its averaged weights.
-        learning_rate: of a step.
-        optimizer: counts the steps.
-        seconds: spent before the last checkpoint, float64 ().
+        average: the averaged model.
+        learning_rate: the schedule.
+        optimizer: the optimizer, which counts the steps.
+        seconds: time spent before the last checkpoint, float64 ().
+        checkpoints: the checkpoints to resume from.
+        best: the checkpoint of the best evaluation.
     """
 
-    def __init__(
-        self,
-        settings: RunSettings,
-        method: base.Method,
-        num_labeled: int,
-        devices: distribution.Devices,
-    ) -> None:
-        self._settings = settings
-        self._devices = devices
-        self.student = models.build_model(settings.model)
-        self.average = models.build_model(settings.model)
-        self.learning_rate = schedules.learning_rate(
-            settings.train, num_labeled
-        )
+    def __init__(self, run: TrainingRun) -> None:
+        train, num_labeled = run.train_config, run.num_labeled
+        self._run = run
+        self._started = time.monotonic()
+        self.student = models.build_model(run.model_config)
+        self.average = models.build_model(run.model_config)
+        self.learning_rate = schedules.learning_rate(train, num_labeled)
         self.optimizer = optimizers.make_optimizer(
-            settings.train, num_labeled, self.learning_rate
+            train, num_labeled, self.learning_rate
         )
         self.optimizer.build(self.student.trainable_variables)
         self.seconds = tf.Variable(0.0, trainable=False, dtype="float64")
-        self._kept = {
+        shared = {
             "student": self.student,
             "average": self.average,
             "optimizer": self.optimizer,
-            "method": tf.train.Checkpoint(**method.state()),
-            # Checkpoints leave them out of models. With them, a resumed run
-            # draws what an uninterrupted one would have.
+            "method": tf.train.Checkpoint(**run.method.state()),
+            # Checkpoints of a model lack these. With them, a resumed run
+            # draws what an uninterrupted one would have drawn.
             "random_states": [
                 state.value
                 for model in (self.student, self.average)
@@ -69,11 +63,14 @@ class TrainingState:
             "seconds": self.seconds,
         }
         self.checkpoints = worker_checkpoints.WorkerCheckpoints(
-            settings.directory / "checkpoints",
-            settings.run.keep_checkpoint_max,
-            devices,
-            self._kept,
-            method.own_state(),
+            run.directory / "checkpoints",
+            run.run_config.keep_checkpoint_max,
+            run.devices,
+            shared,
+            run.method.worker_state(),
+        )
+        self.best = checkpoints.Checkpoints(
+            run.directory / "best", keep=1, **shared
         )
 
     @property
@@ -81,28 +78,59 @@ class TrainingState:
         """Number of finished steps."""
         return int(self.optimizer.iterations.numpy())
 
-    def shared_checkpoints_in(
-        self, directory: pathlib.Path, keep: int
-    ) -> worker_checkpoints.WorkerCheckpoints:
-        """Checkpoints elsewhere, without what each worker has of its own."""
-        return worker_checkpoints.WorkerCheckpoints(
-            directory, keep, self._devices, self._kept, {}
-        )
-
     def start(self) -> None:
         """Finds the weights and the step to begin with.
 
-        (1) The newest checkpoint that can be read, or else (2) the weights of
-        `init_model_path`, a file of this program or (3) a checkpoint of the
-        original, or else (4) fresh weights.
+        They are (1) those of the newest readable checkpoint, or else (2) the
+        weights of `init_model_path`, which is a `.keras` file, a run directory
+        or (3) a checkpoint of the original, or else (4) fresh weights.
         """
         averaging.start(self.average, self.student)
-        path = self._settings.train.init_model_path
+        path = self._run.train_config.init_model_path
         if self.checkpoints.restore_newest() is None and path is not None:
-            self._initialize(models.find(path))
+            path = models.resolve_model_path(path)
+            new_head = self._run.train_config.allow_new_head
+            weights = models.read_weights(path)
+            models.assign(self.student, weights, path, new_head)
+            averaging.start(self.average, self.student)
+        self._started -= float(self.seconds.numpy())
 
-    def _initialize(self, path: str) -> None:
-        weights = models.read_weights(path)
-        new_head = self._settings.train.allow_new_head
-        models.assign(self.student, weights, path, new_head)
-        averaging.start(self.average, self.student)
+    def elapsed(self) -> float:
+        """Returns the seconds spent on the run, over all its processes."""
+        return time.monotonic() - self._started
+
+    def save(self) -> None:
+        """Writes the checkpoint of this step, unless it is there.
+
+        Every worker calls this alike.
+
+        Raises:
+            FloatingPointError: a weight is not finite.
+            InputError: the disk is full, or the like.
+        """
+        if self.checkpoints.current != self.step:
+            with self._run.devices.failing_together():
+                self._prepare()
+            self.checkpoints.save(self.step)
+
+    def save_best(self) -> None:
+        """Writes `best/`, a checkpoint and the model; called by the chief."""
+        self._prepare()
+        self.best.save(self.step)
+        self.save_model(self._run.directory / "best")
+
+    def save_model(self, directory: pathlib.Path) -> None:
+        """Writes the averaged model; called by the chief."""
+        models.save_model(self.average, directory / run_directory.MODEL_FILE)
+
+    def _prepare(self) -> None:
+        """Checks what is about to be saved, which all workers have alike."""
+        self.seconds.assign(self.elapsed())
+        for weight in self.student.weights:
+            if not np.isfinite(weight.numpy()).all():
+                setting = schedules.peak_setting(self._run.train_config)
+                raise FloatingPointError(
+                    f"The weights {weight.path} are not finite at step "
+                    f"{self.step}, which is not saved; earlier checkpoints are "
+                    f"intact. A lower {setting} usually helps."
+                )

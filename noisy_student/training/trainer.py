@@ -1,10 +1,10 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-The loop, its evaluations and summaries. What a step does is in `step.py`;
-which images and which losses is the caller's choice.
+The outer loop and its log. `step.py` has what a step does, `state.py` what is
+kept, `evaluations.py` the evaluations; images and losses are the caller's.
 """
 
-import dataclasses
+import math
 import pathlib
 import time
 from collections.abc import Iterator
@@ -12,246 +12,177 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from noisy_student import evaluation, models, preemption, progress
+from noisy_student import preemption, progress
 from noisy_student.files import run_directory
-from noisy_student.methods import base
 from noisy_student.training import (
-    distribution,
+    evaluations,
     loop,
+    schedules,
     state,
     step,
     summaries,
-    worker_checkpoints,
 )
-from noisy_student.training.settings import RunSettings, TrainingImages
-
-_BEST = "best"
+from noisy_student.training.run import TrainingRun
 
 
-def train(
-    settings: RunSettings,
-    method: base.Method,
-    images: TrainingImages,
-    devices: distribution.Devices,
-) -> dict:
+def train(run: TrainingRun) -> dict:
     """Trains a model to its end, or does nothing if that was done before.
 
-    Call outside of the strategy's scope. Leaves `model.keras` (the averaged
-    weights), `checkpoints/`, `best/` (where there are several evaluations),
-    `metrics.jsonl` and TensorBoard events in the run directory.
+    Call it outside the strategy's scope, on every worker alike. Leaves
+    `model.keras` (the averaged model), `checkpoints/`, `best/` (where there
+    are several evaluations), `metrics.jsonl` and TensorBoard events in the run
+    directory.
 
     Args:
-        settings: of the run.
-        method: the losses; its models were made in the strategy's scope.
-        images: the data.
-        devices: that train; every worker calls this alike.
+        run: what is trained and how.
 
     Returns:
-        The last evaluation, as a line of `metrics.jsonl`: `step`,
-        `top_1_accuracy`, `top_5_accuracy`, `num_images`, `seconds`.
+        The last evaluation, as a line of `metrics.jsonl`: `step`, the metrics
+        of the evaluator, `num_images` and `seconds`.
 
     Raises:
         Preempted: on SIGTERM, after a checkpoint.
-        FloatingPointError: the loss or a weight is no number.
-        InputError: the disk is full, or all checkpoints are damaged.
+        FloatingPointError: the loss or a weight is not finite.
+        InputError: the disk is full, or no checkpoint can be read.
     """
-    # The same on all workers, whatever the chief does meanwhile.
-    if not devices.agree(is_finished(settings.directory)):
-        keras.utils.set_random_seed(settings.seed)
+    # All workers agree, even if the chief finishes meanwhile.
+    if not run.devices.agree(is_finished(run.directory)):
+        keras.utils.set_random_seed(run.seed)
         with tf.device("CPU:0"):
             stop = tf.Variable(0.0, trainable=False)
         with (
             preemption.held(lambda: stop.assign(1.0)),
-            devices.strategy.scope(),
+            run.devices.strategy.scope(),
         ):
-            _Trainer(settings, method, images, devices, stop).train()
-        devices.wait_for_all()
-    return run_directory.read_metrics(settings.directory)[-1]
+            _Trainer(run, stop).train()
+    return run_directory.read_metrics(run.directory)[-1]
 
 
 def is_finished(directory: pathlib.Path) -> bool:
-    """Whether a run directory holds a wholly trained model."""
+    """Returns whether a run directory holds a fully trained model."""
     return (directory / run_directory.MODEL_FILE).exists()
 
 
 class _Trainer:
-    """The state of one run."""
+    """The outer loop; built in the strategy's scope."""
 
-    def __init__(
-        self,
-        settings: RunSettings,
-        method: base.Method,
-        images: TrainingImages,
-        devices: distribution.Devices,
-        stop: tf.Variable,
-    ) -> None:
-        self.settings = settings
-        self.images = images
-        self.devices = devices
-        self.state = state.TrainingState(
-            settings, method, images.num_labeled, devices
-        )
-        self.best = self.state.shared_checkpoints_in(
-            settings.directory / _BEST, 1
-        )
+    def __init__(self, run: TrainingRun, stop: tf.Variable) -> None:
+        self.run = run
+        self.state = state.TrainingState(run)
         self.train_loop = loop.TrainLoop(
             step.Step(
-                method,
+                run.method,
                 self.state.student,
                 self.state.average,
                 self.state.optimizer,
-                step.StepSettings.of(settings.train),
+                run.train_config,
             ),
             stop,
         )
         self.summaries = summaries.Summaries(
-            settings.directory, devices.is_chief
+            run.directory, run.devices.is_chief
         )
-
-    @property
-    def step(self) -> int:
-        """Number of finished steps."""
-        return self.state.step
+        self.evaluations = evaluations.Evaluations(
+            run, self.state, self.summaries, self._stop_evaluation_if_asked
+        )
 
     def train(self) -> None:
-        """Runs the remaining steps, evaluates, and writes the model."""
-        self._start()
-        total, start = self.settings.total_steps, self.step
-        batches = self._batches(start)
-        self._evaluate_if_due()  # where a kill came before it
-        with progress.bar(
-            total,
-            self.settings.description,
-            "step",
-            initial=start,
-            shown=self.devices.is_chief,
-        ) as bar:
-            while self.step < total:
-                self._train_until(self._next_stop(), batches, bar)
-        self._evaluate_once()
-        self._save_model(self.settings.directory)
-
-    def _start(self) -> None:
-        self.started = time.monotonic()
+        """Takes the remaining steps, evaluates, and writes the model."""
+        run, devices = self.run, self.run.devices
         self.state.start()
-        if self.devices.is_chief:
-            directory = self.settings.directory
-            summaries.drop_metrics_after(directory, self.step)
-        self.seconds_at_start = float(self.state.seconds.numpy())
-
-    def _batches(self, start: int) -> Iterator:
-        return iter(
-            self.devices.strategy.distribute_datasets_from_function(
-                lambda context: self.images.batches(context, start)
+        start = self.state.step
+        with devices.failing_together():
+            if devices.is_chief:
+                run_directory.drop_metrics_after(run.directory, start)
+        batches = iter(
+            devices.strategy.distribute_datasets_from_function(
+                lambda context: run.batches(context, start)
             )
         )
+        self.evaluations.evaluate_if_due()  # a kill may have come before it
+        with progress.bar(
+            run.total_steps,
+            run.description,
+            "step",
+            initial=start,
+            shown=devices.is_chief,
+        ) as bar:
+            while self.state.step < run.total_steps:
+                self._train_until(self._next_stop(), batches, bar)
+        self.evaluations.evaluate()
+        with devices.failing_together():
+            if devices.is_chief:
+                self.state.save_model(run.directory)
 
     def _next_stop(self) -> int:
-        """The next step with something to do besides training."""
-        run = self.settings.run
-        intervals = [run.iterations_per_loop, run.save_checkpoints_steps]
-        if run.steps_per_eval:
-            intervals.append(run.steps_per_eval)
-        stops = [(self.step // every + 1) * every for every in intervals]
-        return min([self.settings.total_steps, *stops])
+        """Returns the next step with something to do besides training."""
+        config, finished = self.run.run_config, self.state.step
+        intervals = (
+            config.iterations_per_loop,
+            config.save_checkpoints_steps,
+            config.steps_per_eval or self.run.total_steps,
+        )
+        stops = [(finished // every + 1) * every for every in intervals]
+        return min(self.run.total_steps, *stops)
 
     def _train_until(self, stop: int, batches: Iterator, bar) -> None:
-        begin, start = time.monotonic(), self.step
+        begin, start = time.monotonic(), self.state.step
         result = self.train_loop(batches, stop - start)
-        finished = self.step
-        summaries.check_loss(result.last, finished)
+        finished = self.state.step
         bar.update(finished - start)
         rate = (finished - start) / (time.monotonic() - begin)
-        self._log(result.metrics, rate, bar)
+        with self.run.devices.failing_together():
+            self._check_loss(result.last)
+            self._log(result.metrics, rate, bar)
         if result.stopped:
             self._save_and_stop()
-        self._save_and_evaluate()
+        every = self.run.run_config.save_checkpoints_steps
+        if finished == self.run.total_steps or finished % every == 0:
+            self.state.save()
+        self.evaluations.evaluate_if_due()
+
+    def _check_loss(self, metrics: dict[str, float]) -> None:
+        """Refuses a loss of the last step that is not finite."""
+        if math.isfinite(metrics["train/loss"]):
+            return
+        values = ", ".join(f"{name}={x:g}" for name, x in metrics.items())
+        raise FloatingPointError(
+            f"The loss is {metrics['train/loss']:g} at step {self.state.step}: "
+            f"{values}. Earlier checkpoints are intact. A lower "
+            f"{schedules.peak_setting(self.run.train_config)} usually helps."
+        )
 
     def _log(
         self, metrics: dict[str, float], steps_per_second: float, bar
     ) -> None:
-        train, finished = self.settings.train, self.step
+        train, finished = self.run.train_config, self.state.step
         images = train.train_batch_size + train.unlabeled_batch_size
         speed = images * steps_per_second
         bar.set_postfix_str(
             f"loss={metrics['train/loss']:.3f}, {speed:.0f} images/s",
             refresh=False,
         )
-        first = self.state.learning_rate.first_step
-        epochs = train.labels_per_step / self.images.num_labeled
+        rate = self.state.learning_rate
+        epochs = train.labels_per_step / self.run.num_labeled
         self.summaries.write(
             finished,
             metrics
             | {
-                "train/lr": float(self.state.learning_rate(finished)),
-                "train/epoch": (first + finished) * epochs,
+                "train/lr": float(rate(finished)),
+                "train/epoch": (rate.first_step + finished) * epochs,
                 "train/steps_per_second": steps_per_second,
                 "train/images_per_second": speed,
             },
         )
 
-    def _save_and_evaluate(self) -> None:
-        run, finished = self.settings.run, self.step
-        is_last = finished == self.settings.total_steps
-        if is_last or finished % run.save_checkpoints_steps == 0:
-            self._save(self.state.checkpoints)
-        self._evaluate_if_due()
-
-    def _save(self, to: worker_checkpoints.WorkerCheckpoints) -> None:
-        self.state.seconds.assign(self._seconds())
-        if self.devices.is_chief:
-            summaries.check_weights(self.state.student, self.step)
-        to.save(self.step)
-
     def _save_and_stop(self) -> None:
-        if self.state.checkpoints.current != self.step:
-            self._save(self.state.checkpoints)
-        self.devices.wait_for_all()
+        self.state.save()
+        self.run.devices.wait_for_all()
         raise preemption.Preempted(
-            f"Stopped by SIGTERM at step {self.step}, which is saved"
+            f"Stopped by SIGTERM at step {self.state.step}, which is saved"
         )
 
-    def _stop_if_asked(self) -> None:
-        """In the midst of an evaluation; several workers would not agree."""
-        if preemption.is_requested() and self.devices.num_workers == 1:
+    def _stop_evaluation_if_asked(self) -> None:
+        """Stops during an evaluation, where one worker need not ask others."""
+        if preemption.is_requested() and self.run.devices.num_workers == 1:
             self._save_and_stop()
-
-    def _seconds(self) -> float:
-        """Time spent on this run, earlier processes included."""
-        return self.seconds_at_start + time.monotonic() - self.started
-
-    def _evaluate_if_due(self) -> None:
-        every = self.settings.run.steps_per_eval
-        if every and self.step and self.step % every == 0:
-            self._evaluate_once()
-
-    def _evaluate_once(self) -> None:
-        """Evaluates the average at this step, unless that was done."""
-        directory = self.settings.directory
-        lines = run_directory.read_metrics(directory)
-        done = bool(lines) and lines[-1]["step"] == self.step
-        if self.devices.agree(done):
-            return
-        accuracy = evaluation.evaluate(
-            self.state.average,
-            self.images.test,
-            self.images.num_test,
-            on_batch=self._stop_if_asked,
-            shown=self.devices.is_chief,
-        )
-        if not self.devices.is_chief:
-            return
-        metrics = {"step": self.step, **dataclasses.asdict(accuracy)}
-        metrics["seconds"] = round(self._seconds(), 1)
-        best = max((line["top_1_accuracy"] for line in lines), default=-1.0)
-        if self.settings.run.steps_per_eval and accuracy.top_1_accuracy > best:
-            self._save(self.best)
-            self._save_model(directory / _BEST)
-        self.summaries.write_accuracy(self.step, accuracy)
-        summaries.append_metrics(directory, metrics)
-
-    def _save_model(self, directory: pathlib.Path) -> None:
-        """Writes the averaged model; in the run directory, it is the end."""
-        if self.devices.is_chief:
-            path = directory / run_directory.MODEL_FILE
-            models.save_model(self.state.average, path)

@@ -1,4 +1,4 @@
-"""Checkpoints of several workers: what they share, and what each has alone."""
+"""Checkpoints of several workers: shared state, and that of each worker."""
 
 import pathlib
 from typing import Any
@@ -12,19 +12,21 @@ from noisy_student.training import checkpoints, distribution
 class WorkerCheckpoints:
     """Checkpoints that all workers write and read together.
 
-    The chief writes what is the same on all of them. What a worker has of its
-    own goes to `worker_N/` beside it, and is whole before the chief's is
-    there.
+    The chief writes the state that is the same on all workers. The state that
+    each worker has by itself goes to `worker_N/` in the same directory, and
+    is complete before the chief writes. All methods are called by every
+    worker alike, and an error of one worker ends all of them.
 
     Args:
-        directory: where they are; all workers see it.
-        keep: how many stay.
+        directory: a directory that all workers see.
+        keep: number of checkpoints to keep.
         devices: the workers.
         shared: trackable objects by name, the same on all workers.
-        own: the same, of this worker alone; empty on all of them or on none.
+        worker_state: the same, of this worker alone; empty on all workers or
+            on none.
 
     Attributes:
-        current: step of the one that was last read or written; None before.
+        current: step of the checkpoint last read or written; None at first.
     """
 
     def __init__(
@@ -33,56 +35,60 @@ class WorkerCheckpoints:
         keep: int,
         devices: distribution.Devices,
         shared: dict[str, Any],
-        own: dict[str, Any],
+        worker_state: dict[str, Any],
     ) -> None:
         self._devices = devices
         self._shared = checkpoints.Checkpoints(directory, keep, **shared)
-        self._own = None
-        if own:
-            part = directory / f"worker_{devices.worker}"
-            self._own = checkpoints.Checkpoints(part, keep, **own)
+        self._worker = None
+        if worker_state:
+            self._worker = checkpoints.Checkpoints(
+                directory / f"worker_{devices.worker}", keep, **worker_state
+            )
         self.current: int | None = None
 
     def save(self, step: int) -> None:
-        """Writes the checkpoint of a step; every worker calls this alike.
+        """Writes the checkpoint of a step.
 
         Raises:
-            InputError: the disk has no room, or the like.
+            InputError: the disk is full, or the like.
         """
-        if self._own:
-            self._own.write(step)
-            self._devices.wait_for_all()
-        if self._devices.is_chief:
-            self._shared.save(step)
-        if self._own:
-            self._devices.wait_for_all()
-            # Not by its own count: a kill between the two leaves one alone.
-            self._own.keep_only(self._shared.steps())
+        if self._worker:
+            with self._devices.failing_together():
+                self._worker.write(step)
+        with self._devices.failing_together():
+            if self._devices.is_chief:
+                self._shared.save(step)
+        if self._worker:
+            # Counting is not enough: a kill in between leaves one unpaired.
+            self._worker.keep_only(self._shared.steps())
         self.current = step
 
     def restore_newest(self) -> int | None:
-        """Reads the newest that all workers can read.
+        """Reads the newest checkpoint that all workers can read.
 
         Returns:
-            Its step; None where there is no checkpoint.
+            Its step; None if there is no checkpoint.
 
         Raises:
-            InputError: there are some, and none can be read by all.
+            InputError: there are checkpoints, and none can be read by all.
         """
         step = None
         while True:
-            found = None
-            if self._devices.is_chief:
-                found = self._shared.restore_newest(before=step)
+            with self._devices.failing_together():
+                found = None
+                if self._devices.is_chief:
+                    found = self._shared.restore_newest(before=step)
             step = self._devices.agree(-1 if found is None else found)
             if step < 0:
                 return None
-            if self._devices.holds_on_all(self._restore_rest(step)):
+            with self._devices.failing_together():
+                readable = self._restore_rest(step)
+            if self._devices.holds_on_all(readable):
                 self.current = step
                 return step
 
     def _restore_rest(self, step: int) -> bool:
-        """Reads what the chief has not read; whether it could be."""
+        """Reads what the chief has not read; returns whether it could."""
         if not self._devices.is_chief:
             try:
                 self._shared.restore(step)
@@ -91,10 +97,10 @@ class WorkerCheckpoints:
                     f"{error} The chief has it: model_dir must be in a file "
                     "system that all workers share."
                 ) from error
-        if self._own is None:
+        if self._worker is None:
             return True
         try:
-            self._own.restore(step)
+            self._worker.restore(step)
         except InputError as error:
             logging.warning("%s Trying the one before.", error)
             return False

@@ -39,27 +39,27 @@ def test_every_image_counts_once(predictions, replicas):
         [f"CPU:{index}" for index in range(replicas)]
     )
     with strategy.scope():
-        accuracy = evaluation.evaluate(
-            Identity(),
+        evaluator = evaluation.Accuracy(
             lambda _: one_pass(logits, labels, weights, 4 // replicas),
             num_images=10,
         )
-    assert accuracy.num_images == 10
+        metrics = evaluator(Identity())
+    assert metrics["num_images"] == 10
     assert [
-        accuracy.top_1_accuracy,
-        accuracy.top_5_accuracy,
+        metrics["top_1_accuracy"],
+        metrics["top_5_accuracy"],
     ] == pytest.approx(truth)
     assert 0 < truth[0] < truth[1] < 1
 
 
 def test_few_classes_have_a_top_5_of_one():
     logits = np.eye(3, dtype=np.float32)
-    accuracy = evaluation.evaluate(
-        Identity(),
+    evaluator = evaluation.Accuracy(
         lambda _: one_pass(
             logits, np.array([0, 1, 0]), np.ones(3, np.float32), 3
         ),
         num_images=3,
     )
-    assert accuracy.top_1_accuracy == pytest.approx(2 / 3)
-    assert accuracy.top_5_accuracy == 1
+    metrics = evaluator(Identity())
+    assert metrics["top_1_accuracy"] == pytest.approx(2 / 3)
+    assert metrics["top_5_accuracy"] == 1

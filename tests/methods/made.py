@@ -8,15 +8,18 @@ from noisy_student.config import ConsistencyConfig, TrainConfig
 NUM_LABELED, NUM_UNLABELED, CLASSES = 50, 200, 4
 
 
-def setup(name, train_steps=300, **consistency):
-    return methods.Setup(
+def context(name, train_steps=300, max_consistency_weight=None, **consistency):
+    method = methods.find(name)
+    if max_consistency_weight is None:
+        max_consistency_weight = method.default_max_consistency_weight
+    return methods.MethodContext(
         TrainConfig(
             name,
             unlabel_ratio=2,
             train_steps=train_steps,
             label_smoothing=0.0,
         ),
-        ConsistencyConfig(**consistency),
+        ConsistencyConfig(max_consistency_weight, **consistency),
         CLASSES,
         NUM_LABELED,
         NUM_UNLABELED,

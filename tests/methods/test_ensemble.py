@@ -120,20 +120,20 @@ def test_the_memory_is_said_and_missing_memory_refused(monkeypatch, capsys):
 
 
 def test_the_method_checks_the_memory_of_its_own_part(monkeypatch):
-    setup = made.setup("temporal_ensembling")
+    context = made.context("temporal_ensembling")
     rows = made.NUM_LABELED + made.NUM_UNLABELED
     needed = 2 * rows * (4 * made.CLASSES + 4)
     method = methods.find("temporal_ensembling")
     monkeypatch.setattr(memory, "available", lambda: needed)
-    method.check(setup)
+    method.check(context)
     monkeypatch.setattr(memory, "available", lambda: needed - 1)
     with pytest.raises(ValueError, match="set force_ensemble"):
-        method.check(setup)
+        method.check(context)
 
 
 def test_tpus_are_refused():
-    setup = made.setup("temporal_ensembling")
+    context = made.context("temporal_ensembling")
     tpu = object.__new__(tf.distribute.TPUStrategy)  # there is none here
-    on_tpu = dataclasses.replace(setup, strategy=tpu)
+    on_tpu = dataclasses.replace(context, strategy=tpu)
     with pytest.raises(ValueError, match="use mean_teacher or pi_model"):
         methods.find("temporal_ensembling").check(on_tpu)

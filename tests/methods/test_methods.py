@@ -1,11 +1,17 @@
+import dataclasses
+import pathlib
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from noisy_student import methods
-from noisy_student.config import METHODS, ConsistencyConfig, TrainConfig
+from noisy_student.config import ConsistencyConfig
+from noisy_student.methods import noisy_student
 from noisy_student.training import step
+from tests.settings import experiment
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(3, 4)).astype(np.float32)
@@ -62,7 +68,7 @@ def test_supervised_loss_against_numpy():
 
 @pytest.mark.parametrize("temperature", [-1.0, 1.0, 0.5])
 def test_noisy_student_loss_against_numpy(temperature):
-    _, metrics = total(methods.NoisyStudent(0.1, 2.0, temperature))
+    _, metrics = total(noisy_student.NoisyStudent(0.1, 2.0, temperature))
     if temperature == -1:
         targets = smooth(PROBABILITIES.argmax(axis=1))
     else:
@@ -81,7 +87,7 @@ def test_noisy_student_loss_against_numpy(temperature):
 
 def test_both_kinds_of_images_share_one_noised_pass():
     student = Student()
-    total(methods.NoisyStudent(0.1, 2.0), student)
+    total(noisy_student.NoisyStudent(0.1, 2.0), student)
     assert student.calls == [([9, 4], True)]
 
 
@@ -92,7 +98,7 @@ def test_soft_labels_of_a_one_hot_teacher_are_hard_ones():
         ]
     }
     soft, hard = (
-        methods.NoisyStudent(0.0, 1.0, temperature)
+        noisy_student.NoisyStudent(0.0, 1.0, temperature)
         .compute_losses(Student(), None, batch, STEP)
         .terms["ext/loss"]
         .mean()
@@ -106,25 +112,106 @@ def test_weights_mask_examples_but_not_the_denominator():
     assert float(term.mean()) == 0.5
 
 
-def setup(method, **train):
-    return methods.Setup(
-        TrainConfig(method, **train), ConsistencyConfig(), 4, 50, 200
-    )
-
-
 def test_every_name_has_its_method():
-    classes = {methods.find(name) for name in METHODS}
-    assert len(classes) == len(METHODS) == 5
+    classes = {methods.find(name) for name in methods.names()}
+    assert len(classes) == len(methods.names()) == 5
+
+
+def test_every_file_that_registers_a_method_is_found():
+    folder = pathlib.Path(methods.__file__).parent
+    files = {
+        path.stem
+        for path in folder.glob("*.py")
+        if "@base.register" in path.read_text()
+    }
+    assert files == set(methods.names())
+
+
+@pytest.mark.parametrize("name", ["pi", "losses", None])
+def test_unknown_names_are_refused_with_the_known(name):
+    known = "mean_teacher, noisy_student, pi_model, supervised, temporal_ens"
+    with pytest.raises(ValueError, match=f"must be one of {known}"):
+        methods.find(name)
+
+
+def built(**train):
+    """The method of an experiment."""
+    config = methods.with_defaults(experiment("x", **train))
+    context = methods.MethodContext(config.train, config.consistency, 4, 50)
+    return methods.find(config.train.method).from_context(context)
 
 
 def test_a_method_follows_the_settings():
-    made = methods.find("noisy_student").of(
-        setup("noisy_student", unlabel_ratio=7, teacher_softmax_temp=0.5)
-    )
-    assert isinstance(made, methods.NoisyStudent)
+    made = built(unlabel_ratio=7, teacher_softmax_temp=0.5)
+    assert isinstance(made, noisy_student.NoisyStudent)
     assert made.unlabel_ratio == 7 and made.temperature == 0.5
-    made = methods.find("supervised").of(setup("supervised"))
-    assert made.label_smoothing == 0.1
+    assert built().label_smoothing == 0.1
+
+
+def test_the_method_follows_the_ratio():
+    def chosen(**train):
+        return methods.with_defaults(experiment("x", **train)).train.method
+
+    assert chosen() == "supervised"
+    assert chosen(unlabel_ratio=2) == "noisy_student"
+    assert chosen(unlabel_ratio=2, method="supervised") == "supervised"
+
+
+def decided(max_consistency_weight=None, **train):
+    """The four settings whose defaults the method decides."""
+    config = dataclasses.replace(
+        experiment("x", **train),
+        consistency=ConsistencyConfig(max_consistency_weight),
+    )
+    config = methods.with_defaults(config)
+    return (
+        config.train.optimizer,
+        config.train.learning_rate_schedule,
+        config.train.label_smoothing,
+        config.consistency.max_consistency_weight,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("supervised", ("rmsprop", "staircase", 0.1, 100)),
+        ("noisy_student", ("rmsprop", "staircase", 0.1, 100)),
+        ("pi_model", ("adam", "ramps", 0, 100)),
+        ("mean_teacher", ("adam", "ramps", 0, 100)),
+        ("temporal_ensembling", ("adam", "ramps", 0, 30)),
+    ],
+)
+def test_methods_have_the_defaults_of_their_papers(name, expected):
+    assert decided(method=name) == expected
+
+
+def test_settings_come_before_the_methods_defaults():
+    staircase = ("sgd", "staircase")
+    assert decided(method="pi_model", optimizer="sgd")[:2] == staircase
+    assert decided(optimizer="adam")[1] == "ramps"
+    given = decided(
+        0.0,
+        optimizer="adam",
+        learning_rate_schedule="staircase",
+        label_smoothing=0.0,
+    )
+    assert given == ("adam", "staircase", 0, 0)
+
+
+class Elsewhere(methods.Supervised):
+    """Not of the folder of methods, with defaults of its own."""
+
+    default_optimizer = "sgd"
+    default_schedule = "ramps"
+    default_label_smoothing = 0.25
+    default_max_consistency_weight = 7.0
+
+
+def test_a_method_from_elsewhere_has_its_own_defaults(monkeypatch):
+    monkeypatch.setitem(sys.modules, "elsewhere", sys.modules[__name__])
+    found = decided(method="elsewhere:Elsewhere")
+    assert found == ("sgd", "ramps", 0.25, 7.0)
 
 
 TEACHER_LOGITS = GENERATOR.normal(size=(6, 4)).astype(np.float32)
@@ -141,7 +228,7 @@ class Teacher(Student):
 @pytest.mark.parametrize("temperature", [-1.0, 1.0, 0.5])
 def test_a_teacher_in_the_step_against_numpy(temperature):
     teacher = Teacher()
-    method = methods.NoisyStudent(0.1, 2.0, temperature, teacher, False)
+    method = noisy_student.NoisyStudent(0.1, 2.0, temperature, teacher, False)
     assert "teacher_image" in method.batch_keys
     assert "unlabeled_probabilities" not in method.batch_keys
     batch = BATCH | {"teacher_image": UNLABELED}
@@ -164,7 +251,7 @@ def test_a_sure_teacher_in_the_step_gives_hard_labels():
             return 1000 * tf.one_hot(BATCH["unlabeled_label"], 4)
 
     soft, hard = (
-        methods.NoisyStudent(0.0, 1.0, temperature, Sure())
+        noisy_student.NoisyStudent(0.0, 1.0, temperature, Sure())
         .compute_losses(
             Student(), None, BATCH | {"teacher_image": UNLABELED}, STEP
         )

@@ -47,7 +47,7 @@ def test_no_ramps():
 
 def test_the_end_of_a_schedule_has_its_ramps():
     train = TrainConfig("supervised", train_steps=300, train_last_step_num=50)
-    end = ramps.Ramps.of(train, num_labeled=100)
+    end = ramps.Ramps.from_config(train, num_labeled=100)
     assert end == ramps.Ramps(300, 80, 50, first_step=250)
     assert float(end.down(25)) == float(RAMP.down(275))
     assert float(end.weight(0)) == 1
@@ -61,13 +61,13 @@ def test_ramps_follow_flags_and_ratio():
         ramp_up_steps=30,
         ramp_down_steps=0,
     )
-    assert ramps.Ramps.of(train, 100) == ramps.Ramps(200, 60, 0)
+    assert ramps.Ramps.from_config(train, 100) == ramps.Ramps(200, 60, 0)
 
 
 @pytest.mark.parametrize("name", ["ramp_up_steps", "ramp_down_steps"])
 def test_ramps_longer_than_the_training_are_refused(name):
     fits = TrainConfig("supervised", train_steps=100, **{name: 100})
-    ramps.Ramps.of(fits, 100)
+    ramps.Ramps.from_config(fits, 100)
     train = TrainConfig("supervised", train_steps=100, **{name: 101})
     with pytest.raises(ValueError, match=f"{name}=101 is longer than the tra"):
-        ramps.Ramps.of(train, 100)
+        ramps.Ramps.from_config(train, 100)

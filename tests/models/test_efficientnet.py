@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import ModelConfig
-from noisy_student.models import efficientnet, original_names, weights
+from noisy_student.models import efficientnet
+from noisy_student.models.importers import names, original, weights
 from tests.models.small import SMALL, gradients_of
 
 
@@ -19,7 +20,7 @@ from tests.models.small import SMALL, gradients_of
 def test_logits_equal_the_original(fixtures, suffix, truth):
     model = efficientnet.build_model(SMALL)
     prefix = str(fixtures / "svhn_small/model.ckpt")
-    arrays = weights.read_original(prefix, averaged=bool(suffix))
+    arrays = original.read(prefix, averaged=bool(suffix))
     weights.assign(model, arrays, prefix)
     images = np.load(fixtures / "svhn_small/images.npy")
     expected = np.load(fixtures / f"svhn_small/{truth}.npy")
@@ -61,13 +62,13 @@ def test_parameter_counts_and_variables_are_the_originals(
     if name.removeprefix("efficientnet-") not in ("b0", "b7", "l2"):
         return  # of the others only the counts are known
     listing = fixtures / f"variables/{name}.txt"
-    names = {
+    originals = {
         id(variable): own
-        for own, variable in original_names.variables_by_name(model).items()
+        for own, variable in names.variables_by_name(model).items()
     }
     ours = [
         [
-            f"{name}/{names[id(weight)]}",
+            f"{name}/{originals[id(weight)]}",
             ",".join(map(str, weight.shape)),
             "trainable" if weight.trainable else "non-trainable",
         ]

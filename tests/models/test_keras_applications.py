@@ -4,7 +4,8 @@ import pytest
 
 from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
-from noisy_student.models import efficientnet, keras_applications, weights
+from noisy_student.models import efficientnet
+from noisy_student.models.importers import keras_applications, weights
 
 
 def randomized(model):

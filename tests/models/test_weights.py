@@ -6,13 +6,14 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.errors import InputError
-from noisy_student.models import efficientnet, original_names, weights
+from noisy_student.models import efficientnet
+from noisy_student.models.importers import names, original, weights
 from tests.models.small import SMALL
 
 
 @pytest.fixture(scope="module")
 def arrays(fixtures):
-    return weights.read_original(str(fixtures / "svhn_small/model.ckpt"))
+    return original.read(str(fixtures / "svhn_small/model.ckpt"))
 
 
 def values(model):
@@ -27,7 +28,7 @@ def test_slots_and_counters_are_left_out(fixtures, arrays):
 
 def test_averaged_and_raw_weights_differ(fixtures, arrays):
     prefix = str(fixtures / "svhn_small/model.ckpt")
-    raw = weights.read_original(prefix, averaged=False)
+    raw = original.read(prefix, averaged=False)
     reader = tf.train.load_checkpoint(prefix)
     name = "efficientnet-b0/head/conv2d/kernel"
     for found, suffix in ((raw, ""), (arrays, "/ExponentialMovingAverage")):
@@ -72,10 +73,10 @@ def test_another_number_of_classes_needs_a_new_head(arrays):
     with pytest.raises(InputError, match=r"Only the classifier.*new_head"):
         weights.assign(model, arrays, "model.ckpt")
     assert weights.assign(model, arrays, "model.ckpt", allow_new_head=True)
-    variables = original_names.variables_by_name(model)
+    variables = names.variables_by_name(model)
     np.testing.assert_array_equal(variables["head/dense/kernel"], fresh)
     for name, variable in variables.items():
-        if name not in original_names.HEAD:
+        if name not in names.HEAD:
             np.testing.assert_array_equal(variable, arrays[name])
 
 
@@ -96,28 +97,28 @@ def test_without_averages_the_raw_weights_are_named(tmp_path):
             session, str(tmp_path / "ckpt")
         )
     with pytest.raises(InputError, match="no averaged weights"):
-        weights.read_original(prefix)
+        original.read(prefix)
 
 
 def test_another_programs_checkpoint_is_refused(tmp_path):
     checkpoint = tf.train.Checkpoint(x=tf.Variable(1.0))
     prefix = checkpoint.write(str(tmp_path / "ckpt"))
     with pytest.raises(InputError, match="no EfficientNet of the original"):
-        weights.read_original(prefix)
+        original.read(prefix)
 
 
 def test_a_checkpoint_is_found_by_prefix_or_directory(fixtures, tmp_path):
     prefix = str(fixtures / "svhn_small/model.ckpt")
-    assert weights.check_checkpoint(prefix) == prefix
+    assert original.checkpoint_prefix(prefix) == prefix
     for suffix in (".index", ".data-00000-of-00001"):
         (tmp_path / f"model.ckpt-5{suffix}").write_bytes(b"")
     (tmp_path / "checkpoint").write_text(
         'model_checkpoint_path: "model.ckpt-5"\n'
     )
-    found = weights.check_checkpoint(tmp_path)
+    found = original.checkpoint_prefix(tmp_path)
     assert found == str(tmp_path / "model.ckpt-5")
     with pytest.raises(ValueError, match=r"other\.index is missing"):
-        weights.check_checkpoint(tmp_path / "other")
+        original.checkpoint_prefix(tmp_path / "other")
 
 
 @pytest.mark.parametrize("damage", ["remove", "truncate"])
@@ -130,4 +131,4 @@ def test_damaged_files_are_named(damage, fixtures, tmp_path):
     else:
         data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(InputError, match="are its files whole"):
-        weights.read_original(str(tmp_path / "model.ckpt"))
+        original.read(str(tmp_path / "model.ckpt"))

@@ -8,7 +8,7 @@ from sklearn.datasets import load_sample_image
 
 from noisy_student.noise import geometry, image_ops
 from noisy_student.noise.policy import OP_NAMES, apply_op
-from tools.benchmarks import pil_rand_augment
+from tests.noise import pil_ops
 
 MAGNITUDES = (0, 5, 10, 15, 27, 30)
 SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
@@ -44,7 +44,7 @@ def test_equals_pil(name, kind):
             levels = (magnitude, sign, centre, *limits)
             ours = apply_op(name, image, *levels).numpy()
             pil = np.array(
-                pil_rand_augment.apply_op(name, Image.fromarray(image), *levels)
+                pil_ops.apply_op(name, Image.fromarray(image), *levels)
             )
             assert ours.dtype == np.uint8 and ours.shape == image.shape
             where = f"magnitude {magnitude}, sign {sign}"

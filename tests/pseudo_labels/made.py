@@ -30,6 +30,27 @@ def make_source(count=300, truth=TRUTH):
     )
 
 
+def write_images(directory, num_files):
+    """The images of `make_source` as record files, dealt out in turn."""
+    paths = [directory / f"images-{i}" for i in range(num_files)]
+    for number, path in enumerate(paths):
+        with shards.shard_writer(path) as writer:
+            for i in range(number, len(TRUTH), num_files):
+                image = tf.io.encode_png(np.full([4, 4, 3], i % 256, np.uint8))
+                encoded = image.numpy()
+                writer.write(records.encode_image(encoded, TRUTH[i], str(i)))
+    return paths
+
+
+def flip_byte(path, record):
+    """Damages a record, counted from 0, of a file."""
+    content, offset = bytearray(path.read_bytes()), 0
+    for _ in range(record):
+        offset += 16 + int.from_bytes(content[offset : offset + 8], "little")
+    content[offset + 20] ^= 1
+    path.write_bytes(content)
+
+
 IDENTITY = {"task_name": "made up", "seed": 1}
 
 
@@ -44,17 +65,17 @@ def write_predictions(
 ):
     division = pseudo_labels.Division(num_shards, workers)
     files = pseudo_labels.PredictionFiles(directory, directory, division)
-    for part in division.parts():
-        rows = probabilities[part.shard :: num_shards][part.worker :: workers]
-        with shards.shard_writer(files.predictions(part)) as writer:
+    for share in division.shares():
+        rows = probabilities[share.shard :: num_shards][share.worker :: workers]
+        with shards.shard_writer(files.predictions(share)) as writer:
             for row in rows:
                 writer.write(records.encode_prediction(row))
         writing.write_json(
-            files.info(part),
+            files.info(share),
             {
                 "image_num": len(rows),
                 "seconds": 1.0,
-                "made_from": files.made_from(
+                "made_from": files.stamp(
                     {"images": IDENTITY, "teacher": "abc"}
                 ),
             },
@@ -98,28 +119,28 @@ def contents(directory):
 def write_digit_predictions(directory, config):
     """A teacher's of the unlabelled digits who is right nine times in ten."""
     data = open_task(DataConfig("digits"), seed=0)
-    division = pseudo_labels.Division.of(config)
+    division = pseudo_labels.Division.from_config(config)
     files = pseudo_labels.PredictionFiles(
         directory, directory / "info", division
     )
     generator = np.random.default_rng(0)
-    for part in division.parts():
-        labels = division.images(data.unlabeled, part).labels()
+    for share in division.shares():
+        labels = division.images(data.unlabeled, share).labels()
         wrong = generator.random(len(labels)) < 0.1
         labels = np.where(wrong, generator.integers(0, 10, len(labels)), labels)
         rows = generator.dirichlet(np.ones(10), len(labels))
         rows += generator.random((len(labels), 1)) * 3 * np.eye(10)[labels]
         rows /= rows.sum(axis=1, keepdims=True)
-        with shards.shard_writer(files.predictions(part)) as writer:
+        with shards.shard_writer(files.predictions(share)) as writer:
             for row in rows:
                 writer.write(records.encode_prediction(row))
         made_from = {"images": data.identity, "teacher": "made up"}
         writing.write_json(
-            files.info(part),
+            files.info(share),
             {
                 "image_num": len(rows),
                 "seconds": 1.0,
-                "made_from": files.made_from(made_from),
+                "made_from": files.stamp(made_from),
             },
         )
     return directory

@@ -10,7 +10,6 @@ from noisy_student.config import DataConfig, PseudoLabelConfig
 from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import beam
-from noisy_student.pseudo_labels import filter as filtering
 from tests.pseudo_labels.made import contents, write_digit_predictions
 from tests.scripts import python
 
@@ -31,16 +30,19 @@ def predictions(tmp_path_factory):
 def plan(predictions, output_dir, **changes):
     data = open_task(DATA, seed=0)
     files = pseudo_labels.PredictionFiles(
-        predictions, predictions / "info", pseudo_labels.Division.of(CONFIG)
+        predictions,
+        predictions / "info",
+        pseudo_labels.Division.from_config(CONFIG),
     )
     config = PseudoLabelConfig(**(vars(CONFIG) | changes))
-    return data, filtering.plan(data, files, output_dir, config, seed=0)
+    job = pseudo_labels.FilterJob.plan(data, files, output_dir, config, seed=0)
+    return data, job
 
 
 def test_beam_keeps_the_same_records(predictions, tmp_path):
     data, job = plan(predictions, tmp_path / "local")
-    expected = filtering.filter_and_balance(
-        data, job.files, tmp_path / "local", CONFIG, seed=0
+    expected = pseudo_labels.filter_and_balance(
+        data, job.predictions, tmp_path / "local", CONFIG, seed=0
     )
     process = python(
         "tools/filter_unlabel.py",
@@ -65,13 +67,13 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
 
 def test_finished_parts_are_not_done_again(predictions, tmp_path):
     data, job = plan(predictions, tmp_path)
-    parts = job.files.division.parts()
-    filtering.count_parts(job, parts)
-    filtering.write_parts(job, data, parts[:2])
-    before = job.data_file(parts[0]).stat().st_mtime_ns
+    shares = job.files.division.shares()
+    balance = job.choose(job.count(shares))
+    job.write(shares[:2], data.require_unlabeled(), balance)
+    before = job.files.data(shares[0]).stat().st_mtime_ns
     beam.run(job, DATA, 0, "DirectRunner")
-    assert job.data_file(parts[0]).stat().st_mtime_ns == before
-    assert filtering.missing_parts(job) == []
+    assert job.files.data(shares[0]).stat().st_mtime_ns == before
+    assert job.unwritten() == []
 
 
 def test_unknown_runners_and_options_are_refused():

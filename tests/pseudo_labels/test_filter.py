@@ -1,5 +1,4 @@
 import collections
-import json
 import logging
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from noisy_student import pseudo_labels
 from noisy_student.config import PseudoLabelConfig
 from tests.pseudo_labels.made import (
-    IDENTITY,
     PROBABILITIES,
     TRUTH,
     make_data,
@@ -89,27 +87,22 @@ def test_interrupted_filtering_gives_the_same_records(tmp_path):
     assert [path.read_bytes() for path in again] == whole
 
 
+def test_another_number_of_samples_is_no_other_setting(tmp_path):
+    stats = run(tmp_path, samples_per_class=5)
+    assert run(tmp_path, samples_per_class=0) == stats
+    (tmp_path / "out/stats.json").unlink()
+    (tmp_path / "out/tallies/tally-00001-of-00002-00000.json").unlink()
+    counts = tmp_path / "out/counts/counts-00000-of-00002-00000.json"
+    before = counts.stat().st_mtime_ns
+    again = run(tmp_path, samples_per_class=3)
+    assert again.files == stats.files and again.records == stats.records
+    assert counts.stat().st_mtime_ns == before
+
+
 def test_the_outcome_of_other_settings_is_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match="num_image=60 there and 61 here"):
         run(tmp_path, num_image=61)
-
-
-def test_pseudo_labels_of_other_images_are_no_training_data(tmp_path):
-    run(tmp_path)
-    pseudo_labels.check_images(tmp_path / "out", IDENTITY)
-    # Training does not open the unlabelled images.
-    heap = {"unlabel_image_dir": "/heap", "unlabel_split": None}
-    pseudo_labels.check_images(tmp_path / "out", IDENTITY | heap)
-    with pytest.raises(ValueError, match=r"seed=1 there and 2 here.* test"):
-        pseudo_labels.check_images(tmp_path / "out", IDENTITY | {"seed": 2})
-
-
-def test_files_of_an_earlier_division_are_not_read(tmp_path):
-    run(tmp_path)
-    (tmp_path / "out/data/train-00000-of-00005").write_bytes(b"left over")
-    names = [path[-5:] for path in pseudo_labels.record_paths(tmp_path / "out")]
-    assert names == ["00002", "00002"]
 
 
 def test_predictions_of_other_images_are_refused(tmp_path):
@@ -144,10 +137,3 @@ def test_an_empty_class_is_a_warning(tmp_path, caplog):
         )
     assert stats.records_per_class[1] == 0
     assert "in the classes 1." in caplog.text
-
-
-def test_stats_come_back_from_disk(tmp_path):
-    stats = run(tmp_path)
-    assert pseudo_labels.PseudoLabelStats.load(tmp_path / "out") == stats
-    on_disk = json.loads((tmp_path / "out/stats.json").read_text())
-    assert on_disk["kept"] == stats.kept

@@ -7,18 +7,87 @@ import pytest
 from hypothesis import strategies
 
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.pseudo_labels import count, select
+from noisy_student.pseudo_labels import select
 
 fast = hypothesis.settings(deadline=None, max_examples=60)
 
 
 def count_all(probabilities):
-    labels, top = count.top_classes(probabilities)
-    return count.count(labels, top, probabilities.shape[1])
+    labels, top = select.top_classes(probabilities)
+    return select.histogram(labels, top, probabilities.shape[1])
+
+
+@pytest.fixture(scope="module")
+def original(fixtures):
+    folder = fixtures / "filter"
+    predictions = np.load(folder / "predictions.npz")
+    return {
+        "shards": [predictions[f"probabilities_{i}"] for i in range(4)],
+        "counts": json.loads((folder / "total_counts.json").read_text()),
+        "threshold": json.loads((folder / "threshold.json").read_text()),
+    }
+
+
+def test_counts_equal_the_original(original):
+    ours = sum(map(count_all, original["shards"]))
+    for label, pairs in original["counts"].items():
+        edges, numbers = zip(*pairs, strict=True)
+        np.testing.assert_array_equal(ours[int(label)], numbers)
+        np.testing.assert_allclose(select.BIN_EDGES, edges)
+    assert ours.sum() == 12_000
+
+
+def test_thresholds_equal_the_original(original):
+    counts = sum(map(count_all, original["shards"]))
+    thresholds, totals = select.choose_thresholds(counts, 600, 0.3)
+    for label, (threshold, total) in original["threshold"].items():
+        assert thresholds[int(label)] == pytest.approx(threshold)
+        assert totals[int(label)] == total
+
+
+def test_images_that_could_not_be_decoded_do_not_count():
+    counts = count_all(np.array([[0.0, 0.0], [0.2, 0.8]], np.float32))
+    assert counts.sum() == 1 and counts[1, 80] == 1
+
+
+def test_a_probability_on_an_edge_belongs_to_the_bin_above():
+    probabilities = np.array([[0.29, 0.71], [1.0, 0.0], [0.5, 0.5]])
+    counts = count_all(probabilities)
+    assert counts[1, 71] == 1 and counts[0, 100] == 1 and counts[0, 50] == 1
+    assert counts.sum() == 3
+
+
+def brute_force(counts, num_image, min_threshold):
+    """The rule of the paper, bin by bin."""
+    for index in reversed(range(101)):
+        total = counts[index:].sum()
+        lowest = index == 0 or select.BIN_EDGES[index - 1] < min_threshold
+        if total >= num_image or lowest:
+            return select.BIN_EDGES[index], total
+    raise AssertionError
+
+
+@pytest.mark.parametrize("min_threshold", [0.0, 0.3, 0.99])
+def test_thresholds_equal_a_loop_over_bins(min_threshold):
+    counts = np.random.default_rng(0).integers(0, 9, size=(30, 101))
+    counts[7] = 0
+    for num_image in (1, 50, 10_000):
+        thresholds, totals = select.choose_thresholds(
+            counts, num_image, min_threshold
+        )
+        expected = [brute_force(c, num_image, min_threshold) for c in counts]
+        np.testing.assert_allclose(thresholds, [e[0] for e in expected])
+        np.testing.assert_array_equal(totals, [e[1] for e in expected])
+
+
+def test_min_threshold_between_two_hundredths_is_rounded_up():
+    counts = np.ones([1, 101], int)
+    thresholds, _ = select.choose_thresholds(counts, 1000, 0.305)
+    assert thresholds[0] == 0.31
 
 
 def draw(balance, probabilities, seed=0, shard=0, images=None):
-    labels, top = count.top_classes(probabilities)
+    labels, top = select.top_classes(probabilities)
     images = images or range(len(labels))
     numbers = select.uniform(select.COPIES, seed, shard, images)
     return balance.draw(labels, top, numbers)
@@ -75,7 +144,7 @@ def test_what_is_kept_is_at_its_threshold_and_as_often_as_it_should(
 ):
     balance = select.Balance.choose(count_all(probabilities), config)
     copies = draw(balance, probabilities, seed)
-    labels, top = count.top_classes(probabilities)
+    labels, top = select.top_classes(probabilities)
     kept = copies > 0
     assert (top[kept] >= balance.thresholds[labels[kept]]).all()
     assert (balance.thresholds >= config.min_threshold).all()

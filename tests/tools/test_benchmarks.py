@@ -2,6 +2,7 @@ import functools
 import io
 import json
 import math
+import multiprocessing
 import pathlib
 import subprocess
 import sys
@@ -9,88 +10,23 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags as absl_flags
+from absl.testing import flagsaver
 from PIL import Image
 
-from noisy_student import models
+from noisy_student import models, noise
+from tests.noise import pil_ops
 from tests.scripts import ROOT
 from tools.benchmarks import (
-    digits_seeds,
     growth,
     input_pipeline,
-    kills,
     local_cluster,
     loop,
     photographs,
-    pil_rand_augment,
+    pil_peer,
     train_step,
     turns,
 )
-
-
-def results(seed, *accuracies):
-    return {
-        "seed": seed,
-        "generations": [
-            {"generation": i, "top_1_accuracy": accuracy, "seconds": 10}
-            for i, accuracy in enumerate(accuracies)
-        ],
-    }
-
-
-def test_the_gain_is_the_mean_of_the_last_student_less_the_teacher(capsys):
-    runs = [results(0, 0.8, 0.7, 0.9), results(1, 0.9, 0.9, 0.94)]
-    summary = digits_seeds.summarize(runs)
-    assert summary["gain"] == pytest.approx(7.0)
-    assert summary["teacher"] == 85.0 and summary["student"] == 92.0
-    assert summary["gain_std"] == pytest.approx(3.0)
-    assert summary["seconds"] == 30
-    digits_seeds.print_table(runs)
-    header, first, _ = capsys.readouterr().out.strip("\n").split("\n")
-    names = "seed teacher student 1 student 2 gain"
-    assert header.split() == names.split()
-    assert first.split() == ["0", "80.00", "70.00", "90.00", "10.00"]
-
-
-def test_the_state_of_a_run_is_its_generations_and_steps(tmp_path):
-    (tmp_path / "results.json").write_text(json.dumps(results(0, 0.5, 0.6)))
-    for generation in (0, 1):
-        folder = tmp_path / f"generation_0{generation}"
-        folder.mkdir()
-        lines = [{"step": 5}, {"step": 10 + generation}]
-        (folder / "metrics.jsonl").write_text(
-            "".join(json.dumps(line) + "\n" for line in lines)
-        )
-    assert kills.final_state(tmp_path) == {
-        "generations": [0, 1],
-        "steps": [10, 11],
-        "top_1": [0.5, 0.6],
-    }
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_a_run_ends_the_same():
-    process = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tools.benchmarks.kills",
-            "--kills=3",
-            "--within_seconds=50",
-            "--",
-            "--num_iterations=1",
-            "--teacher_train_steps=200",
-            "--train_steps=100",
-            "--save_checkpoints_steps=20",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    outcome = json.loads(process.stdout.strip().split("\n")[-1])
-    assert outcome["same_generations_and_steps"]
-    assert outcome["same_accuracies"]
-    assert outcome["kills"] > 0
 
 
 @pytest.mark.parametrize(
@@ -125,6 +61,36 @@ def test_sides_take_as_many_turns_and_the_median_counts():
     assert medians == {"a": 2.0, "b": 2.0}
 
 
+def in_a_pool():
+    """A side that starts processes of its own, as PIL's does."""
+    pool = multiprocessing.get_context("spawn").Pool(1)
+    return functools.partial(pool.apply, float, ["3"])
+
+
+def test_a_side_may_start_processes():
+    assert turns.compare({"pool": in_a_pool}, rounds=2) == {"pool": 3.0}
+
+
+def test_a_side_that_fails_is_named():
+    with pytest.raises(RuntimeError, match="The side b has failed"):
+        turns.compare(
+            {"a": functools.partial(float, "1"), "b": sys.exit}, rounds=1
+        )
+
+
+def test_lists_of_choices_are_checked_and_the_last_counts():
+    with flagsaver.flagsaver():
+        absl_flags.FLAGS(["loop", "--costs=loop", "--costs=memory,linear"])
+        assert absl_flags.FLAGS.costs == ["memory", "linear"]
+        with pytest.raises(absl_flags.IllegalFlagValueError, match="a list of"):
+            absl_flags.FLAGS(["loop", "--costs=speed"])
+        for bad in ("0", "10,many", "-1"):
+            with pytest.raises(
+                absl_flags.IllegalFlagValueError, match="whole numbers above 0"
+            ):
+                absl_flags.FLAGS(["filter", f"--sizes={bad}"])
+
+
 @pytest.mark.parametrize("side", [32, 224])
 def test_windows_of_photographs_are_different(side):
     images = photographs.windows(side, 6)
@@ -133,9 +99,23 @@ def test_windows_of_photographs_are_different(side):
     assert (images.std(axis=(1, 2, 3)) > 5).all()
 
 
+@pytest.mark.parametrize("magnitude", [0, 5, 15, 30])
+@pytest.mark.parametrize("name", noise.OP_NAMES)
+def test_the_peer_in_pil_has_the_operations_of_the_truth(name, magnitude):
+    image = Image.fromarray(photographs.windows(32, 1)[0])
+    peer = pil_peer.operations(magnitude, 4.0, 4.0)[name]
+    for sign in (1, -1):
+        expected = pil_ops.apply_op(
+            name, image, magnitude, sign, (10, 20), 4.0, 4.0
+        )
+        np.testing.assert_array_equal(peer(image, sign, (10, 20)), expected)
+
+
 def test_pils_policy_draws_all_operations():
     images = np.repeat(photographs.windows(32, 1), 64, axis=0)
-    noised = pil_rand_augment.rand_augment(0, images, 1, 15, 4.0, 4.0)
+    operations = pil_peer.operations(15, 4.0, 4.0)
+    assert set(operations) == set(noise.OP_NAMES)
+    noised = pil_peer.rand_augment(0, images, 1, [*operations.values()])
     assert noised.shape == images.shape and noised.dtype == np.uint8
     assert len(np.unique(noised.reshape(64, -1), axis=0)) > 12
 
@@ -173,7 +153,7 @@ def test_no_two_benchmarks_define_the_same_flag():
         for path in pathlib.Path(turns.__file__).parent.glob("*.py")
         if path.stem != "__init__"
     ]
-    code = f"import flags.pseudo_labels, {', '.join(names)}"
+    code = f"import flags, {', '.join(names)}"
     subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120
     )

@@ -29,7 +29,7 @@ def test_the_picture_has_a_row_each_and_random_ones(tmp_path):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--magnitudes=5,31", "magnitudes must be in [0, 30]; got '31'"),
+        ("--magnitudes=5,31", "magnitudes must be in [0, 30]; got 31.0"),
         ("--output=/no/where/noise.png", "the directory /no/where is missing"),
         ("--output=tests", "output must be a file; tests is a directory"),
         ("--image=README.md", "image README.md cannot be decoded"),

@@ -1,22 +1,23 @@
 """Temporal ensembling on rows that are shuffled anew in every epoch."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import methods
 from noisy_student.config import ConsistencyConfig, TrainConfig
-from tests.training.runs import BATCH, make_images
+from noisy_student.methods import MethodContext, temporal_ensembling
+from tests.training.runs import BATCH
 
 LABELED, UNLABELED, CLASSES = 6, 10, 2
 
 
-def make_method(train_steps=30, kind=methods.TemporalEnsembling):
+def make_method(train_steps=30, kind=temporal_ensembling.TemporalEnsembling):
     return kind(
-        methods.Setup(
+        MethodContext(
             TrainConfig(
-                "temporal_ensembling", unlabel_ratio=1, train_steps=train_steps
+                "temporal_ensembling",
+                unlabel_ratio=1,
+                train_steps=train_steps,
+                label_smoothing=0.0,
             ),
             ConsistencyConfig(max_consistency_weight=10),
             CLASSES,
@@ -63,12 +64,11 @@ def dataset(count, size=BATCH):
     return tf.data.Dataset.from_tensor_slices(whole)
 
 
-def images():
+def changes(method):
+    """Fields of a run that trains with the method on these batches."""
     whole = dataset(40)
-    return dataclasses.replace(
-        make_images(), batches=lambda _, start: whole.skip(start)
-    )
+    return {"method": method, "batches": lambda _, start: whole.skip(start)}
 
 
 def state_of(method):
-    return {name: x.numpy() for name, x in method.own_state().items()}
+    return {name: x.numpy() for name, x in method.worker_state().items()}

@@ -10,8 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import methods, models
-from noisy_student.config import ALL_REPLICAS, ModelConfig, RunConfig
+from noisy_student import models
+from noisy_student.config import (
+    ALL_REPLICAS,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+)
+from noisy_student.methods import noisy_student
 from noisy_student.training import (
     averaging,
     distribution,
@@ -92,11 +98,15 @@ def train(devices, parts=1, build=build_model):
         optimizer = optimizers.rmsprop(0.001)
         optimizer.build(student.trainable_variables)
         replica_step = step.Step(
-            methods.NoisyStudent(0.1, 2.0, 1.0),
+            noisy_student.NoisyStudent(0.1, 2.0, 1.0),
             student,
             average,
             optimizer,
-            step.StepSettings(1e-3, 0.9, parts),
+            TrainConfig(
+                accumulation_steps=parts,
+                weight_decay=1e-3,
+                moving_average_decay=0.9,
+            ),
         )
         train_loop = loop.TrainLoop(replica_step)
         iterator = iter(

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from noisy_student import methods
+from noisy_student import evaluation, methods, training
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
-from noisy_student.training import distribution, trainer
+from noisy_student.training import distribution
 
 MODEL = ModelConfig(
     "efficientnet-b0",
@@ -28,46 +28,50 @@ def batch_at(step):
     return {"image": image, "label": label, "label_weight": weight}
 
 
-def make_images():
-    test = tf.data.Dataset.range(1000, 1005).map(
+def batches(_, start):
+    return tf.data.Dataset.counter(start).map(batch_at)
+
+
+def evaluation_images(_):
+    return tf.data.Dataset.range(1000, 1005).map(
         lambda step: batch_at(step) | {"weight": tf.ones([BATCH])}
     )
-    return trainer.TrainingImages(
-        batches=lambda _, start: tf.data.Dataset.counter(start).map(batch_at),
-        num_labeled=16,
-        test=lambda _: test,
-        num_test=20,
-    )
 
 
-def settings(directory, total_steps, **changes):
-    run = {
+def train_config(total_steps, **changes):
+    settings = {
+        "method": "supervised",
+        "train_batch_size": BATCH,
+        "train_steps": total_steps,
+        "base_learning_rate": 0.3,
+        "moving_average_decay": 0.9,
+        "warmup_epochs": 0,
+    }
+    return TrainConfig(**(settings | changes))
+
+
+def make_run(directory, total_steps=30, changes=None, **run_config):
+    """A run; `changes` are fields of `TrainingRun`."""
+    run_config = {
         "iterations_per_loop": 5,
         "save_checkpoints_steps": 10,
         "steps_per_eval": 15,
+    } | run_config
+    fields = {
+        "directory": directory,
+        "model_config": MODEL,
+        "train_config": train_config(total_steps),
+        "run_config": RunConfig(**run_config),
+        "method": methods.Supervised(0.0),
+        "batches": batches,
+        "num_labeled": 16,
+        "evaluator": evaluation.Accuracy(evaluation_images, 20),
+        "devices": DEVICES,
+        "seed": 3,
     }
-    return trainer.RunSettings(
-        directory=directory,
-        model=MODEL,
-        train=TrainConfig(
-            "supervised",
-            train_batch_size=BATCH,
-            base_learning_rate=0.3,
-            moving_average_decay=0.9,
-            warmup_epochs=0,
-        ),
-        run=RunConfig(**(run | changes)),
-        total_steps=total_steps,
-        seed=3,
-        description="train",
-    )
+    return training.TrainingRun(**(fields | (changes or {})))
 
 
-def run(directory, total_steps=30, method=None, images=None, **changes):
+def run(directory, changes=None, **run_config):
     directory.mkdir(exist_ok=True)
-    return trainer.train(
-        settings(directory, total_steps, **changes),
-        method or methods.Supervised(0.0),
-        images or make_images(),
-        DEVICES,
-    )
+    return training.train(make_run(directory, 30, changes, **run_config))

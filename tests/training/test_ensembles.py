@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import methods, models
-from noisy_student.methods import ramps
+from noisy_student import models
+from noisy_student.config import TrainConfig
+from noisy_student.methods import mean_teacher, pi_model, ramps
 from noisy_student.training import averaging, loop, optimizers, step, trainer
 from tests.training import ensembles
 from tests.training.runs import run
@@ -36,9 +37,8 @@ def train(strategy, replicas, steps=8, size=8):
         # Its beta1 falls, which each replica has to find out by itself.
         optimizer = optimizers.Adam(0.01, 0.9, 0.5, ramps.Ramps(steps, 2, 4))
         optimizer.build(student.trainable_variables)
-        replica_step = step.Step(
-            method, student, average, optimizer, step.StepSettings(0.0, 0.9)
-        )
+        config = TrainConfig(weight_decay=0.0, moving_average_decay=0.9)
+        replica_step = step.Step(method, student, average, optimizer, config)
         train_loop = loop.TrainLoop(replica_step)
         pieces = (
             ensembles.dataset(steps, size).unbatch().batch(size // replicas)
@@ -62,13 +62,13 @@ def test_two_replicas_give_the_targets_of_one(two_replicas):
     assert one["counts"].min() > 2
 
 
-@pytest.mark.parametrize("kind", [methods.MeanTeacher, methods.PiModel])
+@pytest.mark.parametrize("kind", [mean_teacher.MeanTeacher, pi_model.PiModel])
 def test_a_killed_run_draws_as_one_that_was_not(tmp_path, monkeypatch, kind):
     """The teacher's dropout too."""
 
     def start(name):
         method = ensembles.make_method(kind=kind)
-        run(tmp_path / name, method=method, images=ensembles.images())
+        run(tmp_path / name, ensembles.changes(method))
         return models.load_model(tmp_path / name / "model.keras").get_weights()
 
     truth = start("whole")
@@ -84,7 +84,7 @@ def whole(tmp_path_factory):
     """What an uninterrupted run ends with: its metrics, and its targets."""
     method = ensembles.make_method()
     directory = tmp_path_factory.mktemp("whole")
-    metrics = run(directory, method=method, images=ensembles.images())
+    metrics = run(directory, ensembles.changes(method))
     return metrics, ensembles.state_of(method)
 
 
@@ -93,12 +93,12 @@ def test_a_killed_run_goes_on_with_the_same_targets(
     whole, tmp_path, monkeypatch, calls
 ):
     metrics, truth = whole
-    resumed, images = ensembles.make_method(), ensembles.images()
+    resumed = ensembles.make_method()
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(patch, trainer._Trainer, "_train_until", calls)
-        run(tmp_path, method=ensembles.make_method(), images=images)
+        run(tmp_path, ensembles.changes(ensembles.make_method()))
     # Steps 10 and 20 are in the midst of epochs: 4 images of 6, and of 10.
-    again = run(tmp_path, method=resumed, images=images)
+    again = run(tmp_path, ensembles.changes(resumed))
     assert again | {"seconds": 0} == metrics | {"seconds": 0}
     ours = ensembles.state_of(resumed)
     for name in truth:

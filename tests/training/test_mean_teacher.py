@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from noisy_student import methods, models
 from noisy_student.config import ConsistencyConfig, ModelConfig, TrainConfig
+from noisy_student.methods import mean_teacher
 from noisy_student.training import averaging, loop, optimizers, step
 
 pytestmark = pytest.mark.usefixtures("short_network")
@@ -47,12 +48,20 @@ def strategy(request, two_replicas):
 def test_the_teacher_is_the_average_in_closed_form(strategy):
     """Moving statistics too, which the teacher's own passes leave alone."""
     train = TrainConfig(
-        "mean_teacher", unlabel_ratio=1, train_steps=10, ramp_up_steps=UP
+        "mean_teacher",
+        unlabel_ratio=1,
+        train_steps=10,
+        ramp_up_steps=UP,
+        label_smoothing=0.1,
     )
     consistency = ConsistencyConfig(
-        teacher_decay=0.9, teacher_decay_ramp_up=0.5
+        max_consistency_weight=100.0,
+        teacher_decay=0.9,
+        teacher_decay_ramp_up=0.5,
     )
-    method = methods.MeanTeacher(methods.Setup(train, consistency, 3, 10, 20))
+    method = mean_teacher.MeanTeacher(
+        methods.MethodContext(train, consistency, 3, 10, 20)
+    )
     generator = np.random.default_rng(0)
     batches = tf.data.Dataset.from_generator(
         lambda: (make_batch(generator) for _ in range(100)),
@@ -67,9 +76,9 @@ def test_the_teacher_is_the_average_in_closed_form(strategy):
         averaging.start(average, student)
         optimizer = optimizers.rmsprop(0.03)
         optimizer.build(student.trainable_variables)
-        settings = step.StepSettings(0.0, moving_average_decay=0.123)
+        config = TrainConfig(weight_decay=0.0, moving_average_decay=0.123)
         train_loop = loop.TrainLoop(
-            step.Step(method, student, average, optimizer, settings)
+            step.Step(method, student, average, optimizer, config)
         )
         iterator = iter(
             strategy.distribute_datasets_from_function(lambda _: batches)

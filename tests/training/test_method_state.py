@@ -29,7 +29,7 @@ class Counting(methods.Supervised):
 def test_a_methods_state_goes_on_where_it_was(tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(patch, trainer._Trainer, "_train_until", 3)
-        run(tmp_path, method=Counting())
+        run(tmp_path, {"method": Counting()})
     resumed = Counting()
-    run(tmp_path, method=resumed)
+    run(tmp_path, {"method": resumed})
     assert resumed.total.numpy() == sum(range(1, 31))

@@ -1,16 +1,15 @@
 """Where a run starts from."""
 
-import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 
-from noisy_student import methods, models
+from noisy_student import models
 from noisy_student.config import TrainConfig
 from noisy_student.training import state
 from tests.models.small import SMALL
-from tests.training.runs import DEVICES, run, settings
+from tests.training.runs import make_run, run, train_config
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +20,8 @@ def finished(tmp_path_factory):
 
 def started(directory, **train):
     """The student and average of a run before its first step."""
-    options = settings(directory, 10)
-    options = dataclasses.replace(
-        options, train=dataclasses.replace(options.train, **train)
-    )
-    made = state.TrainingState(options, methods.Supervised(0.0), 16, DEVICES)
+    changes = {"train_config": train_config(10, **train)}
+    made = state.TrainingState(make_run(directory, changes=changes))
     made.start()
     return made
 
@@ -50,16 +46,11 @@ def test_a_checkpoint_comes_before_given_weights(finished, tmp_path):
 
 def test_a_run_starts_from_the_originals_checkpoint(fixtures, tmp_path):
     path = str(fixtures / "svhn_small/model.ckpt")
-    made = state.TrainingState(
-        dataclasses.replace(
-            settings(tmp_path, 10),
-            model=SMALL,
-            train=TrainConfig("supervised", init_model_path=path),
-        ),
-        methods.Supervised(0.0),
-        16,
-        DEVICES,
-    )
+    changes = {
+        "model_config": SMALL,
+        "train_config": TrainConfig("supervised", init_model_path=path),
+    }
+    made = state.TrainingState(make_run(tmp_path, changes=changes))
     made.start()
     images = np.load(fixtures / "svhn_small/images.npy")
     truth = np.load(fixtures / "svhn_small/logits_ema.npy")

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import methods
-from noisy_student.config import ModelConfig
-from noisy_student.methods import losses
+from noisy_student.config import ModelConfig, TrainConfig
+from noisy_student.methods import losses, noisy_student
 from noisy_student.models import efficientnet
 from noisy_student.training import averaging, loop, optimizers, step
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("short_network")
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(8, 6)).astype(np.float32)
 LABELS = GENERATOR.integers(0, 3, 8)
-SETTINGS = step.StepSettings(weight_decay=1e-3, moving_average_decay=0.9)
+SETTINGS = TrainConfig(weight_decay=1e-3, moving_average_decay=0.9)
 UNLABELED = GENERATOR.dirichlet(np.ones(3), 8).astype(np.float32)
 
 
@@ -152,7 +152,7 @@ def test_pseudo_labels_teach_the_student_and_get_no_gradient():
         "unlabeled_weight": np.ones(4, np.float32),
     }
     teacher, *student = noisy_student_gradients(
-        methods.NoisyStudent(0.0, 1.0, 1.0), batch
+        noisy_student.NoisyStudent(0.0, 1.0, 1.0), batch
     )
     assert teacher is None
     norms = [float(tf.norm(gradient)) for gradient in student]
@@ -166,7 +166,7 @@ def small_step(config=SMALL, teacher=None, seed=0, method=None, optimizer=None):
     averaging.start(average, student)
     optimizer = optimizer or optimizers.rmsprop(0.01)
     optimizer.build(student.trainable_variables)
-    method = method or methods.NoisyStudent(0.1, 1.0, 1.0, teacher)
+    method = method or noisy_student.NoisyStudent(0.1, 1.0, 1.0, teacher)
     return step.Step(method, student, average, optimizer, SETTINGS)
 
 
@@ -196,7 +196,7 @@ def test_frozen_weights_stay_as_they_are_to_the_bit():
     trained = small_step(dataclasses.replace(SMALL, fix_layer_num=2))
     models = (trained.student, trained.average)
     before = [[w.numpy() for w in model.weights] for model in models]
-    run = tf.function(trained.whole)
+    run = tf.function(trained.run)
     for _ in range(3):
         run(image_batch())
     frozen = ("stem/", "blocks_0/", "blocks_1/")
@@ -227,7 +227,7 @@ def test_the_teacher_is_not_trained():
     assert float(result.metrics["unl/target_prob"]) == pytest.approx(
         float(confidence), rel=1e-5
     )
-    tf.function(trained.whole)(batch)
+    tf.function(trained.run)(batch)
     for old, new in zip(before, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -243,11 +243,11 @@ def test_replicas_share_their_moving_statistics(two_replicas):
         trained = small_step()
         value = two_replicas.experimental_distribute_values_from_function
         shared = value(lambda c: parts[c.replica_id_in_sync_group])
-        two_replicas.run(tf.function(trained.whole), args=(shared,))
+        two_replicas.run(tf.function(trained.run), args=(shared,))
     seen = []
     for part in parts:
         alone = small_step()
-        alone.whole(part)
+        alone.run(part)
         seen.append(alone.student.get_layer("stem").norm.moving_mean.numpy())
     ours = trained.student.get_layer("stem").norm.moving_mean.value
     assert not np.allclose(seen[0], seen[1], atol=1e-4)

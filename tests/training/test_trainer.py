@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import shutil
@@ -9,21 +8,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import evaluation, methods, models, preemption
+from noisy_student import evaluation, models, preemption
 from noisy_student.files import run_directory
 from noisy_student.models import efficientnet
-from noisy_student.training import (
-    summaries,
-    trainer,
-)
+from noisy_student.training import state, trainer
 from tests.training.runs import (
     BATCH,
-    DEVICES,
     MODEL,
     batch_at,
-    make_images,
+    batches,
+    evaluation_images,
     run,
-    settings,
+    train_config,
 )
 
 pytestmark = pytest.mark.usefixtures("short_network")
@@ -55,7 +51,7 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
     model = models.load_model(directory / "model.keras")
     correct = [
         model(batch["image"]).numpy().argmax(axis=1) == batch["label"]
-        for batch in make_images().test(None).as_numpy_iterator()
+        for batch in evaluation_images(None).as_numpy_iterator()
     ]
     assert np.mean(correct) == pytest.approx(metrics["top_1_accuracy"])
     average = efficientnet.build_model(MODEL)
@@ -67,6 +63,13 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
     ):
         np.testing.assert_array_equal(ours, truth)
         assert ours.shape == (2,) or not np.array_equal(ours, other)
+
+
+def test_a_model_is_traced_at_its_first_evaluation_only(tmp_path):
+    evaluator = evaluation.Accuracy(evaluation_images, 20)
+    run(tmp_path, {"evaluator": evaluator})
+    assert len(run_directory.read_metrics(tmp_path)) == 2
+    assert evaluator._step.experimental_get_tracing_count() == 1
 
 
 def test_a_finished_run_is_not_trained_again(finished):
@@ -99,9 +102,9 @@ def kill_after(monkeypatch, owner, name, calls):
     [
         (trainer._Trainer, "_train_until", 3),  # between two checkpoints
         (trainer._Trainer, "_train_until", 5),
-        (trainer._Trainer, "_save_and_evaluate", 1),
-        (trainer._Trainer, "_save_model", 0),  # all but the model is there
-        (summaries, "append_metrics", 1),  # before the last evaluation
+        (state.TrainingState, "save", 1),
+        (state.TrainingState, "save_model", 1),  # all but the model is there
+        (run_directory, "append_metrics", 1),  # before the last evaluation
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
@@ -131,22 +134,16 @@ def test_old_checkpoints_are_deleted(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
-    broken = make_images()
-
-    def batches(context, start):
-        return broken.batches(context, start).map(
+    def broken(context, start):
+        return batches(context, start).map(
             lambda batch: batch | {"image": batch["image"] * float("nan")}
         )
 
-    images = trainer.TrainingImages(
-        batches, broken.num_labeled, broken.test, broken.num_test
-    )
     with pytest.raises(
         FloatingPointError, match="loss is nan at step 1: lab/acc"
-    ):
-        trainer.train(
-            settings(tmp_path, 10), methods.Supervised(0.0), images, DEVICES
-        )
+    ) as caught:
+        run(tmp_path, {"batches": broken})
+    assert "A lower base_learning_rate usually" in str(caught.value)
     assert not (tmp_path / "checkpoints").exists() or not list(
         (tmp_path / "checkpoints").glob("*.index")
     )
@@ -154,30 +151,36 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
 
 def test_a_gradient_that_is_no_number_is_not_saved(tmp_path, monkeypatch):
     """The loss may be a number when the weights are none any more."""
-    keep = trainer._Trainer._save
+    save = state.TrainingState.save
 
-    def poisoned(self, to):
+    def poisoned(self):
         if self.step == 20:
-            self.state.student.weights[0].assign(
-                np.nan * self.state.student.weights[0]
-            )
-        keep(self, to)
+            weight = self.student.weights[0]
+            weight.assign(np.nan * weight)
+        save(self)
 
-    monkeypatch.setattr(trainer._Trainer, "_save", poisoned)
-    with pytest.raises(FloatingPointError, match="at step 20, which is not"):
-        run(tmp_path)
+    monkeypatch.setattr(state.TrainingState, "save", poisoned)
+    ramps = train_config(30, learning_rate_schedule="ramps")
+    with pytest.raises(
+        FloatingPointError, match="at step 20, which is not"
+    ) as caught:
+        run(tmp_path, {"train_config": ramps})
+    assert "A lower max_learning_rate usually" in str(caught.value)
     names = sorted(p.name for p in (tmp_path / "checkpoints").glob("*.index"))
     assert names == ["ckpt-10.index"]
 
 
-def test_the_best_evaluation_is_kept_apart(tmp_path, monkeypatch):
+def test_the_best_evaluation_is_kept_apart(tmp_path):
+    """With whatever metrics an evaluator has."""
     accuracies = iter([0.25, 0.75, 0.5])
-    monkeypatch.setattr(
-        evaluation,
-        "evaluate",
-        lambda *_, **__: evaluation.Accuracy(next(accuracies), 1.0, 20),
-    )
-    run(tmp_path, steps_per_eval=10, keep_checkpoint_max=1)
+
+    def evaluator(model, on_batch):
+        return {"top_1_accuracy": next(accuracies), "other": 2.0}
+
+    changes = {"evaluator": evaluator}
+    metrics = run(tmp_path, changes, steps_per_eval=10, keep_checkpoint_max=1)
+    assert list(metrics) == ["step", "top_1_accuracy", "other", "seconds"]
+    assert metrics["other"] == 2
     kept = sorted(path.name for path in (tmp_path / "best").iterdir())
     assert kept == [
         "ckpt-20.data-00000-of-00001",
@@ -221,10 +224,8 @@ class Signal:
 
 def test_sigterm_saves_at_the_next_step(finished, tmp_path):
     _, metrics = finished
-    images = make_images()
-    interrupted = dataclasses.replace(
-        images,
-        batches=lambda _, start: (
+    interrupted = {
+        "batches": lambda _, start: (
             tf.data.Dataset.counter(start)
             .map(lambda step: {"step": step})
             .map(Signal(13))
@@ -238,17 +239,15 @@ def test_sigterm_saves_at_the_next_step(finished, tmp_path):
                     )
                 }
             )
-        ),
-    )
-    options = settings(tmp_path, 30, iterations_per_loop=100)
-    method = methods.Supervised(0.0)
+        )
+    }
     with pytest.raises(preemption.Preempted) as caught, preemption.watched():
-        trainer.train(options, method, interrupted, DEVICES)
+        run(tmp_path, interrupted, iterations_per_loop=100)
     names = [path.stem for path in (tmp_path / "checkpoints").glob("*.index")]
     [step] = [int(name[5:]) for name in names if name != "ckpt-10"]
     assert 10 < step < 20
     assert f"at step {step}, which is saved" in caught.value.message
-    resumed = trainer.train(options, method, images, DEVICES)
+    resumed = run(tmp_path, iterations_per_loop=100)
     assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
 
 
@@ -256,7 +255,7 @@ def test_an_evaluation_that_was_interrupted_is_made_up_for(
     finished, tmp_path, monkeypatch
 ):
     _, metrics = finished
-    kill_after(monkeypatch, evaluation, "evaluate", 0)
+    kill_after(monkeypatch, evaluation.Evaluator, "__call__", 0)
     with pytest.raises(Killed):
         run(tmp_path, save_checkpoints_steps=15)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.errors import InputError
-from noisy_student.training import worker_checkpoints
+from noisy_student.training import distribution, worker_checkpoints
 
 
 @dataclasses.dataclass
@@ -28,6 +28,7 @@ class Devices:
 
     worker: int
     meeting: Meeting
+    num_workers: int = 2
 
     @property
     def is_chief(self):
@@ -48,6 +49,8 @@ class Devices:
 
     def wait_for_all(self):
         self.agree(0)
+
+    failing_together = distribution.Devices.failing_together
 
 
 def together(*functions):
@@ -141,7 +144,7 @@ def test_a_kill_before_the_chief_has_saved_loses_nothing(
     # Both have written their own of step 2, the chief not the shared one.
     for worker in workers:
         worker.own.assign(-2.0)
-        worker.kept._own.write(2)
+        worker.kept._worker.write(2)
     assert restore(workers) == [1, 1]
     assert [w.values() for w in workers] == [(1, 10), (1, 11)]
 
@@ -149,7 +152,7 @@ def test_a_kill_before_the_chief_has_saved_loses_nothing(
 def test_what_a_kill_left_alone_costs_no_other_checkpoint(workers, tmp_path):
     save(workers, 1, 2)
     for worker in workers:
-        worker.kept._own.write(3)
+        worker.kept._worker.write(3)
     assert restore(workers) == [2, 2]
     save(workers, 4)
     for directory in (tmp_path, tmp_path / "worker_0", tmp_path / "worker_1"):
@@ -163,18 +166,37 @@ def test_what_a_kill_left_alone_costs_no_other_checkpoint(workers, tmp_path):
 def test_the_chief_saves_when_all_have_saved_their_own(
     workers, tmp_path, slow, monkeypatch
 ):
-    write = workers[slow].kept._own.write
+    write = workers[slow].kept._worker.write
 
     def late(step):
         time.sleep(0.3)
         assert not (tmp_path / f"ckpt-{step}.index").exists()
         write(step)
 
-    monkeypatch.setattr(workers[slow].kept._own, "write", late)
+    monkeypatch.setattr(workers[slow].kept._worker, "write", late)
     results = together(*(functools.partial(w.save, 1) for w in workers))
     assert results == [None, None]
     for name in ("worker_0/ckpt-1", "worker_1/ckpt-1", "ckpt-1"):
         assert (tmp_path / f"{name}.index").exists()
+
+
+@pytest.mark.parametrize(
+    ("failing", "kind"), [(0, "_shared"), (0, "_worker"), (1, "_worker")]
+)
+def test_where_one_worker_cannot_write_both_end(
+    workers, monkeypatch, failing, kind
+):
+    save(workers, 1)
+
+    def full(step):
+        raise InputError("No space left")
+
+    monkeypatch.setattr(getattr(workers[failing].kept, kind), "write", full)
+    results = together(*(functools.partial(w.save, 2) for w in workers))
+    assert str(results[failing]) == "No space left"
+    assert isinstance(results[1 - failing], InputError)
+    assert "another one has failed" in str(results[1 - failing])
+    assert restore(workers) == [1, 1]
 
 
 def test_own_ones_go_when_the_chief_has_saved(workers, tmp_path, monkeypatch):

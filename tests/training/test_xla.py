@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from noisy_student import methods
 from noisy_student.config import ConsistencyConfig, TrainConfig
+from noisy_student.methods import mean_teacher
 from noisy_student.models import efficientnet
 from noisy_student.training import optimizers, schedules
 from tests.training.test_step import SMALL, image_batch, small_step
@@ -24,11 +25,14 @@ def mean_teacher_step(config):
         optimizer="adam",
         learning_rate_schedule="ramps",
         max_learning_rate=0.01,
+        label_smoothing=0.0,
     )
-    setup = methods.Setup(train, ConsistencyConfig(), 3, 5, 10)
+    context = methods.MethodContext(
+        train, ConsistencyConfig(max_consistency_weight=100.0), 3, 5, 10
+    )
     learning_rate = schedules.learning_rate(train, num_labeled=5)
     optimizer = optimizers.make_optimizer(train, 5, learning_rate)
-    method = methods.MeanTeacher(setup)
+    method = mean_teacher.MeanTeacher(context)
     return small_step(config, method=method, optimizer=optimizer)
 
 
@@ -44,7 +48,7 @@ def test_xla_compiles_the_whole_step(make):
     """As on a TPU: teacher, student with noise, optimizer and average."""
     compiled = make(dataclasses.replace(SMALL, use_bfloat16=True))
     before = [w.numpy() for w in compiled.average.weights]
-    run = tf.function(compiled.whole, jit_compile=True)
+    run = tf.function(compiled.run, jit_compile=True)
     losses = [float(run(image_batch())["train/loss"]) for _ in range(3)]
     assert np.isfinite(losses).all() and len(set(losses)) == 3
     assert int(compiled.optimizer.iterations) == 3
@@ -60,8 +64,8 @@ def test_xla_computes_the_same():
         SMALL, dropout_rate=0.0, stochastic_depth_rate=0.0
     )
     plain, compiled = small_step(quiet), small_step(quiet)
-    tf.function(plain.whole)(image_batch())
-    tf.function(compiled.whole, jit_compile=True)(image_batch())
+    tf.function(plain.run)(image_batch())
+    tf.function(compiled.run, jit_compile=True)(image_batch())
     for a, b in zip(
         plain.average.weights, compiled.average.weights, strict=True
     ):

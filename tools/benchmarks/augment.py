@@ -1,6 +1,6 @@
 """How fast is RandAugment, against keras-cv, Keras and PIL?
 
-Batches of photographs in memory go through two operations an image at one
+Batches of photographs in memory go through two operations per image at one
 magnitude. Every side gets the same number of threads (PIL: processes), has a
 process of its own, and they take turns; figures are medians over the rounds.
 
@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from noisy_student import noise
-from tools.benchmarks import photographs, pil_rand_augment, turns
+from tools.benchmarks import choices, photographs, pil_peer, turns
 
 _BATCH_SIZES = {32: 256, 224: 64}
 # Batches of a turn: some seconds of each.
@@ -29,50 +29,37 @@ _TURNS = {
     "pil": {32: 100, 224: 100},
 }
 
-_SIDES = flags.DEFINE_multi_enum(
-    "sides", ["32", "224"], ["32", "224"], "Sides of the images in pixels."
-)
-_PEERS = flags.DEFINE_multi_enum(
-    "peers",
-    ["keras_cv", "keras", "pil"],
-    ["keras_cv", "keras", "pil"],
-    "Against whom.",
-)
+_SIDES = choices.define("sides", ["32", "224"], "Sides of the images in px.")
+_PEERS = choices.define("peers", ["keras_cv", "keras", "pil"], "The peers.")
 _MAGNITUDE = flags.DEFINE_float(
     "magnitude", 15.0, "Of the operations.", lower_bound=0, upper_bound=30
 )
 
 
 def make_side(
-    name: str, side: int, magnitude: float, threads: int
+    name: str, side: int, magnitude: float, count: int, threads: int
 ) -> turns.Turn:
-    """One side, ready to be timed: images/s a turn."""
-    batch_size, count = _BATCH_SIZES[side], _TURNS[name][side]
+    """Returns turns of one side, in images/s."""
+    batch_size = _BATCH_SIZES[side]
     images = photographs.windows(side, batch_size)
     limits = (100.0, 40.0) if side > 64 else (side / 8, side / 8)
     if name == "pil":
-        pool = pil_rand_augment.Pool(threads, images, 2, magnitude, *limits)
+        pool = pil_peer.Pool(threads, images, 2, magnitude, *limits)
         pool.run(threads)
         run = functools.partial(pool.run, count)
         return lambda: turns.images_per_second(run, count * batch_size)
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    turns.use_threads(threads)
     augment = _augmentation(name, magnitude, limits)
     batch = tf.constant(images)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    dataset = (
-        tf.data.Dataset.counter()
-        .map(lambda i: augment(batch, i), num_parallel_calls=threads)
-        .prefetch(2)
-        .with_options(options)
+    dataset = tf.data.Dataset.counter().map(
+        lambda i: augment(batch, i), num_parallel_calls=threads
     )
-    return turns.over_batches(dataset, count, batch_size)
+    return turns.over_batches(turns.prefetched(dataset), count, batch_size)
 
 
 def _augmentation(name: str, magnitude: float, limits: tuple[float, float]):
-    """A function of a batch and its number."""
+    """Returns a function of a batch and its number."""
     if name == "ours":
         layer = noise.RandAugment(2, magnitude, *limits)
         return lambda images, i: layer(images, seed=tf.stack([i, 0]))
@@ -88,23 +75,25 @@ def _augmentation(name: str, magnitude: float, limits: tuple[float, float]):
 def main(_: list[str]) -> None:
     """Prints the table and the ratios."""
     ratios = {}
-    print(f"{'images/s':>10}{'ours':>10}{'theirs':>10}{'ratio':>8}")
+    print(f"{'images/s':>12}{'ours':>10}{'theirs':>10}{'ratio':>8}")
     for side in map(int, _SIDES.value):
         makers = {
             name: functools.partial(
-                make_side, name, side, _MAGNITUDE.value, turns.THREADS.value
+                make_side,
+                name,
+                side,
+                _MAGNITUDE.value,
+                turns.BATCHES.value or _TURNS[name][side],
+                turns.THREADS.value,
             )
             for name in ["ours", *_PEERS.value]
         }
-        speeds = turns.compare(makers, turns.ROUNDS.value)
+        speeds = turns.compare(makers)
         for peer in _PEERS.value:
             mine, theirs = speeds["ours"], speeds[peer]
-            ratios[f"{peer}_{side}"] = round(mine / theirs, 2)
-            print(
-                f"{peer:>6}{side:>4}{mine:>10.0f}{theirs:>10.0f}"
-                f"{mine / theirs:>8.2f}",
-                flush=True,
-            )
+            ratio = ratios[f"{peer}_{side}"] = round(mine / theirs, 2)
+            line = f"{mine:>10.0f}{theirs:>10.0f}{ratio:>8.2f}"
+            print(f"{peer:>8}{side:>4}{line}", flush=True)
     print(json.dumps(ratios))
 
 

@@ -1,7 +1,7 @@
 """How fast is filtering, records in and filtered records out?
 
 Small JPEGs and made-up predictions of 10,000 to 1,000,000 images, of 10 and
-of 1,000 classes. Each measurement is a process of its own; start-up and
+of 1,000 classes. Each measurement has a process of its own; start-up and
 making the files are left out; figures are medians over the rounds.
 
   python -m tools.benchmarks.filter
@@ -12,7 +12,6 @@ classes they take 8 GB.
 """
 
 import json
-import multiprocessing
 import pathlib
 import resource
 import shutil
@@ -24,35 +23,40 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
-from tools.benchmarks import turns
+from tools.benchmarks import choices, turns
 
 _ORIGINAL = 1300  # images/s of the original program, on such a machine
 _SHARD = 100_000  # images
 _SELECTED = 200_000  # images of the selection alone
 
-_SIZES = flags.DEFINE_multi_integer(
-    "sizes", [10_000, 100_000, 1_000_000], "Numbers of images."
+_SIZES = choices.define_numbers(
+    "sizes", [10_000, 100_000, 1_000_000], "Numbers of images, a list."
 )
-_CLASSES = flags.DEFINE_multi_integer(
-    "classes", [10, 1000], "Numbers of classes."
+_CLASSES = choices.define_numbers(
+    "classes", [10, 1000], "Numbers of classes, a list."
 )
 _SAMPLES = flags.DEFINE_integer(
     "samples",
     0,
-    "Images of each class saved as files: a fixed cost, by the file system.",
+    "Images of each class saved as files, which is a fixed cost.",
 )
 _SIDE = flags.DEFINE_integer(
     "jpeg_side", 32, "Side of the JPEGs in pixels; up to 427.", lower_bound=1
 )
 _DIRECTORY = flags.DEFINE_string(
-    "directory", None, "Where the files go; default: the system's for such."
+    "directory",
+    None,
+    "Where the files go; default: the system's for temporary files.",
 )
 
 
 def make_probabilities(
     count: int, num_classes: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Probabilities of a teacher that is sure of some: (count, classes)."""
+    """Makes up a teacher's probabilities: float32 (count, classes).
+
+    The teacher is sure of some images and unsure of others.
+    """
     rows = generator.random((count, num_classes), np.float32)
     labels = generator.integers(0, num_classes, count)
     top = generator.beta(2, 1, count).astype(np.float32)
@@ -64,7 +68,7 @@ def make_probabilities(
 def make_files(
     directory: pathlib.Path, size: int, num_classes: int, side: int
 ) -> None:
-    """Images and predictions of them, as make_records and predict leave."""
+    """Writes images and predictions as make_records and predict do."""
     from noisy_student.data import records
     from noisy_student.files import shards, writing
     from tools.benchmarks import photographs
@@ -73,11 +77,11 @@ def make_files(
     jpegs = photographs.jpegs(side, side, 512)
     source, files, made_from = describe(directory, size)
     count = size // files.division.num_shards
-    for part in files.division.parts():
-        path = pathlib.Path(source.record_paths[part.shard])
+    for share in files.division.shares():
+        path = pathlib.Path(source.record_paths[share.shard])
         with (
             shards.shard_writer(path) as images,
-            shards.shard_writer(files.predictions(part)) as predictions,
+            shards.shard_writer(files.predictions(share)) as predictions,
         ):
             for first in range(0, count, 1000):
                 batch = min(1000, count - first)
@@ -88,13 +92,13 @@ def make_files(
         info = {
             "image_num": count,
             "seconds": 0.0,
-            "made_from": files.made_from(made_from),
+            "made_from": files.stamp(made_from),
         }
-        writing.write_json(files.info(part), info)
+        writing.write_json(files.info(share), info)
 
 
 def describe(directory: pathlib.Path, size: int) -> tuple:
-    """The source, the files of its predictions, and what those are made of."""
+    """Returns the source, its prediction files, and what these stem from."""
     from noisy_student import pseudo_labels
     from noisy_student.data import tfrecords
     from noisy_student.files import shards
@@ -119,7 +123,12 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
 def measure_filter(
     directory: pathlib.Path, size: int, num_classes: int, samples: int
 ) -> dict[str, float]:
-    """Filters in this process: images/s, bytes/s and MiB above the start."""
+    """Filters in this process.
+
+    Returns:
+        Images/s, MB/s read and written, the peak of memory in MiB above the
+        start, and the number of records.
+    """
     # TensorFlow's own start-up is not the filter's.
     make_files(directory / "first", 1000, num_classes, 32)
     run_filter(directory / "first", 1000, num_classes, samples)
@@ -144,7 +153,7 @@ def measure_filter(
 def run_filter(
     directory: pathlib.Path, size: int, num_classes: int, samples: int
 ) -> int:
-    """Filters what `make_files` made into `out`; returns the records."""
+    """Filters what `make_files` made; returns the number of records."""
     from noisy_student import pseudo_labels, tasks
     from noisy_student.config import PseudoLabelConfig
     from noisy_student.data import sources
@@ -165,7 +174,7 @@ def run_filter(
 
 
 def measure_copy(directory: pathlib.Path) -> float:
-    """Megabytes/s, read and written, of copying what the filter reads."""
+    """Copies what the filter reads; returns MB/s read and written."""
     copy = directory / "copy"
     start, copied = time.perf_counter(), 0
     for folder in ("images", "predictions"):
@@ -177,10 +186,10 @@ def measure_copy(directory: pathlib.Path) -> float:
 
 
 def measure_selection(num_classes: int) -> dict[str, float]:
-    """Counting, thresholds and copies, of probabilities in memory."""
+    """Counts, thresholds and copies of probabilities in memory: images/s."""
     from noisy_student.config import PseudoLabelConfig
     from noisy_student.data.records import BATCH
-    from noisy_student.pseudo_labels import count, select
+    from noisy_student.pseudo_labels import select
 
     generator = np.random.default_rng(0)
     rows = make_probabilities(_SELECTED, num_classes, generator)
@@ -188,11 +197,11 @@ def measure_selection(num_classes: int) -> dict[str, float]:
         num_image=round(0.43 * _SELECTED / num_classes), min_threshold=0.3
     )
     start = time.perf_counter()
-    counts = np.zeros([num_classes, len(count.BIN_EDGES)], np.int64)
+    counts = np.zeros([num_classes, len(select.BIN_EDGES)], np.int64)
     tops = []
     for first in range(0, _SELECTED, BATCH):
-        tops.append(count.top_classes(rows[first : first + BATCH]))
-        counts += count.count(*tops[-1], num_classes)
+        tops.append(select.top_classes(rows[first : first + BATCH]))
+        counts += select.histogram(*tops[-1], num_classes)
     balance = select.Balance.choose(counts, config)
     for first, top in zip(range(0, _SELECTED, BATCH), tops, strict=True):
         images = range(first, first + len(top[0]))
@@ -205,14 +214,11 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_process(function: Callable, *arguments) -> dict[str, float]:
-    """Calls a function in a process of its own, one thread of NumPy."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
-
-
-def median_of(results: list[dict[str, float]]) -> dict[str, float]:
-    """The median of each figure."""
+def median_of(measure: Callable, *arguments) -> dict[str, float]:
+    """Returns the medians over rounds, each in a process of its own."""
+    results = [
+        turns.in_process(measure, *arguments) for _ in range(turns.ROUNDS.value)
+    ]
     return {
         name: statistics.median(result[name] for result in results)
         for name in results[0]
@@ -221,31 +227,18 @@ def median_of(results: list[dict[str, float]]) -> dict[str, float]:
 
 def main(_: list[str]) -> None:
     """Prints the table and the figures."""
-    rounds = turns.ROUNDS.value
     figures: dict[str, float] = {}
     print(
         f"{'classes':>8}{'images':>10}{'images/s':>10}{'original':>10}"
         f"{'MB/s':>7}{'copying':>9}{'peak MiB':>10}{'records':>9}"
     )
-    for num_classes in _CLASSES.value:
-        for size in _SIZES.value:
+    for num_classes in choices.numbers(_CLASSES):
+        for size in choices.numbers(_SIZES):
             with tempfile.TemporaryDirectory(dir=_DIRECTORY.value) as name:
                 directory = pathlib.Path(name)
-                in_process(
-                    make_files, directory, size, num_classes, _SIDE.value
-                )
-                result = median_of(
-                    [
-                        in_process(
-                            measure_filter,
-                            directory,
-                            size,
-                            num_classes,
-                            _SAMPLES.value,
-                        )
-                        for _ in range(rounds)
-                    ]
-                )
+                made = (directory, size, num_classes)
+                turns.in_process(make_files, *made, _SIDE.value)
+                result = median_of(measure_filter, *made, _SAMPLES.value)
                 copying = measure_copy(directory)
             speed = result["images_per_second"]
             print(
@@ -258,16 +251,16 @@ def main(_: list[str]) -> None:
             key = f"{num_classes}_classes_{size}"
             figures[f"images_per_second_{key}"] = round(speed)
             figures[f"peak_mb_{key}"] = round(result["peak_mb"])
-        selection = median_of(
-            [in_process(measure_selection, num_classes) for _ in range(rounds)]
-        )["images_per_second"]
+        selection = median_of(measure_selection, num_classes)[
+            "images_per_second"
+        ]
         print(f"{num_classes:>8} selection alone {selection:.0f} images/s")
         figures[f"selection_{num_classes}_classes"] = round(selection)
     print(json.dumps(_summary(figures)))
 
 
 def _summary(figures: dict[str, float]) -> dict[str, float]:
-    """The lowest speeds and highest peaks, and all figures."""
+    """Adds the lowest speeds and the highest peak to all figures."""
 
     def of(prefix: str) -> list[float]:
         return [v for name, v in figures.items() if name.startswith(prefix)]

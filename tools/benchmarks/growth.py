@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import models
-from noisy_student.config import ModelConfig
+from noisy_student.config import ModelConfig, TrainConfig
 from noisy_student.methods import base, supervised
 from noisy_student.training import averaging, loop, optimizers, step
 from tools.benchmarks import turns
@@ -30,14 +30,14 @@ Run = Callable[[], object]
 def model_config(
     name: str, side: int | None = None, small: bool = False
 ) -> ModelConfig:
-    """A model for ImageNet's classes, at its own resolution unless given."""
+    """Returns a model for ImageNet's classes, by default at its own side."""
     return ModelConfig(name, 1000, side, small_image_model=small)
 
 
 def images_and_labels(
     side: int, batch_size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A batch in memory: float32 images in [0, 255], int64 labels."""
+    """Returns a random batch: float32 images in [0, 255], int64 labels."""
     generator = np.random.default_rng(0)
     images = generator.uniform(0, 255, (batch_size, side, side, 3))
     labels = generator.integers(0, 1000, batch_size)
@@ -45,18 +45,17 @@ def images_and_labels(
 
 
 def make_step(config: ModelConfig, method: base.Method) -> step.Step:
-    """Our step with fresh models, built in the current strategy's scope."""
+    """Returns our step with new models, built in the current scope."""
     student = models.build_model(config)
     average = models.build_model(config)
     averaging.start(average, student)
     optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
     optimizer.build(student.trainable_variables)
-    settings = step.StepSettings(weight_decay=1e-5, moving_average_decay=0.9999)
-    return step.Step(method, student, average, optimizer, settings)
+    return step.Step(method, student, average, optimizer, TrainConfig())
 
 
 def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
-    """Our whole step, `steps` times a call of the training loop."""
+    """Returns calls of the training loop, of `steps` whole steps each."""
     train_loop = loop.TrainLoop(make_step(config, supervised.Supervised(0.1)))
     images, labels = images_and_labels(models.input_side(config), batch_size)
     weights = tf.ones(batch_size)
@@ -68,13 +67,13 @@ def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
 def call_run(
     model: keras.Model, images: tf.Tensor, steps: int, jit: bool = False
 ) -> Run:
-    """A model's compiled call without noise, `steps` times."""
+    """Returns runs of `steps` compiled calls of a model without noise."""
     call = tf.function(lambda x: model(x, training=False), jit_compile=jit)
     return lambda: [call(images).numpy() for _ in range(steps)]
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of a model's convolutions and products, for one image."""
+    """Counts multiply-adds of convolutions and products, for one image."""
     call = tf.function(lambda x: model(x, training=False))
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
     graph = call.get_concrete_function(spec).graph
@@ -100,7 +99,7 @@ class Cost:
 
 
 def measure(model_name: str) -> Cost:
-    """Medians over rounds at the model's own resolution."""
+    """Measures a model at its own resolution; medians over rounds."""
     config = model_config(model_name)
     model = models.build_model(config)
     side = models.input_side(config)
@@ -124,7 +123,7 @@ def measure(model_name: str) -> Cost:
 
 
 def print_table() -> None:
-    """B0 to B4 at their own resolutions, each as it is ready."""
+    """Prints B0 to B4 at their own resolutions, each when it is measured."""
     print(
         f"{'':>16}{'px':>5}{'parameters':>14}{'multiply-adds':>15}"
         f"{'train img/s':>13}{'predict img/s':>15}"

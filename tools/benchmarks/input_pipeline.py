@@ -2,8 +2,8 @@
 
 In: JPEGs of 500 x 375 pixels, cut from photographs, in memory. Out: augmented
 batches of 224 px. Ours is `pipelines.labeled_images` as training uses it; the
-plain one decodes, crops and resizes with TensorFlow's operations one image at
-a time, and augments batches with keras-cv's RandAugment. Same threads, turns,
+plain one decodes, crops and resizes with TensorFlow's operations image by
+image, and augments batches with keras-cv's RandAugment. Same threads, turns,
 medians:
 
   python -m tools.benchmarks.input_pipeline
@@ -30,10 +30,9 @@ _BATCHES = 40  # of a turn: some seconds
 _SIDES = ("ours", "plain", "unaugmented", "decoded")
 
 
-def make_side(name: str, threads: int) -> turns.Turn:
-    """One side, ready to be timed: images/s a turn."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+def make_side(name: str, batches: int, threads: int) -> turns.Turn:
+    """Returns turns of one side, in images/s."""
+    turns.use_threads(threads)
     encoded = photographs.jpegs(_WIDTH, _HEIGHT, 64)
     if name in ("ours", "unaugmented"):
         augment_name = "v1" if name == "ours" else "none"
@@ -42,13 +41,13 @@ def make_side(name: str, threads: int) -> turns.Turn:
         dataset = plain_pipeline(encoded, threads)
     else:
         dataset = decoding_alone(encoded, threads)
-    return turns.over_batches(dataset, _BATCHES, _BATCH_SIZE)
+    return turns.over_batches(dataset, batches, _BATCH_SIZE)
 
 
 def our_pipeline(
     encoded: list[bytes], augment_name: str, threads: int
 ) -> tf.data.Dataset:
-    """What training reads."""
+    """Returns the batches that training reads."""
     source = sources.ImageSource(
         len(encoded), functools.partial(_examples, encoded), "photographs"
     )
@@ -63,7 +62,7 @@ def our_pipeline(
 
 
 def plain_pipeline(encoded: list[bytes], threads: int) -> tf.data.Dataset:
-    """What people write: every image whole, TensorFlow's and keras-cv's ops."""
+    """Returns the usual pipeline, of TensorFlow's and keras-cv's operations."""
     augment = noise.keras_cv_rand_augment(2, 15)
 
     def view(example: dict) -> tuple[tf.Tensor, tf.Tensor]:
@@ -95,11 +94,11 @@ def plain_pipeline(encoded: list[bytes], threads: int) -> tf.data.Dataset:
             num_parallel_calls=threads,
         )
     )
-    return dataset.prefetch(2).with_options(_options())
+    return turns.prefetched(dataset)
 
 
 def decoding_alone(encoded: list[bytes], threads: int) -> tf.data.Dataset:
-    """The random windows of our pipeline, decoded and thrown away."""
+    """Returns our pipeline's random windows, decoded and thrown away."""
 
     def mean(number: tf.Tensor, example: dict) -> tf.Tensor:
         seed = tf.stack([number, 0])
@@ -113,7 +112,7 @@ def decoding_alone(encoded: list[bytes], threads: int) -> tf.data.Dataset:
         .map(mean, num_parallel_calls=threads)
         .batch(_BATCH_SIZE)
     )
-    return dataset.prefetch(2).with_options(_options())
+    return turns.prefetched(dataset)
 
 
 def _examples(encoded: list[bytes]) -> tf.data.Dataset:
@@ -123,20 +122,16 @@ def _examples(encoded: list[bytes]) -> tf.data.Dataset:
     )
 
 
-def _options() -> tf.data.Options:
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options
-
-
 def main(_: list[str]) -> None:
     """Prints the table and the ratios."""
-    makers = {
-        name: functools.partial(make_side, name, turns.THREADS.value)
-        for name in _SIDES
-    }
-    speeds = turns.compare(makers, turns.ROUNDS.value)
-    print(f"{'':>12}{'images/s':>10}{'us an image':>13}")
+    batches, threads = turns.BATCHES.value or _BATCHES, turns.THREADS.value
+    speeds = turns.compare(
+        {
+            name: functools.partial(make_side, name, batches, threads)
+            for name in _SIDES
+        }
+    )
+    print(f"{'':>12}{'images/s':>10}{'us/image':>13}")
     for name, speed in speeds.items():
         print(f"{name:>12}{speed:>10.0f}{1e6 / speed:>13.0f}")
     whole = 1 / speeds["ours"]
@@ -146,16 +141,12 @@ def main(_: list[str]) -> None:
         f"decoding {decoding:.0%}, RandAugment {augmenting:.0%}, the rest "
         f"(resizing, flips, batches) {1 - decoding - augmenting:.0%}"
     )
-    ratio = speeds["ours"] / speeds["plain"]
-    print(
-        json.dumps(
-            {
-                "plain": round(ratio, 2),
-                "decoding_share": round(decoding, 2),
-                "rand_augment_share": round(augmenting, 2),
-            }
-        )
-    )
+    ratios = {
+        "plain": speeds["ours"] / speeds["plain"],
+        "decoding_share": decoding,
+        "rand_augment_share": augmenting,
+    }
+    print(json.dumps({name: round(value, 2) for name, value in ratios.items()}))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import socket
 
 
 def environments(count: int = 2) -> list[dict[str, str]]:
-    """The `TF_CONFIG` of each worker of a cluster at free ports."""
+    """Returns the `TF_CONFIG` of each worker of a cluster at free ports."""
     with contextlib.ExitStack() as stack:
         # All are open at once, so that the ports differ.
         sockets = [

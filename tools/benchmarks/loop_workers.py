@@ -1,6 +1,6 @@
 """Training in worker processes of one core each.
 
-`loop.py` starts this as a script, a process a worker.
+`loop.py` starts this as a script, once per worker.
 """
 
 import os
@@ -17,7 +17,7 @@ _TURNS = 4
 
 
 def images_per_second(num_workers: int) -> float:
-    """Speed of so many workers together.
+    """Returns the speed of so many workers together.
 
     Raises:
         RuntimeError: a worker failed.
@@ -43,7 +43,7 @@ def images_per_second(num_workers: int) -> float:
 def main(core: int) -> None:
     """Trains as a worker, on a core; the chief prints images/s."""
     os.sched_setaffinity(0, {core})
-    # After that, for its threads are as many as the cores then.
+    # Imported only now, as TensorFlow takes as many threads as it has cores.
     import statistics
 
     from noisy_student.config import RunConfig

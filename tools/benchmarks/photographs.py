@@ -10,7 +10,7 @@ _NAMES = ("china.jpg", "flower.jpg")  # 427 x 640 pixels each
 
 
 def windows(side: int, count: int) -> np.ndarray:
-    """Windows at random places, of photographs made smaller for small ones.
+    """Cuts windows at random places; for small ones the photographs shrink.
 
     Returns:
         uint8 (count, side, side, 3).
@@ -31,7 +31,7 @@ def windows(side: int, count: int) -> np.ndarray:
 
 
 def jpegs(width: int, height: int, count: int) -> list[bytes]:
-    """Windows of a size, each another one, as JPEGs of quality 92."""
+    """Cuts windows at random places and encodes them, at JPEG quality 92."""
     photographs = [load_sample_image(name) for name in _NAMES]
     generator = np.random.default_rng(0)
     encoded = []

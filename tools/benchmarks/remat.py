@@ -1,6 +1,7 @@
 """What rematerialisation saves in memory and costs in time.
 
-One training step of a model with and without --remat, a process each:
+One training step of a model with and without --remat, each in a process of
+its own:
 
   python -m tools.benchmarks.remat --model=efficientnet-b7 --side=224
 
@@ -8,29 +9,31 @@ Memory is the peak of the process during its steps less what it held before
 the first one (weights, averages, optimizer), tracing included.
 """
 
+import dataclasses
 import json
-import multiprocessing
 import resource
 import statistics
 import time
 
 from absl import app, flags
 
+from tools.benchmarks import turns
+
 _MODEL_NAME = flags.DEFINE_string("model", "efficientnet-b7", "Model.")
 _SIDE = flags.DEFINE_integer("side", 224, "Side of the images, in pixels.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Images a step.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Images per step.")
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps to time, after the first.")
 
 
 def resident_gib() -> float:
-    """Memory of this process now."""
+    """Returns the memory of this process now."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
     return pages * resource.getpagesize() / 2**30
 
 
 def peak_gib() -> float:
-    """The most that this process has held."""
+    """Returns the most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -38,8 +41,6 @@ def measure(
     model_name: str, side: int, batch_size: int, steps: int, remat: bool
 ) -> dict[str, float]:
     """Runs steps; returns GiB `before` and `at_peak`, and median `seconds`."""
-    import dataclasses
-
     from tools.benchmarks import growth
 
     config = dataclasses.replace(
@@ -62,13 +63,11 @@ def measure(
 
 def main(_: list[str]) -> None:
     """Prints the table and what is saved and paid."""
-    context = multiprocessing.get_context("spawn")
     arguments = (_MODEL_NAME.value, _SIDE.value, _BATCH_SIZE.value)
     results = {}
     print(f"{'remat':>6}{'before GiB':>12}{'step GiB':>10}{'s/step':>8}")
     for remat in (False, True):
-        with context.Pool(1) as pool:
-            result = pool.apply(measure, (*arguments, _STEPS.value, remat))
+        result = turns.in_process(measure, *arguments, _STEPS.value, remat)
         step = result["at_peak"] - result["before"]
         results[remat] = (step, result["seconds"])
         print(

@@ -1,6 +1,6 @@
-"""What do shorter forms of the stored probabilities cost in the targets?
+r"""What do shorter forms of the stored probabilities cost in the targets?
 
-Bytes an image, and how far the soft targets of training move, for float16
+Bytes per image, and how far the soft targets of training move, for float16
 and for the k most probable classes (the rest of the probability is spread
 over the others evenly). Of made-up predictions, or of a teacher's:
 
@@ -16,19 +16,27 @@ import numpy as np
 from absl import app, flags
 
 from noisy_student.data import records
-from noisy_student.pseudo_labels import count
+from noisy_student.pseudo_labels import select
+from tools.benchmarks import choices
 
-_NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Of the predictions.")
+_NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", 1000, "Classes of the predictions."
+)
 _PREDICTIONS = flags.DEFINE_string(
     "predictions",
     None,
-    "The output_dir of --mode=predict; default: 20,000 made-up images.",
+    "The output_dir of --mode=predict; default: made-up predictions.",
 )
-_TOP_K = flags.DEFINE_multi_integer("top_k", [5, 10, 50], "Kept classes.")
+_IMAGES = flags.DEFINE_integer(
+    "images", 20_000, "Number of made-up predictions.", lower_bound=1
+)
+_TOP_K = choices.define_numbers(
+    "top_k", [5, 10, 50], "How many classes to keep, a list."
+)
 
 
-def made_up(num_classes: int, size: int = 20_000) -> np.ndarray:
-    """Probabilities of a teacher from very sure to unsure: (size, classes)."""
+def made_up(num_classes: int, size: int) -> np.ndarray:
+    """Makes up probabilities, from very sure to unsure: (size, classes)."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(size, num_classes)).astype(np.float32)
     # Heavy tails: few classes are like the right one.
@@ -40,7 +48,7 @@ def made_up(num_classes: int, size: int = 20_000) -> np.ndarray:
 
 
 def read_all(directory: pathlib.Path, num_classes: int) -> np.ndarray:
-    """All predictions of a directory: float32 (images, classes)."""
+    """Reads all predictions of a directory: float32 (images, classes)."""
     batches = [
         batch
         for path in sorted(directory.glob("train-info-*"))
@@ -52,12 +60,12 @@ def read_all(directory: pathlib.Path, num_classes: int) -> np.ndarray:
 
 
 def as_float16(rows: np.ndarray) -> np.ndarray:
-    """Rounded to float16 and back."""
+    """Rounds to float16 and back."""
     return rows.astype(np.float16).astype(np.float32)
 
 
 def as_top_k(rows: np.ndarray, k: int) -> np.ndarray:
-    """The k largest in float16, what is missing from 1 over the others."""
+    """Keeps the k largest in float16 and spreads the rest over the others."""
     num_classes = rows.shape[1]
     top = np.argpartition(rows, -k, axis=1)[:, -k:]
     kept = as_float16(np.take_along_axis(rows, top, axis=1))
@@ -68,15 +76,15 @@ def as_top_k(rows: np.ndarray, k: int) -> np.ndarray:
 
 
 def compare(rows: np.ndarray, stored: np.ndarray) -> dict[str, float]:
-    """How targets and choice differ.
+    """Measures how targets and choice differ.
 
     Returns:
         `distance`: half the sum of absolute differences of the targets, the
         mean over images; `label`: share of images with another label; `bin`:
         share counted in another hundredth of the top probability.
     """
-    labels, top = count.top_classes(rows)
-    other_labels, other_top = count.top_classes(stored)
+    labels, top = select.top_classes(rows)
+    other_labels, other_top = select.top_classes(stored)
     return {
         "distance": float(np.abs(rows - stored).sum(axis=1).mean() / 2),
         "label": float((labels != other_labels).mean()),
@@ -91,7 +99,7 @@ def main(_: list[str]) -> None:
     rows = (
         read_all(pathlib.Path(directory), num_classes)
         if directory
-        else made_up(num_classes)
+        else made_up(num_classes, _IMAGES.value)
     )
     index = 1 if num_classes <= 256 else 2  # bytes of a class
     forms = {
@@ -99,7 +107,7 @@ def main(_: list[str]) -> None:
         "float16": (as_float16(rows), 2 * num_classes),
     } | {
         f"top {k}": (as_top_k(rows, k), (2 + index) * k)
-        for k in _TOP_K.value
+        for k in choices.numbers(_TOP_K)
         if k < num_classes
     }
     figures: dict[str, float] = {}

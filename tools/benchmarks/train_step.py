@@ -1,6 +1,6 @@
 """How fast is a training step, against stock Keras?
 
-Each side is a process of its own and they take turns; every figure is the
+Each side is a process of its own, and they take turns; every figure is the
 median over the rounds. The Keras side is `keras.applications`' EfficientNet in
 Keras' own `fit` and its graph-compiled call, with the same optimizer and the
 same images in memory:
@@ -8,7 +8,7 @@ same images in memory:
   python -m tools.benchmarks.train_step
   python -m tools.benchmarks.train_step --cases=train_32 --rounds=9 --nogrowth
 
-Our side does more work a step: weight decay and the averaged weights.
+Our side does more work per step: weight decay and the averaged weights.
 """
 
 import copy
@@ -23,14 +23,14 @@ from keras.src.applications import efficientnet
 
 from noisy_student import models
 from noisy_student.training import optimizers
-from tools.benchmarks import growth, turns
+from tools.benchmarks import choices, growth, turns
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One comparison: what is timed, on which images."""
+    """One comparison: what is timed (train or predict), on which images."""
 
-    kind: str
+    task: str
     side: int
     batch_size: int
     steps: int
@@ -46,9 +46,7 @@ CASES = {
 _NUM_CLASSES = 1000
 _SIDES = ("ours", "keras")
 
-_CASES = flags.DEFINE_multi_enum(
-    "cases", list(CASES), list(CASES), "What to compare."
-)
+_CASES = choices.define("cases", CASES, "What to compare.")
 _KERAS_JIT = flags.DEFINE_bool(
     "keras_jit",
     False,
@@ -60,9 +58,9 @@ _GROWTH = flags.DEFINE_bool(
 
 
 def ours(case: Case, _: bool) -> growth.Run:
-    """Our model, in our training loop or called without noise."""
+    """Returns runs of our model, in our loop or called without noise."""
     config = growth.model_config("efficientnet-b0", case.side, case.small)
-    if case.kind == "predict":
+    if case.task == "predict":
         model = models.build_model(config)
         images, _ = growth.images_and_labels(case.side, case.batch_size)
         return growth.call_run(model, images, case.steps)
@@ -70,10 +68,10 @@ def ours(case: Case, _: bool) -> growth.Run:
 
 
 def keras_applications(case: Case, jit: bool) -> growth.Run:
-    """The same network of stock Keras layers, in `fit` or called."""
+    """Returns runs of stock Keras layers, in `fit` or called."""
     model = stock_model(case.side, case.small)
     images, labels = growth.images_and_labels(case.side, case.batch_size)
-    if case.kind == "predict":
+    if case.task == "predict":
         return growth.call_run(model, images, case.steps, jit)
     model.compile(
         optimizer=optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3),
@@ -87,7 +85,7 @@ def keras_applications(case: Case, jit: bool) -> growth.Run:
 
 
 def stock_model(side: int, small: bool) -> keras.Model:
-    """`keras.applications`' B0; `small` is the variant for 32x32 images."""
+    """Builds `keras.applications`' B0; `small` is the one for 32x32 px."""
     blocks = copy.deepcopy(efficientnet.DEFAULT_BLOCKS_ARGS)
     if small:
         for stage in (1, 2):
@@ -106,7 +104,7 @@ def stock_model(side: int, small: bool) -> keras.Model:
 
 
 def make_side(name: str, case: Case, jit: bool) -> turns.Turn:
-    """One side, ready to be timed: images/s a turn."""
+    """Returns turns of one side, in images/s."""
     run = {"ours": ours, "keras": keras_applications}[name](case, jit)
     run()
     run()
@@ -125,7 +123,7 @@ def main(_: list[str]) -> None:
             )
             for side in _SIDES
         }
-        mine, theirs = turns.compare(makers, turns.ROUNDS.value).values()
+        mine, theirs = turns.compare(makers).values()
         ratios[name] = round(mine / theirs, 2)
         print(
             f"{name:>12}{mine:>10.1f}{theirs:>10.1f}{ratios[name]:>8.2f}",

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from typing import Any
 
 from absl import flags
 
@@ -17,6 +17,12 @@ THREADS = flags.DEFINE_integer(
     "threads",
     os.cpu_count() or 1,
     "Threads (or processes) of each side's input pipeline.",
+    lower_bound=1,
+)
+BATCHES = flags.DEFINE_integer(
+    "batches",
+    None,
+    "Batches of a turn of an input pipeline; default: some seconds.",
     lower_bound=1,
 )
 
@@ -31,10 +37,27 @@ def images_per_second(run: Callable[[], object], num_images: int) -> float:
     return num_images / (time.perf_counter() - begin)
 
 
+def use_threads(number: int) -> None:
+    """Gives TensorFlow, in this process, so many threads."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(number)
+    tf.config.threading.set_inter_op_parallelism_threads(number)
+
+
+def prefetched(dataset: Any) -> Any:
+    """Prefetches two batches of a `tf.data.Dataset`, without autotuning."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)
+
+
 def over_batches(
     dataset: Iterable, batches: int, batch_size: int, warm_up: int = 4
 ) -> Turn:
-    """Turns that read so many batches of a pipeline, warmed up."""
+    """Returns turns that read so many batches of a pipeline, warmed up."""
 
     def turn() -> float:
         iterator = iter(dataset)
@@ -52,50 +75,65 @@ def over_batches(
 
 
 def compare(
-    sides: Mapping[str, Callable[[], Turn]], rounds: int
+    sides: Mapping[str, Callable[[], Turn]], rounds: int | None = None
 ) -> dict[str, float]:
-    """The median of each side's turns.
+    """Returns the median of each side's turns.
 
     Args:
         sides: by name, functions that can be pickled: called in the side's
             own process, they prepare and warm up what is measured.
-        rounds: turns of each side.
+        rounds: turns of each side; default: `ROUNDS`.
+
+    Raises:
+        RuntimeError: a side failed.
     """
     context = multiprocessing.get_context("spawn")
-    workers = {}
-    for name, make in sides.items():
-        connection, theirs = context.Pipe()
-        # Ends with this process, also where that fails.
-        process = context.Process(
-            target=_serve, args=(make, theirs), name=name, daemon=True
-        )
-        process.start()
-        theirs.close()
-        _receive(process, connection)
-        workers[name] = (process, connection)
+    connections, processes = {}, []
     figures: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, (process, connection) in workers.items():
-            connection.send(True)
-            figures[name].append(_receive(process, connection))
-    for process, connection in workers.values():
-        connection.send(False)
-        process.join()
+    try:
+        for name, make in sides.items():
+            connections[name], theirs = context.Pipe()
+            # No daemon, as a side may start processes of its own.
+            process = context.Process(target=_serve, args=(make, theirs))
+            process.start()
+            processes.append(process)
+            theirs.close()
+            _receive(name, connections[name])
+        for _ in range(rounds or ROUNDS.value):
+            for name, connection in connections.items():
+                connection.send(None)
+                figures[name].append(_receive(name, connection))
+    finally:
+        # A side ends when its connection does.
+        for connection in connections.values():
+            connection.close()
+        for process in processes:
+            process.join()
     return {name: statistics.median(turns) for name, turns in figures.items()}
 
 
-def _receive(process: BaseProcess, connection: Connection) -> float:
+def _receive(name: str, connection: Connection) -> float:
     try:
         return connection.recv()
     except EOFError as error:
         raise RuntimeError(
-            f"The side {process.name} has failed; its trace is above."
+            f"The side {name} has failed; its trace is above."
         ) from error
 
 
 def _serve(make: Callable[[], Turn], connection: Connection) -> None:
-    """Takes a turn whenever asked."""
+    """Takes a turn whenever asked, until the connection is closed."""
     turn = make()
     connection.send(0.0)
-    while connection.recv():
+    while True:
+        try:
+            connection.recv()
+        except EOFError:
+            return
         connection.send(turn())
+
+
+def in_process(function: Callable, *arguments) -> dict[str, float]:
+    """Calls a function in a process of its own, one thread of NumPy."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)

@@ -1,0 +1,134 @@
+"""What evaluators share: one pass over the images, each counted once."""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+from noisy_student import progress
+
+# From a worker's place to one pass over its images, batch by batch.
+Batches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+Metrics = dict[str, float]
+_COUNTED = "num_images"
+
+
+@dataclasses.dataclass(eq=False)
+class Evaluator(abc.ABC):
+    """Measures models on the same images, on all devices of the strategy.
+
+    Subclasses say what to sum over the images, and which metrics follow from
+    the sums. Build one evaluator for a run: a model is traced at its first
+    evaluation only.
+
+    Attributes:
+        batches: makes one pass over a worker's share of the images, in
+            batches of a replica: `image`, `label` and `weight`, which is 0
+            for padding, as `pipelines.plain_images` does.
+        num_images: number of images with weight 1, over all workers.
+        description: text of the progress bar.
+        shown: whether there is a progress bar.
+    """
+
+    batches: Batches
+    num_images: int
+    description: str = "evaluate"
+    shown: bool = True
+
+    @abc.abstractmethod
+    def sums(
+        self, model: keras.Model, batch: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Computes sums over one replica's batch; runs in replica context.
+
+        Args:
+            model: images to logits; call it with `training=False`.
+            batch: `image`, uint8 (batch, side, side, 3), `label`, int64
+                (batch,), and `weight`, float32 (batch,), 0 or 1.
+
+        Returns:
+            Weighted sums over the batch by name, float32, of any shape.
+        """
+
+    @abc.abstractmethod
+    def metrics(self, sums: dict) -> Metrics:
+        """Computes the metrics.
+
+        Args:
+            sums: what `sums` returned, summed over all images: floats and
+                float64 arrays.
+        """
+
+    def __call__(
+        self, model: keras.Model, on_batch: Callable[[], None] = lambda: None
+    ) -> Metrics:
+        """Evaluates a model in the strategy's scope that it was built in.
+
+        Args:
+            model: images to logits; called without noise.
+            on_batch: called after every batch.
+
+        Returns:
+            The metrics by name, and `num_images`.
+        """
+        iterator, steps, step_size = self._distribute()
+        total: dict[str, tf.Tensor] = {}
+        with progress.bar(
+            self.num_images, self.description, "image", shown=self.shown
+        ) as bar:
+            for step in range(steps):
+                for name, value in self._step(model, iterator).items():
+                    value = tf.cast(value, tf.float64)
+                    total[name] = total[name] + value if step else value
+                bar.update(min(step_size, self.num_images - step * step_size))
+                on_batch()
+        sums = {name: value.numpy() for name, value in total.items()}
+        counted = sums.pop(_COUNTED)
+        assert counted == self.num_images, f"{counted} of {self.num_images}"
+        return {**self.metrics(sums), _COUNTED: self.num_images}
+
+    @tf.function
+    def _step(
+        self, model: keras.Model, iterator: Iterator
+    ) -> dict[str, tf.Tensor]:
+        """Sums over one batch of all replicas."""
+
+        def on_replica(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            counted = {_COUNTED: tf.reduce_sum(batch["weight"])}
+            return self.sums(model, batch) | counted
+
+        strategy = tf.distribute.get_strategy()
+        return strategy.reduce(
+            tf.distribute.ReduceOp.SUM,
+            strategy.run(on_replica, args=(next(iterator),)),
+            axis=None,
+        )
+
+    def _distribute(self) -> tuple[Iterator, int, int]:
+        """Returns an iterator, its number of steps, and images per step.
+
+        Replicas work in step: a worker with fewer images goes on with images
+        of weight 0.
+        """
+        sizes: list[tuple[int, int]] = []
+
+        def padded(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            dataset = self.batches(context)
+            workers = context.num_input_pipelines
+            size = dataset.element_spec["weight"].shape[0]
+            step_size = size * context.num_replicas_in_sync
+            most = math.ceil(self.num_images / workers)  # of one worker
+            sizes.append((math.ceil(most * workers / step_size), step_size))
+            blank = {
+                key: tf.zeros(spec.shape, spec.dtype)
+                for key, spec in dataset.element_spec.items()
+            }
+            more = tf.data.Dataset.from_tensors(blank).repeat()
+            return dataset.concatenate(more)
+
+        strategy = tf.distribute.get_strategy()
+        dataset = strategy.distribute_datasets_from_function(padded)
+        return iter(dataset), *sizes[0]

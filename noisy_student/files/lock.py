@@ -1,0 +1,79 @@
+"""One run per directory: a lock that ends with its process."""
+
+import fcntl
+import json
+import os
+import pathlib
+import socket
+import sys
+import time
+from typing import IO
+
+from absl import logging
+
+from noisy_student.errors import InputError, disk_error
+
+LOCK_FILE = "lock"
+# Open until the process ends, which releases them.
+_held: dict[pathlib.Path, IO[str]] = {}
+
+
+def acquire(directory: pathlib.Path) -> None:
+    """Makes this process the only one that runs in a directory.
+
+    Does nothing where this process has the lock already, on remote paths
+    (gs://...), and, with a warning, in file systems that have no locks.
+
+    Args:
+        directory: Of the run; it is made where it is missing.
+
+    Raises:
+        InputError: another process runs there; the message names it.
+    """
+    if ":/" in str(directory) or directory.resolve() in _held:
+        return
+    path = directory / LOCK_FILE
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 (stays open)
+        _lock(file, directory)
+        file.truncate(0)
+        file.write(json.dumps(_this_process()) + "\n")
+        file.flush()
+    except OSError as error:
+        raise disk_error(path, error) from error
+    _held[directory.resolve()] = file
+
+
+def _lock(file: IO[str], directory: pathlib.Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{directory} is in use by another run, {_owner(file)}. Wait for "
+            "its end, stop it, or name another directory."
+        ) from error
+    except OSError as error:
+        logging.warning("%s cannot be locked: %s.", file.name, error.strerror)
+
+
+def _this_process() -> dict[str, str | int]:
+    return {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": " ".join(sys.argv),
+    }
+
+
+def _owner(file: IO[str]) -> str:
+    """The process that has the lock, as it has written itself."""
+    file.seek(0)
+    try:
+        owner = json.loads(file.read())
+        return (
+            f"process {owner['process']} on {owner['host']}, started "
+            f"{owner['started']}: {owner['command']}"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "which has not written its name yet"

@@ -1,0 +1,83 @@
+"""Reads TF1 checkpoints of the original.
+
+The released ones (`noisy_student_efficientnet-*`) are among them.
+"""
+
+import pathlib
+
+import tensorflow as tf
+
+from noisy_student.errors import InputError
+from noisy_student.models import saved
+from noisy_student.models.importers.names import Weights
+
+_AVERAGED = "/ExponentialMovingAverage"
+_A_SCOPED_NAME = "/stem/conv2d/kernel"
+
+
+def checkpoint_prefix(path: str | pathlib.Path) -> str:
+    """Returns the prefix of the files of a TF1 checkpoint.
+
+    Args:
+        path: the prefix, or a directory with a `checkpoint` file.
+
+    Raises:
+        ValueError: there is no checkpoint.
+    """
+    prefix = str(path)
+    if pathlib.Path(prefix).is_dir():
+        prefix = tf.train.latest_checkpoint(prefix) or prefix
+    if not pathlib.Path(f"{prefix}.index").is_file():
+        raise ValueError(
+            f"There is no checkpoint {path}: {path}.index is missing. Give the "
+            "prefix, without .index or .data-*."
+        )
+    return prefix
+
+
+def read(prefix: str, averaged: bool = True) -> Weights:
+    """Reads the model of a checkpoint, without optimizer slots and counters.
+
+    Args:
+        prefix: of the checkpoint's files; see `checkpoint_prefix`.
+        averaged: whether to read the moving averages of the weights, which
+            the original evaluates with, or the raw weights.
+
+    Raises:
+        InputError: the files are damaged, hold no model of the original, or
+            have no averages.
+    """
+    complaint = f"{prefix} cannot be read; are its files whole?"
+    with saved.damage_named(complaint, tf.errors.OpError):
+        return _read(prefix, averaged)
+
+
+def _read(prefix: str, averaged: bool) -> Weights:
+    reader = tf.train.load_checkpoint(prefix)
+    names = set(reader.get_variable_to_shape_map())
+    scopes = [
+        name.removesuffix(_A_SCOPED_NAME)
+        for name in names
+        if name.endswith(_A_SCOPED_NAME)
+    ]
+    if len(scopes) != 1:
+        raise InputError(
+            f"{prefix} is no EfficientNet of the original: it has "
+            f"{len(scopes)} variables MODEL{_A_SCOPED_NAME}, not one."
+        )
+    scope = f"{scopes[0]}/"
+    # Slots and averages have the name of a variable as their scope.
+    variables = [
+        name
+        for name in names
+        if name.startswith(scope) and name.rpartition("/")[0] not in names
+    ]
+    suffix = _AVERAGED if averaged else ""
+    weights = {
+        name.removeprefix(scope): reader.get_tensor(name + suffix)
+        for name in variables
+        if name + suffix in names
+    }
+    if not weights:
+        raise InputError(f"{prefix} has no averaged weights; use the raw ones.")
+    return weights

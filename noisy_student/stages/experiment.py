@@ -1,0 +1,162 @@
+"""Settings, images and devices: what every stage works with."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from noisy_student import evaluation, models
+from noisy_student.config import ExperimentConfig, ModelConfig
+from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.data.open import open_task
+from noisy_student.files import lock, run_directory
+from noisy_student.training import distribution
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """An experiment whose images and devices are open.
+
+    Attributes:
+        config: All settings, with the defaults of the method.
+        data: The labelled, unlabelled and test images.
+        devices: The devices that train, evaluate and predict.
+    """
+
+    config: ExperimentConfig
+    data: sources.TaskData
+    devices: distribution.Devices
+
+    @classmethod
+    def open(
+        cls, config: ExperimentConfig, devices: distribution.Devices
+    ) -> "Experiment":
+        """Opens the images.
+
+        Raises:
+            ValueError: the images are not there, or do not fit the settings.
+        """
+        data = open_task(config.data, config.seed)
+        return cls(config, data, devices)
+
+    @functools.cached_property
+    def model(self) -> ModelConfig:
+        """The model, with the classes and normalisation of the task."""
+        return self.config.model.for_task(
+            self.data.task, self.config.data.input_image_size
+        )
+
+    def image_format(self, side: int) -> views.ImageFormat:
+        """How images reach a model whose input has this side in pixels."""
+        return views.ImageFormat.for_task(
+            self.data.task, side, self.config.noise
+        )
+
+    def plain_images(
+        self,
+        source: sources.ImageSource,
+        side: int,
+        batch_size: int,
+        warnings: decoding.SkipWarnings | None = None,
+    ) -> tf.data.Dataset:
+        """One pass over a source without noise; see `pipelines.plain_images`.
+
+        Args:
+            source: The images.
+            side: Side of the model's input in pixels.
+            batch_size: Images per batch.
+            warnings: See `pipelines.plain_images`.
+        """
+        return pipelines.plain_images(
+            source,
+            self.image_format(side),
+            batch_size,
+            warnings,
+            self.config.input_pipeline,
+        )
+
+    def accuracy(self, side: int) -> evaluation.Accuracy:
+        """The accuracy on the test images of models with this input side.
+
+        Args:
+            side: In pixels.
+        """
+        return evaluation.Accuracy(
+            functools.partial(self.test_images, side),
+            self.data.test.num_images,
+            shown=self.devices.is_chief,
+        )
+
+    def test_images(
+        self, side: int, context: tf.distribute.InputContext
+    ) -> tf.data.Dataset:
+        """One pass over a worker's test images, in batches of a replica."""
+        source = self.data.test.stride(  # evaluation needs parts of one size
+            context.input_pipeline_id, context.num_input_pipelines
+        )
+        batch_size = self.config.run.eval_batch_size
+        return self.plain_images(
+            source, side, context.get_per_replica_batch_size(batch_size)
+        )
+
+
+def open_and_claim(
+    config: ExperimentConfig,
+    devices: distribution.Devices,
+    check: Callable[[Experiment], None],
+) -> Experiment:
+    """Opens an experiment that trains, and claims its run directory.
+
+    Every worker checks. The chief then locks the directory and writes
+    `config.json`; the others refuse to run with other settings than those.
+
+    Args:
+        config: The settings.
+        devices: The devices that train.
+        check: Refuses with a `ValueError` what would fail later.
+
+    Raises:
+        ValueError: the images are not there, `check` refuses, or the
+            directory belongs to another experiment.
+    """
+    directory = config.directory
+    with devices.watching_workers():
+        if devices.is_chief:
+            run_directory.check(directory, config)
+        experiment = Experiment.open(config, devices)
+        check(experiment)
+        devices.wait_for_all()
+        if devices.is_chief:
+            lock.acquire(directory)
+            run_directory.claim(directory, config)
+            names = experiment.data.class_names
+            run_directory.write_class_names(directory, names)
+        devices.wait_for_all()
+        if not devices.is_chief:
+            run_directory.check(directory, config)
+    return experiment
+
+
+def resolve_model(config: ExperimentConfig) -> pathlib.Path:
+    """The model file that mode=predict and mode=eval use.
+
+    Raises:
+        ValueError: none is named, or there is none.
+    """
+    named = config.predict.predict_ckpt_path or config.model_dir
+    if named is None:
+        raise ValueError("predict_ckpt_path or model_dir must be set.")
+    return pathlib.Path(models.resolve_model_path(named, checkpoints=False))
+
+
+def required_directory(directory: str | None, flag: str) -> pathlib.Path:
+    """The absolute path that a flag gives.
+
+    Raises:
+        ValueError: the flag is not set.
+    """
+    if directory is None:
+        raise ValueError(f"{flag} must be set.")
+    return pathlib.Path(directory).absolute()

@@ -1,0 +1,120 @@
+"""`--mode=predict`: a teacher's probabilities for the unlabelled images."""
+
+import hashlib
+import pathlib
+from collections.abc import Collection
+
+import tensorflow as tf
+
+from noisy_student import models, pseudo_labels
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding, sources
+from noisy_student.errors import InputError
+from noisy_student.files import run_directory
+from noisy_student.stages.base import Stage
+from noisy_student.stages.experiment import (
+    Experiment,
+    required_directory,
+    resolve_model,
+)
+from noisy_student.training import distribution
+
+
+class Predict(Stage):
+    """Labels the unlabelled images."""
+
+    def validate(self) -> None:
+        config = self.config
+        self.output_dir = required_directory(
+            config.predict.output_dir, "output_dir"
+        )
+        self.teacher = resolve_model(config)
+        self.files = prediction_files(config, self.output_dir)
+        self.shares = self.files.division.shares(
+            config.predict.shard_id, config.predict.worker_id
+        )
+        devices = local_devices(config)
+        self.experiment = Experiment.open(config, devices)
+        self.experiment.data.require_unlabeled()
+
+    def run(self) -> None:
+        names = self.experiment.data.class_names
+        run_directory.write_class_names(self.output_dir, names)
+        label_images(self.experiment, self.teacher, self.files, self.shares)
+
+
+def prediction_files(
+    config: ExperimentConfig, directory: pathlib.Path
+) -> pseudo_labels.PredictionFiles:
+    """The files of a teacher's predictions in a directory."""
+    info_dir = config.predict.info_dir
+    return pseudo_labels.PredictionFiles(
+        directory,
+        pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
+        pseudo_labels.Division.from_config(config.pseudo_labels),
+    )
+
+
+def local_devices(config: ExperimentConfig) -> distribution.Devices:
+    """The devices of this process; several divide the work by flags.
+
+    Raises:
+        ValueError: `distribution` is `multi_worker`.
+    """
+    if config.run.distribution == "multi_worker":
+        raise ValueError(
+            "distribution=multi_worker is for training; mode=predict is "
+            "divided by shard_id and worker_id."
+        )
+    return distribution.make_devices(config.run, several_workers=False)
+
+
+def label_images(
+    experiment: Experiment,
+    teacher: pathlib.Path,
+    files: pseudo_labels.PredictionFiles,
+    shares: Collection[pseudo_labels.Share] | None = None,
+) -> None:
+    """Predicts the unlabelled images with a teacher.
+
+    Args:
+        experiment: Its `unlabeled` images must be there.
+        teacher: A `.keras` file.
+        files: Where the predictions go.
+        shares: Those to predict, None for all; finished ones are passed over.
+
+    Raises:
+        ValueError: finished shares are of other images or another teacher,
+            or the teacher takes images of another size than the settings say.
+    """
+    data = experiment.data
+    made_from = {"images": data.identity, "teacher": digest(teacher)}
+    files.check_made_from(made_from)
+    missing = files.missing(shares)
+    if not missing:
+        return
+    unlabeled = data.require_unlabeled()
+    warnings = decoding.SkipWarnings()
+    batch_size = experiment.config.run.eval_batch_size
+    with experiment.devices.own.scope():
+        model = models.load_model(teacher)
+        side = model.input_shape[1]
+        asked = experiment.config.data.input_image_size
+        if asked not in (None, side):
+            raise InputError(
+                f"The teacher {teacher} takes images of {side} pixels; leave "
+                f"out input_image_size={asked}."
+            )
+
+        def batches(source: sources.ImageSource) -> tf.data.Dataset:
+            return experiment.plain_images(source, side, batch_size, warnings)
+
+        pseudo_labels.predict(
+            model, unlabeled, batches, files, missing, made_from
+        )
+
+
+def digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file: tells a teacher from others."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,187 @@
+"""`--mode=train`: trains one model in one run directory.
+
+Self-training trains each generation by the same `check_training` and
+`train_model`.
+"""
+
+import functools
+import json
+import pathlib
+
+import keras
+
+from noisy_student import methods, models, pseudo_labels, training
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding
+from noisy_student.methods import ramps
+from noisy_student.models import scaling
+from noisy_student.stages import training_input
+from noisy_student.stages.base import Stage
+from noisy_student.stages.experiment import Experiment, open_and_claim
+from noisy_student.training import distribution, schedules
+
+
+class Train(Stage):
+    """Trains one model."""
+
+    def validate(self) -> None:
+        scaling.get_scaling(self.config.model.model_name)
+        self.records = _records(self.config)
+        self.teacher: keras.Model | None = None
+        devices = distribution.make_devices(self.config.run)
+        self.experiment = open_and_claim(self.config, devices, self._check)
+
+    def _check(self, experiment: Experiment) -> None:
+        if self.records:
+            identity = experiment.data.identity
+            pseudo_labels.check_images(self.records, identity)
+            workers = experiment.devices.num_workers
+            pseudo_labels.check_number(self.records, workers)
+        check_training(experiment, self.records)
+        with experiment.devices.strategy.scope():
+            self.teacher = _load_teacher(experiment)
+
+    def run(self) -> None:
+        devices = self.experiment.devices
+        with devices.watching_workers():
+            metrics = train_model(
+                self.experiment,
+                self.config.seed,
+                "train",
+                training_input.Unlabeled(self.records, self.teacher),
+            )
+        if devices.is_chief:
+            print(json.dumps(metrics))
+
+
+def _records(config: ExperimentConfig) -> pathlib.Path | None:
+    """The pseudo-labelled records to learn from; None where there are none."""
+    train, given = config.train, config.data.unlabel_data_dir
+    if not methods.find(train.method).needs_teacher:
+        if given is not None or train.teacher_model_path is not None:
+            raise ValueError(
+                "unlabel_data_dir and teacher_model_path need unlabel_ratio "
+                "above 0 and a method that learns from a teacher; "
+                f"{train.method} does not."
+            )
+        return None
+    if given is None:
+        # The method itself complains of a ratio of 0.
+        if train.teacher_model_path is None and train.unlabel_ratio:
+            raise ValueError(
+                f"unlabel_ratio={train.unlabel_ratio} needs pseudo-labelled "
+                "images or a teacher: set unlabel_data_dir to the output_dir "
+                "of tools/filter_unlabel.py, or set teacher_model_path."
+            )
+        return None
+    directory = pathlib.Path(given)
+    pseudo_labels.record_paths(directory)
+    return directory
+
+
+def _load_teacher(experiment: Experiment) -> keras.Model | None:
+    """The model that labels in the step, where there is one.
+
+    Call in the strategy's scope, on all workers together.
+
+    Raises:
+        ValueError: there is no such file, it is damaged, or of other classes.
+    """
+    train = experiment.config.train
+    if train.teacher_model_path is None:
+        return None
+    path = models.resolve_model_path(train.teacher_model_path)
+    return models.load_teacher(path, train.teacher_model_name, experiment.model)
+
+
+def check_training(
+    experiment: Experiment, records: pathlib.Path | None = None
+) -> None:
+    """Refuses what would fail only after hours; costs little.
+
+    Args:
+        experiment: Its `config.model` and `config.train` are to be trained.
+        records: Pseudo-labelled records, where they are there already.
+
+    Raises:
+        ValueError: the model cannot take the images or the given weights,
+            the method lacks unlabelled images, the batch does not fit the
+            replicas, or the schedule does not fit the steps.
+    """
+    config, train = experiment.config, experiment.config.train
+    replicas = experiment.devices.strategy.num_replicas_in_sync
+    num_labeled = experiment.data.labeled.num_images
+    models.check_model(experiment.model, replicas)
+    unlabeled = training_input.Unlabeled(records)
+    context = training_input.method_context(experiment, unlabeled)
+    methods.find(train.method).check(context)
+    ramps.Ramps.from_config(train, num_labeled)
+    schedules.learning_rate(train, num_labeled)
+    parts = train.accumulation_steps
+    unlabeled_size = context.train.unlabeled_batch_size
+    if context.train.unlabel_ratio and not unlabeled_size:
+        raise ValueError(
+            f"unlabel_ratio={train.unlabel_ratio} of "
+            f"{train.labels_per_step:g} labelled images a step is less than "
+            "one image."
+        )
+    check_batch_size = distribution.check_batch_size
+    check_batch_size(
+        "train_batch_size", train.train_batch_size, replicas, parts
+    )
+    check_batch_size(
+        "train_batch_size x unlabel_ratio", unlabeled_size, replicas, parts
+    )
+    check_batch_size("eval_batch_size", config.run.eval_batch_size, replicas)
+    workers = experiment.devices.num_workers
+    if num_labeled < workers:
+        raise ValueError(
+            f"{workers} workers cannot share {num_labeled} labelled images; "
+            "use fewer workers."
+        )
+    if train.init_model_path is not None:
+        path = models.resolve_model_path(train.init_model_path)
+        models.check_fits(path, experiment.model, train.allow_new_head)
+
+
+def train_model(
+    experiment: Experiment,
+    seed: int,
+    description: str,
+    unlabeled: training_input.Unlabeled | None = None,
+) -> dict:
+    """Trains a model in its run directory, from wherever it stopped.
+
+    Args:
+        experiment: Its `config` says which model is trained, how and where.
+        seed: Of initial weights, order and noise.
+        description: Of the progress bar.
+        unlabeled: The unlabelled images; None for methods that need none.
+
+    Returns:
+        The last evaluation; see `training.train`.
+    """
+    config, data = experiment.config, experiment.data
+    unlabeled = unlabeled or training_input.Unlabeled()
+    context = training_input.method_context(experiment, unlabeled)
+    method = methods.find(config.train.method).from_context(context)
+    run = training.TrainingRun(
+        directory=config.directory,
+        model_config=experiment.model,
+        train_config=context.train,
+        run_config=config.run,
+        method=method,
+        batches=functools.partial(
+            training_input.training_batches, experiment, method, unlabeled, seed
+        ),
+        num_labeled=data.labeled.num_images,
+        evaluator=experiment.accuracy(models.input_side(experiment.model)),
+        devices=experiment.devices,
+        seed=seed,
+        description=description,
+    )
+    paths = list(data.record_paths)
+    if unlabeled.records is not None:
+        paths += pseudo_labels.record_paths(unlabeled.records)
+    with decoding.input_errors(paths):
+        return training.train(run)

@@ -1,0 +1,143 @@
+"""What a run learns from: the images of its method, batch by batch.
+
+Batches are those of one replica. `tf.distribute.InputContext` says which
+worker asks for them and how many replicas share a step.
+"""
+
+import dataclasses
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from noisy_student import methods, models, pseudo_labels
+from noisy_student.data import pipelines, sources
+from noisy_student.stages.experiment import Experiment
+
+
+@dataclasses.dataclass(frozen=True)
+class Unlabeled:
+    """Where a student's unlabelled images and their labels come from.
+
+    Attributes:
+        records: Directory that `pseudo_labels.filter_and_balance` wrote; None
+            takes the task's unlabelled images.
+        teacher: Labels them in the step; None takes the records' labels.
+    """
+
+    records: pathlib.Path | None = None
+    teacher: keras.Model | None = None
+
+
+def method_context(
+    experiment: Experiment, unlabeled: Unlabeled
+) -> methods.MethodContext:
+    """What the method of an experiment is made from.
+
+    Its `train` has an `unlabel_ratio` of 0 if the method needs no unlabelled
+    images.
+    """
+    config, data = experiment.config, experiment.data
+    devices, train = experiment.devices, config.train
+    if not methods.find(train.method).needs_unlabeled:
+        train = dataclasses.replace(train, unlabel_ratio=0.0)
+
+    def worker_images(source: sources.ImageSource) -> int:
+        part = source.worker_part(devices.worker, devices.num_workers)
+        return part.num_images
+
+    if unlabeled.records is not None:
+        stats = pseudo_labels.PseudoLabelStats.load(unlabeled.records)
+        num_unlabeled = worker_unlabeled = stats.records
+    elif data.unlabeled is not None:
+        num_unlabeled = data.unlabeled.num_images
+        worker_unlabeled = worker_images(data.unlabeled)
+    else:
+        num_unlabeled = worker_unlabeled = 0
+    return methods.MethodContext(
+        train=train,
+        consistency=config.consistency,
+        num_classes=data.task.num_classes,
+        num_labeled=data.labeled.num_images,
+        num_unlabeled=num_unlabeled,
+        worker_labeled=worker_images(data.labeled),
+        worker_unlabeled=worker_unlabeled,
+        strategy=devices.strategy,
+        teacher=unlabeled.teacher,
+        has_records=unlabeled.records is not None,
+    )
+
+
+def training_batches(
+    experiment: Experiment,
+    method: methods.Method,
+    unlabeled: Unlabeled,
+    seed: int,
+    context: tf.distribute.InputContext,
+    start_step: int,
+) -> tf.data.Dataset:
+    """Endless batches of a replica, with the keys that the method reads.
+
+    A step takes one such batch for each replica of the worker, or one for
+    each of `accumulation_steps`.
+
+    Args:
+        experiment: Its images and settings.
+        method: States the keys of a batch.
+        unlabeled: Where unlabelled images and their labels come from.
+        seed: Of order and noise.
+        context: The worker that asks.
+        start_step: Number of finished steps.
+
+    Raises:
+        InputError: the method reads a key that there is not.
+    """
+    train = experiment.config.train
+    parts, replicas = train.accumulation_steps, context.num_replicas_in_sync
+    workers = context.num_input_pipelines
+    side = models.input_side(experiment.model)
+    spec = pipelines.BatchSpec(
+        experiment.image_format(side),
+        experiment.config.noise,
+        batch_size=train.train_batch_size // (replicas * parts),
+        seed=seed,
+        first_batch=start_step * replicas // workers * parts,
+        teacher_side=_teacher_side(method, unlabeled, side),
+        second_view=any("second_image" in key for key in method.batch_keys),
+        input=experiment.config.input_pipeline,
+        worker=context.input_pipeline_id,
+        num_workers=workers,
+    )
+    source = None
+    if method.needs_unlabeled:
+        source = _unlabeled_source(experiment, unlabeled)
+    return pipelines.training_batches(
+        experiment.data.labeled,
+        source,
+        spec,
+        train.unlabeled_batch_size // (replicas * parts),
+        method.batch_keys,
+        train.label_data_sample_prob,
+    )
+
+
+def _teacher_side(
+    method: methods.Method, unlabeled: Unlabeled, side: int
+) -> int | None:
+    """Side of the `teacher_image`, where the method reads one."""
+    if "teacher_image" not in method.batch_keys:
+        return None
+    return unlabeled.teacher.input_shape[1] if unlabeled.teacher else side
+
+
+def _unlabeled_source(
+    experiment: Experiment, unlabeled: Unlabeled
+) -> sources.ImageSource | pipelines.PseudoLabeledRecords:
+    data = experiment.data
+    if unlabeled.records is None:
+        return data.require_unlabeled()
+    return pipelines.PseudoLabeledRecords(
+        pseudo_labels.record_paths(unlabeled.records),
+        pseudo_labels.PseudoLabelStats.load(unlabeled.records).records,
+        data.task.num_classes,
+    )

@@ -1,0 +1,171 @@
+"""How each printed command is run in a short form."""
+
+import dataclasses
+
+_SHORT = (
+    "--width_coefficient=0.1 --depth_coefficient=0.1 --input_image_size=8 "
+    "--train_batch_size=8 --train_steps=2 --warmup_epochs=0 "
+    "--moving_average_decay=0.5 --iterations_per_loop=2 "
+    "--save_checkpoints_steps=2"
+)
+_SHORT_LOOP = (
+    f"{_SHORT} --num_iterations=1 --teacher_train_steps=2 --min_threshold=0 "
+    "--num_shards=2"
+)
+_B0 = "--model=efficientnet-b0 --side=32 --batch_size=2 --steps=1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """How to run the commands that begin like this.
+
+    Attributes:
+        start: the beginning of the command; the longest that fits counts.
+        extra: flags behind the command's own, which override them.
+        quick: whether it takes seconds; `make test` runs it then.
+        elsewhere: what else runs it; only its flags are checked here.
+        no_flags: with `elsewhere`: its flags are not checked either.
+        code: the exit code.
+    """
+
+    start: str
+    extra: str = ""
+    quick: bool = False
+    elsewhere: str = ""
+    no_flags: bool = False
+    code: int = 0
+
+
+_CI = "continuous integration runs it"
+_IN_MAKE = "make quickstart and make test do it"
+_STAGES = "the README's stages are run at length"
+BENCHMARKS = "python -m tools.benchmarks."
+_TRAIN = "python main.py --mode=train"
+_FILTER = "python tools/filter_unlabel.py"
+
+ENTRIES = [
+    Entry("make quickstart", quick=True, elsewhere=_CI, no_flags=True),
+    Entry("make test", quick=True, elsewhere=_CI, no_flags=True),
+    Entry("make slow-test", quick=True, elsewhere=_CI, no_flags=True),
+    Entry(
+        "python -m pytest -m slow tests/faults",
+        quick=True,
+        elsewhere="make slow-test",
+        no_flags=True,
+    ),
+    Entry(
+        "python -m venv .venv", quick=True, elsewhere=_IN_MAKE, no_flags=True
+    ),
+    Entry("pip install", quick=True, elsewhere=_IN_MAKE, no_flags=True),
+    Entry(
+        ".venv/bin/python main.py --flagfile=flags/recipes/digits.cfg",
+        quick=True,
+        elsewhere="make quickstart",
+    ),
+    Entry(
+        "python main.py --flagfile=flags/recipes/digits.cfg",
+        quick=True,
+        elsewhere="make quickstart",
+    ),
+    Entry("python main.py --help", quick=True, code=1),
+    # Images of one's own.
+    Entry(
+        "python main.py --label_data_dir=photos",
+        f"{_SHORT_LOOP} --input_image_size=32",
+    ),
+    Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
+    Entry(
+        "python main.py --label_data_dir=records",
+        f"{_SHORT} --input_image_size=32",
+    ),
+    Entry(
+        "python tools/make_records.py --task_name=cifar10",
+        "--tfds_data_dir=DATA --splits=test --num_shards=2",
+    ),
+    Entry("python tools/prepare_svhn.py", "--num_shards=2"),
+    Entry(
+        "python main.py --task_name=svhn --label_data_dir=svhn",
+        f"{_SHORT} --mode=train --unlabel_ratio=0 --input_image_size=32 "
+        "--model_dir=runs/svhn",
+    ),
+    Entry("python tools/show_noise.py --output=noise.png", "--random_rows=1"),
+    Entry("python tools/show_noise.py --image=cat.jpg", "--random_rows=1"),
+    # Checkpoints from elsewhere.
+    Entry("python tools/import_checkpoint.py --checkpoint=tests/fixtures"),
+    Entry('python -c "import keras; keras.applications'),
+    Entry("python tools/import_checkpoint.py --from=keras --checkpoint=b0"),
+    Entry(
+        "python tools/import_checkpoint.py --from=keras --checkpoint=B0.w",
+        quick=True,
+        elsewhere="tests/tools/test_import_checkpoint.py",
+    ),
+    Entry(
+        "python tools/import_checkpoint.py --checkpoint=PREFIX",
+        quick=True,
+        elsewhere="the README's commands",
+    ),
+    # The stages; their docstring abbreviates them.
+    Entry(f"{_TRAIN} --method=supervised --task_name=digits", _SHORT),
+    Entry("python main.py --mode=predict --task_name=digits"),
+    Entry(f"{_FILTER} --task_name=digits", "--min_threshold=0"),
+    Entry(f"{_TRAIN} --task_name=digits --unlabel_data_dir", _SHORT),
+    Entry("python main.py --mode=eval --task_name=digits"),
+    Entry(f"for shard in 0 1; do {_FILTER}", "--min_threshold=0"),
+    Entry("python main.py --mode=predict --reassign_label"),
+    Entry(f"{_TRAIN} --task_name=digits --teacher_model_path", _SHORT),
+    Entry(
+        "python main.py --mode=predict --output_dir=PREDICTIONS",
+        quick=True,
+        elsewhere=_STAGES,
+    ),
+    Entry(f"{_FILTER} --prediction_dir=P", quick=True, elsewhere=_STAGES),
+    Entry(f"{_TRAIN} --unlabel_data_dir=DIR", quick=True, elsewhere=_STAGES),
+    # Recipes and methods.
+    Entry(
+        "python main.py --flagfile=flags/recipes/cifar10.cfg",
+        f"{_SHORT_LOOP} --input_image_size=32",
+    ),
+    Entry(
+        "python main.py --flagfile=flags/recipes/cifar10_finetune.cfg",
+        f"{_SHORT} --train_last_step_num=1 --input_image_size=40",
+    ),
+    Entry("python main.py --flagfile=flags/recipes/compare/digits_", _SHORT),
+    Entry(f"{_TRAIN} --method=mean_teacher", _SHORT),
+    Entry(
+        f"{_TRAIN} --method=fixmatch:FixMatch",
+        quick=True,
+        elsewhere="tests/test_docs.py",
+    ),
+    Entry("for worker in 0 1; do TF_CONFIG=", f"{_SHORT} --mode=train"),
+    Entry(
+        "python -m tools.study --arms='flags/recipes/compare/digits_",
+        f"{_SHORT} --seeds=0 --arms=flags/recipes/compare/digits_supervised"
+        ".cfg,flags/recipes/compare/digits_pi_model.cfg",
+    ),
+    Entry(
+        "python -m tools.study --arms=flags/recipes/digits.cfg",
+        f"{_SHORT_LOOP} --seeds=0",
+    ),
+    # Benchmarks.
+    Entry(f"{BENCHMARKS}train_step", "--cases=train_32 --rounds=1 --nogrowth"),
+    Entry(f"{BENCHMARKS}remat", _B0),
+    Entry(
+        f"{BENCHMARKS}augment",
+        "--sides=32 --peers=pil --rounds=1 --batches=4",
+    ),
+    Entry(f"{BENCHMARKS}input_pipeline", "--rounds=1 --batches=2"),
+    Entry(
+        f"{BENCHMARKS}filter",
+        "--sizes=2000 --classes=10 --jpeg_side=32 --rounds=1",
+    ),
+    Entry(
+        f"{BENCHMARKS}loop", "--costs=loop,memory --rounds=1 --memory_steps=600"
+    ),
+    Entry(f"{BENCHMARKS}target_storage", "--images=500", quick=True),
+]
+
+
+def entry_of(text):
+    """Returns the entry of a command; None: it has none."""
+    fitting = [entry for entry in ENTRIES if text.startswith(entry.start)]
+    return max(fitting, key=lambda entry: len(entry.start), default=None)

@@ -1,0 +1,53 @@
+"""Samples, and damaged images."""
+
+import pytest
+
+from noisy_student.data import tfrecords
+from noisy_student.errors import InputError
+from tests.pseudo_labels.made import (
+    PROBABILITIES,
+    flip_byte,
+    read_records,
+    run,
+    write_images,
+)
+
+
+def test_some_kept_images_of_each_class_are_saved(tmp_path):
+    run(tmp_path, samples_per_class=5)
+    kept = {number for number, *_ in read_records(tmp_path / "out")}
+    labels = PROBABILITIES.argmax(axis=1)
+    for label in range(3):
+        paths = list((tmp_path / f"out/samples/{label}").iterdir())
+        assert 1 <= len(paths) <= 15
+        for path in paths:
+            number = int(path.read_bytes().split()[1])
+            assert number in kept and labels[number] == label
+            _, shard, place, probability = path.name.split("_")
+            assert number == int(shard) + 2 * int(place)
+            top = PROBABILITIES[number].max()
+            assert float(probability) == pytest.approx(top, abs=0.006)
+
+
+def test_no_samples_are_saved_where_none_are_wanted(tmp_path):
+    run(tmp_path, samples_per_class=0)
+    assert not (tmp_path / "out/samples").exists()
+
+
+def test_damaged_images_are_named(tmp_path):
+    paths = write_images(tmp_path, 2)
+    flip_byte(paths[1], 100)
+    source = tfrecords.from_files(list(map(str, paths)), "a test")
+    with pytest.raises(InputError, match=f"{paths[1]} is damaged in the .*; m"):
+        run(tmp_path, source=source)
+    assert [path.name for path in (tmp_path / "out/data").iterdir()] == [
+        "train-00000-of-00002"
+    ]
+
+
+def test_samples_have_the_suffix_of_their_format(tmp_path):
+    paths = write_images(tmp_path, 2)
+    source = tfrecords.from_files(list(map(str, paths)), "a test")
+    run(tmp_path, source=source)
+    samples = list((tmp_path / "out/samples").glob("*/*"))
+    assert {path.suffix for path in samples} == {".png"}

@@ -1,0 +1,1 @@
+"""The parts of `tools/study.py`: runs, their figures, and the chart."""

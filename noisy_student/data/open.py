@@ -7,7 +7,7 @@ Images come from directories (of folders or of TFRecords), from scikit-learn
 import dataclasses
 import os
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +25,6 @@ from noisy_student.data.tfrecords import RecordDirectories, RecordSource
 _SAMPLE = 100  # images whose size is looked at
 
 
-class _Opened(NamedTuple):
-    """Images before `num_labeled` and `unlabel_image_dir` apply."""
-
-    task: tasks.Task
-    labeled: ImageSource
-    unlabeled: ImageSource | None
-    test: ImageSource
-    class_names: tuple[str, ...] | None
-    num_labeled: int | None
-
-
 def open_task(config: DataConfig, seed: int) -> TaskData:
     """Opens the images of a task.
 
@@ -49,39 +38,35 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
             `num_labeled` does not fit it.
     """
     if config.label_data_dir is not None:
-        opened = _open_directories(config)
+        data = _open_directories(config)
     elif config.num_label_classes is not None:
         raise ValueError(
             f"num_label_classes={config.num_label_classes} is for images of "
             f"label_data_dir; the task {config.task_name} knows its classes."
         )
     elif config.task_name == "digits":
-        opened = _open_digits(config, seed)
+        data = _open_digits(config, seed)
     else:
-        opened = _open_named(config)
-    labeled, unlabeled = opened.labeled, opened.unlabeled
-    if opened.num_labeled is not None:
+        data = _open_named(config)
+    task, labeled, unlabeled = data.task, data.labeled, data.unlabeled
+    num_labeled = config.num_labeled or task.num_labeled
+    if num_labeled is not None:
+        labels = labeled.labels()
         labeled, rest = splits.split_labeled(
-            labeled,
-            labeled.labels(),
-            opened.num_labeled,
-            opened.task.num_classes,
-            seed,
+            labeled, labels, num_labeled, task.num_classes, seed
         )
         unlabeled = unlabeled or rest
     if config.unlabel_image_dir is not None:
         unlabeled = open_unlabeled(config)
-    return TaskData(
-        opened.task,
-        labeled,
-        unlabeled,
-        opened.test,
-        _identity(config, opened.num_labeled, seed),
-        opened.class_names,
+    return dataclasses.replace(
+        data,
+        labeled=labeled,
+        unlabeled=unlabeled,
+        identity=_identity(config, num_labeled, seed),
     )
 
 
-def _open_digits(config: DataConfig, seed: int) -> _Opened:
+def _open_digits(config: DataConfig, seed: int) -> TaskData:
     from noisy_student.data import digits  # slow to import
 
     names = ["label_split", "test_split"]
@@ -93,13 +78,11 @@ def _open_digits(config: DataConfig, seed: int) -> _Opened:
                 f"{name} is for tensorflow-datasets; the task digits is "
                 "split by --num_labeled and --seed."
             )
-    task = tasks.KNOWN["digits"]
     train, test = digits.load(seed)
-    num_labeled = config.num_labeled or task.num_labeled
-    return _Opened(task, train, None, test, None, num_labeled)
+    return TaskData(tasks.KNOWN["digits"], train, None, test, {})
 
 
-def _open_named(config: DataConfig) -> _Opened:
+def _open_named(config: DataConfig) -> TaskData:
     """Opens a data set of tensorflow-datasets."""
     from noisy_student.data import tfds  # slow to import
 
@@ -107,17 +90,17 @@ def _open_named(config: DataConfig) -> _Opened:
     task = images.task()
     label = config.label_split or task.label_split
     test = config.test_split or task.test_split
-    return _Opened(
+    return TaskData(
         task,
         splits.open_split(images, label, "label_split"),
         _open_unlabeled_split(config, images, task.unlabel_split),
         splits.open_split(images, test, "test_split"),
+        {},
         images.class_names,
-        config.num_labeled or task.num_labeled,
     )
 
 
-def _open_directories(config: DataConfig) -> _Opened:
+def _open_directories(config: DataConfig) -> TaskData:
     """Opens the images of `label_data_dir`."""
     assert config.label_data_dir is not None  # the caller looked
     images = open_directories(config.label_data_dir, "label_data_dir")
@@ -133,13 +116,13 @@ def _open_directories(config: DataConfig) -> _Opened:
     test_images = splits.open_split(images, test, "test_split", num_classes)
     name = f"{images.name} {label}"
     labeled = images.source(label_spans, name, num_classes)
-    return _Opened(
+    return TaskData(
         _task(config, num_classes, labeled),
         labeled,
         _open_unlabeled_split(config, images, _unlabeled_split(images)),
         test_images,
+        {},
         names,
-        config.num_labeled,
     )
 
 
@@ -264,7 +247,10 @@ def _task(
 ) -> tasks.Task:
     known = tasks.KNOWN.get(config.task_name)
     if known is not None:
-        return dataclasses.replace(known, num_classes=num_classes)
+        # Directories have all their labels unless told otherwise.
+        return dataclasses.replace(
+            known, num_classes=num_classes, num_labeled=None
+        )
     side = _common_side(labeled)
     return tasks.generic_task(config.task_name, num_classes, side)
 

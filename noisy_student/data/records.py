@@ -105,35 +105,23 @@ def read_pseudo_labeled(paths: list[str], num_classes: int) -> tf.data.Dataset:
         `probabilities` (float32, (classes,)) and `record` (string), which
         names the record in messages.
     """
+    features = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "probabilities": tf.io.FixedLenFeature([num_classes], tf.float32),
+    }
 
     def read_file(path: tf.Tensor) -> tf.data.Dataset:
         def parse(number: tf.Tensor, serialized: tf.Tensor):
             name = ["record ", tf.strings.as_string(number), " of ", path]
-            example = _parse_pseudo_labeled(serialized, num_classes)
-            return example | {"record": tf.strings.join(name)}
+            example = tf.io.parse_single_example(serialized, features)
+            encoded = example.pop("image/encoded")
+            record = tf.strings.join(name)
+            return example | {"encoded": encoded, "record": record}
 
         return tf.data.TFRecordDataset(path).enumerate().map(parse)
 
     return tf.data.Dataset.from_tensor_slices(paths).flat_map(read_file)
-
-
-def _parse_pseudo_labeled(
-    serialized: tf.Tensor, num_classes: int
-) -> dict[str, tf.Tensor]:
-    """Parses one pseudo-labelled record."""
-    features = tf.io.parse_single_example(
-        serialized,
-        {
-            "image/encoded": tf.io.FixedLenFeature([], tf.string),
-            "label": tf.io.FixedLenFeature([], tf.int64),
-            "probabilities": tf.io.FixedLenFeature([num_classes], tf.float32),
-        },
-    )
-    return {
-        "encoded": features["image/encoded"],
-        "label": features["label"],
-        "probabilities": features["probabilities"],
-    }
 
 
 def encode_prediction(probabilities: np.ndarray) -> bytes:

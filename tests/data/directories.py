@@ -2,6 +2,8 @@
 
 import io
 import pathlib
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -24,6 +26,30 @@ def encode(image, file_format="JPEG", **options):
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def huge_png(side=30_000):
+    """A PNG whose header states a size that nothing could decode."""
+
+    def chunk(name, content):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def huge_jpeg(side=30_000, **options):
+    """The same as a JPEG."""
+    encoded = bytearray(encode(photo(0), **options))
+    start = encoded.index(b"\xff\xc0") + 5
+    encoded[start : start + 4] = struct.pack(">HH", side, side)
+    return bytes(encoded)
 
 
 def write_folders(root, folders, size=(50, 40)):

@@ -20,6 +20,8 @@ from noisy_student.errors import InputError
 from tests.data.directories import (
     encode,
     encoded_of,
+    huge_jpeg,
+    huge_png,
     labels_of,
     photo,
     read_all,
@@ -278,6 +280,30 @@ def test_an_empty_name_of_a_directory_is_refused(tmp_path, joined):
     message = "unlabel_image_dir=.* must name a directory before and after"
     with pytest.raises(ValueError, match=message):
         open_folder(tmp_path, unlabel_image_dir=directories)
+
+
+@pytest.mark.parametrize("make", [huge_png, huge_jpeg])
+def test_an_image_of_too_many_pixels_is_named(tmp_path, make):
+    write_folders(tmp_path, FOLDERS)
+    path = tmp_path / "train/bee/002.jpg"
+    path.write_bytes(make())
+    message = f"^{path} has more than 178,956,970 pixels, .* remove it.$"
+    with pytest.raises(InputError, match=message):
+        open_folder(tmp_path)
+    # Of a known task no headers are read.
+    config = DataConfig("svhn_cropped", label_data_dir=str(tmp_path))
+    source = open_task(config, seed=0).labeled
+    image_format = views.ImageFormat(side=24, small=False, horizontal_flip=True)
+    message = f"^{path} cannot be decoded.*more than 178,956,970 pixels.*data.$"
+    with pytest.raises(InputError, match=message), decoding.input_errors():
+        list(pipelines.plain_images(source, image_format, 4))
+
+
+def test_a_turned_image_of_too_many_pixels_is_left_to_the_decoder():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    encoded = huge_jpeg(exif=exif)
+    assert image_files.upright(encoded) == encoded
 
 
 def test_broken_exif_leaves_the_bytes():

@@ -8,6 +8,7 @@ import pytest
 
 from noisy_student.config import InputConfig
 from noisy_student.data import epochs, pipelines
+from noisy_student.errors import InputError
 from tests.data.images import (
     LARGE,
     NOISED,
@@ -190,6 +191,31 @@ def test_workers_share_the_images(tmp_path, kind):
         return set(epochs[0])
 
     assert [seen_by(0), seen_by(1)] == [{0, 2, 4, 6}, {1, 3, 5, 7}]
+
+
+def test_training_batches_have_the_keys_that_are_asked_for(tmp_path):
+    probabilities = write_records(tmp_path / "train-0", make_source())
+    spec = pipelines.BatchSpec(SMALL, PLAIN, 5, seed=0)
+    path = str(tmp_path / "train-0")
+    pseudo_labels = pipelines.PseudoLabeledRecords([path], 10, 3)
+    keys = ["image", "label", "unlabeled_image", "unlabeled_probabilities"]
+    dataset = pipelines.training_batches(
+        make_source(), pseudo_labels, spec, 10, keys
+    )
+    [batch] = take(dataset, 1)
+    assert sorted(batch) == keys
+    [alone] = take(pipelines.labeled_images(make_source(), spec), 1)
+    np.testing.assert_array_equal(batch["image"], alone["image"])
+    numbers = batch["unlabeled_image"][:, 0, 0, 0] // 10
+    assert sorted(numbers) == list(range(10))
+    np.testing.assert_allclose(
+        batch["unlabeled_probabilities"], probabilities[numbers], rtol=1e-6
+    )
+    message = "reads unlabeled_probabilities, and this run's batches have ima"
+    with pytest.raises(InputError, match=message):
+        pipelines.training_batches(make_source(), make_source(), spec, 5, keys)
+    with pytest.raises(InputError, match="reads unlabeled_image, unlabeled_p"):
+        pipelines.training_batches(make_source(), None, spec, 0, keys)
 
 
 def test_unlabelled_images_come_without_their_labels():

@@ -19,12 +19,13 @@ from noisy_student.errors import InputError
 from noisy_student.files import shards
 from tests.data.directories import (
     encoded_of,
+    huge_png,
     labels_of,
     read_all,
     write_records,
     write_shard,
 )
-from tests.data.images import LARGE
+from tests.data.images import LARGE, PLAIN
 
 
 def open_records(path, task_name="counted", seed=0, **settings):
@@ -75,6 +76,8 @@ def test_labels_are_1_based_in_the_files(tmp_path, written):
         ("train[40:]", lambda t, v: t[40:]),
         ("train[-9:]", lambda t, v: t[-9:]),
         ("train[10%:]", lambda t, v: t[8:]),
+        ("train[1shard:3shard]", lambda t, v: t[40:73]),
+        ("all", lambda t, v: t + v),
         ("train[39:74]+validation", lambda t, v: t[39:74] + v),
         (
             "train[:5]+validation[4:6]+train[7:9]",
@@ -178,6 +181,14 @@ def test_parts_of_files_name_their_images(tmp_path, written, cut):
         assert encoded == [example["encoded"]]
 
 
+def test_an_image_of_too_many_pixels_is_named(tmp_path, written):
+    path = tmp_path / "train-00001-of-00004"
+    write_shard(path, [(written["train"][0], 0), (huge_png(), 1)])
+    message = f"^record 1 of {path} has more than 178,956,970 pixels, or a "
+    with pytest.raises(InputError, match=message):
+        open_records(tmp_path)
+
+
 def test_records_of_something_else_are_refused(tmp_path, written):
     path = tmp_path / "train-00000-of-00004"
     with shards.shard_writer(path) as writer:
@@ -208,6 +219,26 @@ def test_damage_is_found_while_reading(tmp_path, written):
         decoding.input_errors(source.record_paths),
     ):
         list(batches)
+
+
+def test_damaged_unlabelled_records_are_named_in_training(tmp_path, written):
+    write_records(tmp_path, "extra", [9])
+    path = tmp_path / "extra-00000-of-00001"
+    damaged = bytearray(path.read_bytes())
+    damaged[-20] ^= 1
+    path.write_bytes(damaged)
+    data = open_records(tmp_path)
+    assert str(path) in data.record_paths
+    spec = pipelines.BatchSpec(LARGE, PLAIN, 4, seed=0)
+    batches = pipelines.training_batches(
+        data.labeled, data.unlabeled, spec, 4, ["image", "unlabeled_image"]
+    )
+    message = rf"^{path} is damaged in the record that starts at byte \d+;"
+    with (
+        pytest.raises(InputError, match=message),
+        decoding.input_errors(data.record_paths),
+    ):
+        list(batches.take(3))
 
 
 def test_counts_json_spares_the_scan(tmp_path, written, capsys):

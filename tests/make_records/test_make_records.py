@@ -1,5 +1,6 @@
 """Making TFRecords: what is in them, and what survives an interruption."""
 
+import dataclasses
 import io
 import json
 import pathlib
@@ -18,6 +19,7 @@ from noisy_student.make_records import images, shards
 from tests.data.directories import (
     encode,
     encoded_of,
+    huge_png,
     labels_of,
     photo,
     write_folders,
@@ -135,6 +137,50 @@ def test_unreadable_files_are_listed_and_left_out(tmp_path, photos):
     assert found["train/ant/004.jpg"].startswith("is WEBP, not JPEG")
 
 
+def test_unreadable_files_have_a_reason(tmp_path, photos):
+    root, _ = photos
+    (root / "train/ant/003.jpg").write_bytes(huge_png())
+    (root / "train/bee/001.jpg").write_bytes(b"text")
+    make(root, tmp_path / "out")
+    lines = (tmp_path / "out/unreadable.txt").read_text().splitlines()
+    assert sorted(lines) == [
+        "train/ant/003.jpg\thas more than 178,956,970 pixels",
+        "train/bee/001.jpg\tis no image",
+    ]
+
+
+def test_parts_of_splits_have_names_of_their_own(tmp_path, photos):
+    root, out = photos[0], tmp_path / "out"
+    expressions = ("train[:12]", "validation=train[12:]+test[50%:]", "test")
+    make(root, out, splits=expressions)
+    data = open_records(out)
+    config = DataConfig("insects", label_data_dir=str(out))
+    config = dataclasses.replace(config, test_split="validation")
+    validation = open_task(config, seed=0).test
+    direct = {
+        flag: DataConfig(
+            "insects", label_data_dir=str(root), label_split=expression
+        )
+        for flag, expression in (
+            ("train", "train[:12]"),
+            ("validation", "train[12:]+test[50%:]"),
+            ("test", "test"),
+        )
+    }
+    for flag, source in (
+        ("train", data.labeled),
+        ("validation", validation),
+        ("test", data.test),
+    ):
+        truth = open_task(direct[flag], seed=0).labeled
+        ours = zip(encoded_of(source), labels_of(source), strict=True)
+        theirs = zip(encoded_of(truth), labels_of(truth), strict=True)
+        assert sorted(ours) == sorted(theirs)
+    assert data.labeled.num_images == 12 and validation.num_images == 9
+    with pytest.raises(ValueError, match="images of train"):
+        make(root, out, splits=("train[:13]", *expressions[1:]))
+
+
 def test_a_file_that_cannot_be_opened_is_left_out(tmp_path, photos):
     root = photos[0]
     paths = np.array([root / "train/ant/000.jpg", root / "gone.jpg"], object)
@@ -212,6 +258,22 @@ def test_a_heap_of_images_is_unlabelled(tmp_path):
             FOLDERS,
             {"splits": ("dev",)},
             "'dev' is no split of .* test, train, unlabelled",
+        ),
+        (FOLDERS, {"splits": ("train[:99]",)}, "incompatible with 18 examp"),
+        (
+            FOLDERS,
+            {"splits": ("a=train[2:2]",)},
+            r"'train.2:2.' of .* is em",
+        ),
+        (
+            FOLDERS,
+            {"splits": ("train+test",)},
+            "digits, _ and -; got 'train.t",
+        ),
+        (
+            FOLDERS,
+            {"splits": ("train[:9]", "train[9:]")},
+            r"train is there twice.*validation=train\[90%:\]",
         ),
         (FOLDERS, {"task_name": "x"}, "One of input_dir and task_name"),
         (FOLDERS, {"num_workers": 0}, "num_workers must be above 0; got 0"),

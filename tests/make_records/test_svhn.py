@@ -161,6 +161,17 @@ def test_names_of_tensorflow_datasets_become_records(data_dir, tmp_path):
     assert labels_of(data.test) == labels_of(truth.test)
     assert data.class_names == truth.class_names
     settings = dataclasses.replace(
+        settings,
+        output_dir=str(tmp_path / "halves"),
+        splits=("train[:50%]", "test=train[50%:]+test[:2]"),
+    )
+    run(make_records.MakeRecords(settings))
+    halves = open_records(tmp_path / "halves")
+    assert labels_of(halves.labeled) == labels_of(truth.labeled)[:15]
+    assert labels_of(halves.test) == (
+        labels_of(truth.labeled)[15:] + labels_of(truth.test)[:2]
+    )
+    settings = dataclasses.replace(
         settings, output_dir=str(tmp_path / "other"), splits=("dev",)
     )
     message = "splits='dev' is no split of svhn_cropped, .* train, test, extra"

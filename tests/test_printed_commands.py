@@ -16,6 +16,8 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import flags
+from noisy_student import models
+from noisy_student.config import ModelConfig
 from noisy_student.data import records
 from noisy_student.files import shards
 from tests.data.directories import photo, write_folders
@@ -161,9 +163,9 @@ def prepare(text, extra, directory):
     """Makes what a command reads, and puts real names in place of others."""
     text = text.replace(" ...", "")
     words = f"{text} {extra}"
-    for name, make in MAKERS.items():
+    for word, (name, make) in MAKERS.items():
         path = directory / name
-        if name in words and not path.exists():
+        if word in words and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             make(path)
     if "DATA" in words:
@@ -206,9 +208,25 @@ def make_predictions(path):
             writer.write(records.encode_prediction(row))
 
 
-# Files that texts name and do not make, by their names.
+def make_model(path):
+    """The student of CIFAR-10's recipe in its short form."""
+    config = ModelConfig(
+        "efficientnet-b0",
+        num_classes=10,
+        input_image_size=32,
+        width_coefficient=0.1,
+        depth_coefficient=0.1,
+        small_image_model=True,
+    )
+    models.save_model(models.build_model(config), path)
+
+
+PREDICTIONS = "runs/cifar10/generation_01/pseudo_labels/predictions"
+
+# What texts name and do not make, by how they name it.
 MAKERS = {
-    "photos": make_photos,
-    "cat.jpg": lambda path: photo(0, (300, 260)).save(path),
-    "runs/cifar10/generation_01/pseudo_labels/predictions": make_predictions,
+    "=photos": ("photos", make_photos),
+    "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
+    f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
+    "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

@@ -83,7 +83,7 @@ ENTRIES = [
         "python tools/make_records.py --task_name=cifar10",
         "--tfds_data_dir=DATA --splits=test --num_shards=2",
     ),
-    Entry("python tools/prepare_svhn.py", "--num_shards=2"),
+    Entry("python tools/prepare_svhn.py"),
     Entry(
         "python main.py --task_name=svhn --label_data_dir=svhn",
         f"{_SHORT} --mode=train --unlabel_ratio=0 --input_image_size=32 "

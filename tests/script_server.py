@@ -50,6 +50,9 @@ def run(
     if arguments[0] == "-m":
         sys.argv, sys.path[0] = arguments[1:], os.getcwd()
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv, sys.path[0] = arguments[:1] + arguments[2:], ""
+        exec(arguments[1], {"__name__": "__main__"})
     else:
         sys.argv = arguments
         sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))

@@ -16,6 +16,8 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import flags
+from noisy_student import models
+from noisy_student.config import ModelConfig
 from noisy_student.data import records
 from noisy_student.files import shards
 from tests.data.directories import photo, write_folders
@@ -161,9 +163,9 @@ def prepare(text, extra, directory):
     """Makes what a command reads, and puts real names in place of others."""
     text = text.replace(" ...", "")
     words = f"{text} {extra}"
-    for name, make in MAKERS.items():
+    for word, (name, make) in MAKERS.items():
         path = directory / name
-        if name in words and not path.exists():
+        if word in words and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             make(path)
     if "DATA" in words:
@@ -182,15 +184,48 @@ def data_dir(name, directory):
         FileNotFoundError: there is none.
     """
     if name == "svhn":
-        from tests.data.test_prepare_svhn import SIZES, store
-
         path = directory / "tfds"
-        return str(path if path.exists() else store(path, SIZES))
+        if not path.exists():
+            make_svhn(path)
+        return str(path)
     given = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     path = pathlib.Path(given).expanduser().absolute()
     if not (path / name).is_dir():
         raise FileNotFoundError(f"{path} has no {name}; set TFDS_DATA_DIR")
     return str(path)
+
+
+def make_svhn(path):
+    """SVHN as tensorflow-datasets stores it, of noise.
+
+    4,000 of its training images become those of validation.
+    """
+    import tensorflow_datasets as tfds
+
+    generator = np.random.default_rng(0)
+
+    def examples(size):
+        for i in range(size):
+            image = generator.integers(0, 256, (32, 32, 3), np.uint8)
+            yield i, {"id": str(i), "image": image, "label": i % 10}
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="svhn_cropped",
+        version=str(tfds.builder_cls("svhn_cropped").VERSION),
+        data_dir=path,
+        features=tfds.features.FeaturesDict(
+            {
+                "id": tfds.features.Text(),
+                "image": tfds.features.Image(shape=(32, 32, 3)),
+                "label": tfds.features.ClassLabel(num_classes=10),
+            }
+        ),
+        split_datasets={
+            "train": examples(4040),
+            "test": examples(20),
+            "extra": examples(20),
+        },
+    )
 
 
 def make_photos(path):
@@ -206,9 +241,25 @@ def make_predictions(path):
             writer.write(records.encode_prediction(row))
 
 
-# Files that texts name and do not make, by their names.
+def make_model(path):
+    """The student of CIFAR-10's recipe in its short form."""
+    config = ModelConfig(
+        "efficientnet-b0",
+        num_classes=10,
+        input_image_size=32,
+        width_coefficient=0.1,
+        depth_coefficient=0.1,
+        small_image_model=True,
+    )
+    models.save_model(models.build_model(config), path)
+
+
+PREDICTIONS = "runs/cifar10/generation_01/pseudo_labels/predictions"
+
+# What texts name and do not make, by how they name it.
 MAKERS = {
-    "photos": make_photos,
-    "cat.jpg": lambda path: photo(0, (300, 260)).save(path),
-    "runs/cifar10/generation_01/pseudo_labels/predictions": make_predictions,
+    "=photos": ("photos", make_photos),
+    "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
+    f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
+    "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

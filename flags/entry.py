@@ -73,18 +73,3 @@ def _end(error: Exception, code: int) -> NoReturn:
         raise error
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-class _Planned:
-    """A stage of a function that checks and returns the work."""
-
-    def __init__(self, plan: Callable[[], Callable[[], None]]) -> None:
-        self._plan = plan
-
-    def validate(self) -> None:
-        self.run = self._plan()
-
-
-def run_planned(argv: list[str], plan) -> None:
-    """Until every script has stages."""
-    run_stage(argv, lambda: _Planned(plan))

@@ -12,14 +12,13 @@ pixels or less are noised as small images are, larger ones as ImageNet's.
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
 
 import _checkout  # noqa: F401
 import numpy as np
 from absl import app
 
 import flags
-from flags.entry import run_planned
+from flags.entry import run_stage
 from noisy_student.config import ExperimentConfig, NoiseConfig
 from noisy_student.config.tools import NoiseGridSettings
 from noisy_student.files import writing
@@ -27,27 +26,46 @@ from noisy_student.files import writing
 _LARGEST_SMALL = 64  # side in pixels
 
 
-def plan() -> Callable[[], None]:
-    """Refuses bad flags and paths, and returns the work."""
-    config, settings = flags.experiment_config(), flags.read(NoiseGridSettings)
-    output = pathlib.Path(settings.output)
-    if not output.parent.is_dir():
-        raise ValueError(f"output: the directory {output.parent} is missing.")
-    if output.is_dir():
-        raise ValueError(f"output must be a file; {output} is a directory.")
-    image = _read_image(settings.image, settings.side)
+class ShowNoise:
+    """Draws the noise.
 
-    # Costs seconds to import, which bad flags need not wait for.
-    from noisy_student.noise import grid
+    Args:
+        config: how RandAugment draws.
+        seed: seed of the random draws.
+        settings: the image and the picture.
+    """
 
-    def work() -> None:
-        layers = _layers(config.noise, settings)
-        picture = grid.draw(image, layers, settings.random_rows, config.seed)
+    def __init__(
+        self, config: NoiseConfig, seed: int, settings: NoiseGridSettings
+    ) -> None:
+        self.config, self.seed, self.settings = config, seed, settings
+
+    def validate(self) -> None:
+        """Checks the paths and reads the image.
+
+        Raises:
+            ValueError: one of them cannot be used.
+        """
+        output = pathlib.Path(self.settings.output)
+        if not output.parent.is_dir():
+            raise ValueError(
+                f"output: the directory {output.parent} is missing."
+            )
+        if output.is_dir():
+            raise ValueError(f"output must be a file; {output} is a directory.")
+        self.image = _read_image(self.settings.image, self.settings.side)
+
+    def run(self) -> None:
+        """Writes the picture and prints its path."""
+        from noisy_student.noise import grid  # slow to import
+
+        output = pathlib.Path(self.settings.output)
+        layers = _layers(self.config, self.settings)
+        rows = self.settings.random_rows
+        picture = grid.draw(self.image, layers, rows, self.seed)
         with writing.replacing(output) as temporary:
             picture.save(temporary, "PNG")
         print(output)
-
-    return work
 
 
 def _layers(config: NoiseConfig, settings: NoiseGridSettings) -> list:
@@ -84,9 +102,16 @@ def _read_image(path: str | None, side: int) -> np.ndarray:
         ) from error
 
 
+def make_stage() -> ShowNoise:
+    """The picture that the flags ask for."""
+    config = flags.experiment_config()
+    settings = flags.read(NoiseGridSettings)
+    return ShowNoise(config.noise, config.seed, settings)
+
+
 def main(argv: list[str]) -> None:
     """Reads the flags and runs."""
-    run_planned(argv, plan)
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ def plain_images(
     warnings: decoding.SkipWarnings | None = None,
     input_config: InputConfig | None = None,
 ) -> tf.data.Dataset:
-    """Returns one pass over a source without noise, in its epochs.
+    """Returns one pass over a source without noise, in its order.
 
     Args:
         source: The images.

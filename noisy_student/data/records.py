@@ -6,7 +6,7 @@ Every key of a TF Example is named only here:
   (int64, 1-based; absent, or below 1, where it is unknown) and, for people,
   `image/filename`. Outside of this module labels are 0-based, and negative
   where unknown;
-* pseudo-labelled: `image/encoded` (JPEG or PNG bytes), `label` (int64,
+* pseudo-labelled: `image/encoded` (JPEG, PNG, BMP or GIF bytes), `label` (int64,
   0-based), `prob` (float32), `probabilities` (float32, classes);
 * predictions, in the order of the images: `classes` (int64, the arg max) and
   `probabilities`.
@@ -73,7 +73,7 @@ def encode_pseudo_labeled(
     """Serialises an image with its pseudo label.
 
     Args:
-        encoded: JPEG or PNG bytes.
+        encoded: JPEG, PNG, BMP or GIF bytes.
         label: The pseudo label, 0-based.
         probabilities: The teacher's probabilities, float32 (classes,).
     """

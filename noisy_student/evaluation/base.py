@@ -101,11 +101,13 @@ class Evaluator(abc.ABC):
             return self.sums(model, batch) | counted
 
         strategy = tf.distribute.get_strategy()
-        return strategy.reduce(
-            tf.distribute.ReduceOp.SUM,
-            strategy.run(on_replica, args=(next(iterator),)),
-            axis=None,
-        )
+        sums = strategy.run(on_replica, args=(next(iterator),))
+        # One by one: a strategy of several workers reduces no structures.
+        total = tf.distribute.ReduceOp.SUM
+        return {
+            name: strategy.reduce(total, value, axis=None)
+            for name, value in sums.items()
+        }
 
     def _distribute(self) -> tuple[Iterator, int, int]:
         """Returns an iterator, its number of steps, and images per step.

@@ -6,7 +6,8 @@ Every key of a TF Example is named only here:
   (int64, 1-based; absent, or below 1, where it is unknown) and, for people,
   `image/filename`. Outside of this module labels are 0-based, and negative
   where unknown;
-* pseudo-labelled: `image/encoded` (as above), `label` (int64, 0-based), `prob` (float32), `probabilities` (float32, classes);
+* pseudo-labelled: `image/encoded` (as above), `label` (int64, 0-based),
+  `prob` (float32), `probabilities` (float32, classes);
 * predictions, in the order of the images: `classes` (int64, the arg max) and
   `probabilities`.
 

@@ -8,7 +8,7 @@ _OF_TENSORFLOW = re.compile(r"\{\{.*?\}\}|\[Op:.*?\].*", re.DOTALL)
 
 
 class InputError(ValueError):
-    """Input that turned out to be wrong once the work had begun.
+    """Wrong input, also where it shows only once the work has begun.
 
     The scripts show its message without a trace.
     """

@@ -1,7 +1,7 @@
 """Where the targets of unlabelled images come from: one file per method.
 
 The built-in methods are the classes that the files of this folder register;
-the other files are what methods share. Nothing else lists them.
+the other files are what methods share. The help of `--method` names them.
 """
 
 import dataclasses

@@ -37,7 +37,10 @@ _SUFFIXES = (
 
 
 class Share(NamedTuple):
-    """What one of n workers has of a shard: every n-th image."""
+    """What one of n workers has of a shard: every n-th image or file.
+
+    See `ImageSource.shard`.
+    """
 
     shard: int
     worker: int
@@ -154,8 +157,8 @@ class PredictionFiles:
             The digest of the one teacher that predicted all shares.
 
         Raises:
-            ValueError: shares are missing, of different teachers or of other
-                images, or an info file is damaged.
+            ValueError: shares are missing, or of different teachers.
+            InputError: shares are of other images, or an info file is damaged.
         """
         missing = self.missing(shares)
         if missing:

@@ -1,4 +1,6 @@
-"""What each `--mode` does, one file each.
+"""What each `--mode`, filtering and importing do, one file each.
+
+`experiment.py` and `training_input.py` are what they share.
 
 A stage is validated first: it opens the images and devices and checks all
 that can be wrong, so that bad input costs nothing and touches nothing. Then

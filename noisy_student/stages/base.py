@@ -6,10 +6,11 @@ from noisy_student.config import ExperimentConfig
 
 
 class Stage(abc.ABC):
-    """One `--mode`.
+    """Work that is validated first and then done.
 
     Args:
-        config: The settings, with the defaults of the method filled in.
+        config: The settings; where a model is trained, with the defaults of
+            the method filled in.
     """
 
     def __init__(self, config: ExperimentConfig) -> None:

@@ -78,7 +78,7 @@ def label_images(
     """Predicts the unlabelled images with a teacher.
 
     Args:
-        experiment: Its `unlabeled` images must be there.
+        experiment: Its `data.unlabeled` must be there.
         teacher: A `.keras` file.
         files: Where the predictions go.
         shares: Those to predict, None for all; finished ones are passed over.

@@ -56,7 +56,7 @@ def self_train(experiment: Experiment) -> dict:
     """Trains a teacher and then one student after the other.
 
     Args:
-        experiment: Its `unlabeled` images must be there; every worker calls
+        experiment: Its `data.unlabeled` must be there; every worker calls
             this alike.
 
     Returns:

@@ -1,6 +1,6 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-The outer loop and its log. `step.py` has what a step does, `state.py` what is
+The loop around `loop.py`, and its log. `step.py` has what a step does, `state.py` what is
 kept, `evaluations.py` the evaluations; images and losses are the caller's.
 """
 
@@ -64,7 +64,7 @@ def is_finished(directory: pathlib.Path) -> bool:
 
 
 class _Trainer:
-    """The outer loop; built in the strategy's scope."""
+    """The loop over calls of `loop.py`; built in the strategy's scope."""
 
     def __init__(self, run: TrainingRun, stop: tf.Variable) -> None:
         self.run = run

@@ -1,7 +1,8 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-The loop around `loop.py`, and its log. `step.py` has what a step does, `state.py` what is
-kept, `evaluations.py` the evaluations; images and losses are the caller's.
+The loop around `loop.py`, and its log. `step.py` has what a step does,
+`state.py` what is kept, `evaluations.py` the evaluations; images and losses are
+the caller's.
 """
 
 import math

@@ -111,7 +111,7 @@ class Process:
         return subprocess.CompletedProcess(self.arguments, code, *texts)
 
 
-def python(*arguments, timeout=240, **options):
+def python(*arguments, timeout=480, **options):
     """Runs `python *ARGUMENTS`; see `Process`."""
     return Process(*arguments, **options).wait(timeout)
 

@@ -142,7 +142,7 @@ def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
         "generation_01/checkpoints/ckpt-3.index",
     ):
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 480
         while not (tmp_path / "run" / mark).exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)

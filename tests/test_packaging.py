@@ -36,7 +36,7 @@ def wheel(tmp_path_factory):
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--wheel-dir", directory, source]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    subprocess.run(command, check=True, capture_output=True, timeout=480)
     [path] = directory.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         yield archive

@@ -81,6 +81,6 @@ def test_a_wait_inside_of_tensorflow_ends_too():
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.5)
     process.terminate()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 75
     assert "the same command goes on" in errors

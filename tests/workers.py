@@ -23,7 +23,7 @@ def start(*arguments):
     ]
 
 
-def ends(processes, timeout=240):
+def ends(processes, timeout=480):
     """Return codes, outputs and errors."""
     try:
         texts = [process.communicate(timeout=timeout) for process in processes]

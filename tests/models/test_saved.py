@@ -55,7 +55,7 @@ def test_keras_loads_our_files_once_the_package_is_imported(files):
         capture_output=True,
         text=True,
         check=True,
-        timeout=240,
+        timeout=480,
     )
     assert done.stdout.split() == ["NormalizeRGB"] * 2
 

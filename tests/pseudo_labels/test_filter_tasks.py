@@ -167,7 +167,7 @@ def test_killed_in_either_phase_it_ends_with_the_same_bytes(
 )
 def test_a_full_disk_leaves_no_shard_that_seems_whole(tmp_path, limit, file):
     process = start(tmp_path, limit=limit)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=400)
     assert process.returncode != 0
     [error] = [line for line in errors.split("\n") if "InputError: " in line]
     assert "cannot be written" in error and f"/{file}" in error

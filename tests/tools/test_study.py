@@ -30,7 +30,7 @@ def recipes(tmp_path) -> pathlib.Path:
 
 
 def compare(*arguments):
-    return python("-m", "tools.study", *arguments, timeout=60)
+    return python("-m", "tools.study", *arguments, timeout=240)
 
 
 def parse(*arguments):

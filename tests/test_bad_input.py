@@ -17,7 +17,7 @@ CASES = [
     (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
     (["--mode=train"], "set unlabel_data_dir"),
     (["--method=pi_model"], "use mode=train for pi_model"),
-    (["--method=nope"], "method must be one of supervised, noisy_student"),
+    (["--method=nope"], "must be one of mean_teacher, noisy_student, pi_model"),
     (["--method=nowhere:Nothing"], "method=nowhere:Nothing is not there"),
     (["--method=numpy:ndarray"], "numpy:ndarray is no noisy_student.methods"),
     (

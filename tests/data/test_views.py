@@ -276,7 +276,7 @@ def test_a_source_that_fits_is_read_once(cache_mib, most):
 
 def test_keras_cv_is_imported_only_where_it_is_asked_for():
     code = (
-        "import sys, noisy_student.modes, noisy_student.data.pipelines; "
+        "import sys, noisy_student.stages, noisy_student.data.pipelines; "
         "sys.exit('keras_cv' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=400)

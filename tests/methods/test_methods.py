@@ -149,8 +149,8 @@ def test_a_method_follows_the_settings():
 
 
 def test_the_method_follows_the_ratio():
-    def chosen(**train):
-        return methods.with_defaults(experiment("x", **train)).train.method
+    def chosen(method=None, **train):
+        return experiment("x", method, **train).train.method
 
     assert chosen() == "supervised"
     assert chosen(unlabel_ratio=2) == "noisy_student"

@@ -8,7 +8,6 @@ import json
 import pathlib
 
 from noisy_student.config import ExperimentConfig
-from noisy_student.errors import disk_error
 from noisy_student.files import lock, stamps, writing
 
 CONFIG_FILE = "config.json"
@@ -108,11 +107,8 @@ def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
         InputError: the disk is full, or the like.
     """
     path = directory / METRICS_FILE
-    try:
-        with open(path, "a") as file:
-            file.write(json.dumps(metrics) + "\n")
-    except OSError as error:
-        raise disk_error(path, error) from error
+    with writing.disk_errors(path, OSError), open(path, "a") as file:
+        file.write(json.dumps(metrics) + "\n")
 
 
 def drop_metrics_after(directory: pathlib.Path, step: int) -> None:

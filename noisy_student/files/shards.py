@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from noisy_student.errors import disk_error
 from noisy_student.files import writing
 
 _DISK_ERRORS = (OSError, tf.errors.OpError)
@@ -27,7 +26,7 @@ class ShardWriter:
 
     def __init__(self, path: pathlib.Path, temporary: pathlib.Path) -> None:
         self._path = path
-        with self._disk_errors():
+        with writing.disk_errors(self._path, *_DISK_ERRORS):
             self._writer = tf.io.TFRecordWriter(str(temporary))
 
     def write(self, record: bytes) -> None:
@@ -36,20 +35,13 @@ class ShardWriter:
         Raises:
             InputError: the disk has no room, or the like.
         """
-        with self._disk_errors():
+        with writing.disk_errors(self._path, *_DISK_ERRORS):
             self._writer.write(record)
 
     def close(self) -> None:
         """Ends the file; raises as `write`."""
-        with self._disk_errors():
+        with writing.disk_errors(self._path, *_DISK_ERRORS):
             self._writer.close()
-
-    @contextlib.contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except _DISK_ERRORS as error:
-            raise disk_error(self._path, error) from error
 
 
 @contextlib.contextmanager

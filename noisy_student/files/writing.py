@@ -48,12 +48,12 @@ def replacing(
         InputError: the file cannot be written.
     """
     temporary = temporary_path(path)
-    with _disk_errors(path, OSError):
+    with disk_errors(path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _disk_errors(path, *errors):
+        with disk_errors(path, *errors):
             yield temporary
-        with _disk_errors(path, OSError):
+        with disk_errors(path, OSError):
             _rename(temporary, path)
     finally:
         with contextlib.suppress(OSError):
@@ -61,9 +61,8 @@ def replacing(
 
 
 @contextlib.contextmanager
-def _disk_errors(
-    path: pathlib.Path, *errors: type[Exception]
-) -> Iterator[None]:
+def disk_errors(path: pathlib.Path, *errors: type[Exception]) -> Iterator[None]:
+    """Raises an `InputError` that names `path` in place of these errors."""
     try:
         yield
     except errors as error:

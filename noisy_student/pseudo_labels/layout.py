@@ -37,10 +37,7 @@ _SUFFIXES = (
 
 
 class Share(NamedTuple):
-    """What one of n workers has of a shard: every n-th image or file.
-
-    See `ImageSource.shard`.
-    """
+    """A worker's images of a shard: every n-th, see `ImageSource.shard`."""
 
     shard: int
     worker: int

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from absl import flags as absl_flags
 
-from noisy_student.config.settings import Rule, Settings, rule_of
+from noisy_student.config.settings import Rule, Settings, help_texts, rule_of
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -27,13 +27,15 @@ class Field(NamedTuple):
     Attributes:
         name: of the field and its flag.
         default: the field's.
-        rule: help, choices, bounds and aliases.
+        help: the text of `--help`, which adds default, choices and range.
+        rule: choices, bounds and aliases.
         value_type: bool, int, float or str; of a tuple, its elements'.
         is_list: whether it is a tuple, which the flag separates by commas.
     """
 
     name: str
     default: Any
+    help: str
     rule: Rule
     value_type: type
     is_list: bool
@@ -42,8 +44,15 @@ class Field(NamedTuple):
 def fields_of(group: type[Settings]) -> tuple[Field, ...]:
     """The fields of a class that have flags, in order."""
     hints = typing.get_type_hints(group)
+    texts = help_texts(group)  # type: ignore[arg-type]
     return tuple(
-        Field(field.name, field.default, rule, *_value_type(hints[field.name]))
+        Field(
+            field.name,
+            field.default,
+            texts[field.name],
+            rule,
+            *_value_type(hints[field.name]),
+        )
         for field in dataclasses.fields(group)  # type: ignore[arg-type]
         if (rule := rule_of(field)) is not None
     )
@@ -64,7 +73,7 @@ def define(
         options: dict[str, Any] = {
             "name": field.name,
             "default": field.default,
-            "help": field.rule.help,
+            "help": field.help,
             "flag_values": values,
             "allow_override": field.name in values,
         }

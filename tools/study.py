@@ -41,28 +41,22 @@ _SET_BY_STUDY = ("model_dir", "seed")
 class StudySettings(Settings):
     """What to compare, and where."""
 
-    arms: tuple[str, ...] = setting(
-        ("flags/recipes/compare/digits_*.cfg",),
-        "Flag files of the arms, patterns of them in quotes, or directories.",
-    )
-    baseline: str | None = setting(
-        None,
-        "The arm that the others are compared with, by the name of its file "
-        "without .cfg; default: the first.",
-    )
-    seeds: tuple[int, ...] = setting(
-        (0, 1, 2),
-        "Seeds of each arm; a seed also chooses the labelled images.",
-        at_least=0,
-        at_most=2**31 - 1,
-    )
-    jobs: int = setting(
-        1,
-        "Runs at once, each on its share of the cores. Two processes of one "
-        "core get more done than one of two where models are tiny.",
-        at_least=1,
-    )
-    runs_dir: str = setting("runs/study", "Where the run directories are.")
+    arms: tuple[str, ...] = setting(("flags/recipes/compare/digits_*.cfg",))
+    """Flag files of the arms, patterns of them in quotes, or directories."""
+
+    baseline: str | None = setting(None)
+    """The arm that the others are compared with, by the name of its file
+    without .cfg; default: the first."""
+
+    seeds: tuple[int, ...] = setting((0, 1, 2), at_least=0, at_most=2**31 - 1)
+    """Seeds of each arm; a seed also chooses the labelled images."""
+
+    jobs: int = setting(1, at_least=1)
+    """Runs at once, each on its share of the cores. Two processes of one core
+    get more done than one of two where models are tiny."""
+
+    runs_dir: str = setting("runs/study")
+    """Where the run directories are."""
 
     def __post_init__(self) -> None:
         """Checks the seeds beside each setting's own rule."""

@@ -76,25 +76,19 @@ class ExperimentConfig(Settings):
     self-training, `model` is the first teacher's.
     """
 
-    mode: str = setting(
-        "self_train",
-        "self_train: teacher, pseudo labels, student, and again; train: one "
-        "model; eval: the accuracy of a model; predict: a teacher's "
-        "probabilities for the unlabelled images.",
-        choices=MODES,
-    )
-    model_dir: str | None = setting(
-        None,
-        "Run directory: settings, checkpoints, TensorBoard events, "
-        "metrics.jsonl, model.keras. The same command on the same directory "
-        "goes on where it stopped.",
-    )
-    seed: int = setting(
-        0,
-        "Chooses the labelled images, initial weights, order and noise.",
-        at_least=0,
-        at_most=2**31 - 1,
-    )
+    mode: str = setting("self_train", choices=MODES)
+    """self_train: teacher, pseudo labels, student, and again; train: one
+    model; eval: the accuracy of a model; predict: a teacher's probabilities
+    for the unlabelled images."""
+
+    model_dir: str | None = setting(None)
+    """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,
+    model.keras. The same command on the same directory goes on where it
+    stopped."""
+
+    seed: int = setting(0, at_least=0, at_most=2**31 - 1)
+    """Chooses the labelled images, initial weights, order and noise."""
+
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     noise: NoiseConfig = dataclasses.field(default_factory=NoiseConfig)

@@ -18,70 +18,55 @@ class DataConfig(Settings):
     tensorflow-datasets where the original program has another one.
     """
 
-    task_name: str = setting(
-        None,
-        "digits (scikit-learn's scans, nothing to download), cifar10, "
-        "svhn_cropped (svhn), imagenet2012 (imagenet), or any data set of "
-        "tensorflow-datasets with `image` and `label`. With --label_data_dir "
-        "it is only a name; that of a known task brings its normalisation. "
-        "Default: digits, or with --label_data_dir the directory's name.",
-    )
-    tfds_data_dir: str | None = setting(
-        None,
-        "Directory in which tensorflow-datasets keeps its data; a missing "
-        "data set is downloaded there. Default: ~/tensorflow_datasets.",
-    )
-    label_data_dir: str | None = setting(
-        None,
-        "Directories with the images, joined with `;`: train/CLASS/*.jpg and "
-        "test/CLASS/*.jpg, or TFRecords train-00000-of-00128 and so on. "
-        "Default: none, the images come from tensorflow-datasets.",
-    )
-    unlabel_image_dir: str | None = setting(
-        None,
-        "Directories with the unlabelled images, joined with `;`: image files "
-        "or TFRecords. Default: --unlabel_split of the place that the "
-        "labelled images come from.",
-    )
-    label_split: str | None = setting(
-        None,
-        "Split with the labelled images, e.g. train[:90%] or "
-        "train+validation. Default: the task's.",
-    )
-    unlabel_split: str | None = setting(
-        None,
-        "Split with the unlabelled images, e.g. extra. Default: the task's; "
-        "or extra, unlabelled or unlabeled of --label_data_dir; or what "
-        "--num_labeled leaves of --label_split.",
-    )
-    test_split: str | None = setting(
-        None, "Split to evaluate on. Default: the task's."
-    )
-    num_label_classes: int | None = setting(
-        None,
-        "Number of classes, needed where --label_data_dir holds TFRecords "
-        "without classes.txt. Default: the task's.",
-        above=0,
-    )
-    num_labeled: int | None = setting(
-        None,
-        "How many images of --label_split keep their label, the same number "
-        "of each class, chosen by --seed; the others are unlabelled. "
-        "Default: the task's (50 for digits, 4000 for cifar10, all for "
-        "others).",
-        above=0,
-    )
-    input_image_size: int | None = setting(
-        None,
-        "Side of the model's input in pixels. Default: the task's, or else "
-        "the model's.",
-        above=0,
-    )
-    unlabel_data_dir: str | None = setting(
-        None,
-        "Directory with pseudo-labelled records for --mode=train: the "
-        "--output_dir of tools/filter_unlabel.py.",
-    )
+    task_name: str = setting(None)
+    """digits (scikit-learn's scans, nothing to download), cifar10,
+    svhn_cropped (svhn), imagenet2012 (imagenet), or any data set of
+    tensorflow-datasets with `image` and `label`. With --label_data_dir it is
+    only a name; that of a known task brings its normalisation. Default:
+    digits, or with --label_data_dir the directory's name."""
+
+    tfds_data_dir: str | None = setting(None)
+    """Directory in which tensorflow-datasets keeps its data; a missing data
+    set is downloaded there. Default: ~/tensorflow_datasets."""
+
+    label_data_dir: str | None = setting(None)
+    """Directories with the images, joined with `;`: train/CLASS/*.jpg and
+    test/CLASS/*.jpg, or TFRecords train-00000-of-00128 and so on. Default:
+    none, the images come from tensorflow-datasets."""
+
+    unlabel_image_dir: str | None = setting(None)
+    """Directories with the unlabelled images, joined with `;`: image files or
+    TFRecords. Default: --unlabel_split of the place that the labelled images
+    come from."""
+
+    label_split: str | None = setting(None)
+    """Split with the labelled images, e.g. train[:90%] or train+validation.
+    Default: the task's."""
+
+    unlabel_split: str | None = setting(None)
+    """Split with the unlabelled images, e.g. extra. Default: the task's; or
+    extra, unlabelled or unlabeled of --label_data_dir; or what --num_labeled
+    leaves of --label_split."""
+
+    test_split: str | None = setting(None)
+    """Split to evaluate on. Default: the task's."""
+
+    num_label_classes: int | None = setting(None, above=0)
+    """Number of classes, needed where --label_data_dir holds TFRecords without
+    classes.txt. Default: the task's."""
+
+    num_labeled: int | None = setting(None, above=0)
+    """How many images of --label_split keep their label, the same number of
+    each class, chosen by --seed; the others are unlabelled. Default: the
+    task's (50 for digits, 4000 for cifar10, all for others)."""
+
+    input_image_size: int | None = setting(None, above=0)
+    """Side of the model's input in pixels. Default: the task's, or else the
+    model's."""
+
+    unlabel_data_dir: str | None = setting(None)
+    """Directory with pseudo-labelled records for --mode=train: the
+    --output_dir of tools/filter_unlabel.py."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,41 +103,31 @@ class DataConfig(Settings):
 class NoiseConfig(Settings):
     """Input noise: what is done to the images in training."""
 
-    augment_name: str = setting(
-        "none",
-        "none: random crops and flips only; v1: RandAugment too, and for "
-        "small images a cut-out square of half the side; keras_cv: keras-cv's "
-        "RandAugment instead (slower, and not exactly repeatable).",
-        choices=AUGMENTATIONS,
-    )
-    unl_aug: str | None = setting(
-        None,
-        "The same choice for unlabelled images. Default: --augment_name.",
-        choices=AUGMENTATIONS,
-    )
-    remove_aug: bool = setting(
-        False,
-        "Show labelled training images as in evaluation, without noise; for "
-        "fine-tuning.",
-    )
-    randaug_mag: float = setting(
-        27.0,
-        "RandAugment's magnitude; larger is stronger, and 10 is the full "
-        "range of AutoAugment.",
-        at_least=0,
-        at_most=30,
-    )
-    randaug_layer: int = setting(
-        2, "Operations that RandAugment applies to each image.", at_least=0
-    )
-    cutout_op: bool = setting(
-        True, "Whether Cutout is one of RandAugment's operations."
-    )
-    horizontal_flip: bool | None = setting(
-        None,
-        "Whether training images are mirrored at random. Default: the task's "
-        "(not for digits).",
-    )
+    augment_name: str = setting("none", choices=AUGMENTATIONS)
+    """none: random crops and flips only; v1: RandAugment too, and for small
+    images a cut-out square of half the side; keras_cv: keras-cv's RandAugment
+    instead (slower, and not exactly repeatable)."""
+
+    unl_aug: str | None = setting(None, choices=AUGMENTATIONS)
+    """The same choice for unlabelled images. Default: --augment_name."""
+
+    remove_aug: bool = setting(False)
+    """Show labelled training images as in evaluation, without noise; for
+    fine-tuning."""
+
+    randaug_mag: float = setting(27.0, at_least=0, at_most=30)
+    """RandAugment's magnitude; larger is stronger, and 10 is the full range of
+    AutoAugment."""
+
+    randaug_layer: int = setting(2, at_least=0)
+    """Operations that RandAugment applies to each image."""
+
+    cutout_op: bool = setting(True)
+    """Whether Cutout is one of RandAugment's operations."""
+
+    horizontal_flip: bool | None = setting(None)
+    """Whether training images are mirrored at random. Default: the task's (not
+    for digits)."""
 
     def of_unlabeled(self) -> "NoiseConfig":
         """The noise of unlabelled images, as their `augment_name`."""
@@ -164,20 +139,13 @@ class NoiseConfig(Settings):
 class InputConfig(Settings):
     """How the input pipelines use memory and threads."""
 
-    shuffle_buffer_size: int = setting(
-        10_000,
-        "Encoded images in memory from which the next one is drawn; this many "
-        "photographs of 100 KB take 1 GB.",
-        above=0,
-    )
-    num_parallel_calls: int | None = setting(
-        None,
-        "Threads that decode images and add noise. Default: one per core.",
-        above=0,
-    )
-    cache_mib: int = setting(
-        1024,
-        "A source of small images (up to 64 pixels) stays in memory, decoded, "
-        "if it takes no more MiB than this.",
-        at_least=0,
-    )
+    shuffle_buffer_size: int = setting(10_000, above=0)
+    """Encoded images in memory from which the next one is drawn; this many
+    photographs of 100 KB take 1 GB."""
+
+    num_parallel_calls: int | None = setting(None, above=0)
+    """Threads that decode images and add noise. Default: one per core."""
+
+    cache_mib: int = setting(1024, at_least=0)
+    """A source of small images (up to 64 pixels) stays in memory, decoded, if
+    it takes no more MiB than this."""

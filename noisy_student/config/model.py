@@ -21,74 +21,58 @@ class ModelConfig(Settings):
         mean, std: of the task's RGB values, in [0, 1].
     """
 
-    model_name: str = setting(
-        "efficientnet-b0",
-        "efficientnet-b0 to -b7, -l0, -l1 or -l2. In self-training, the model "
-        "of the first teacher, and of the students unless "
-        "--student_model_names is set.",
-    )
+    model_name: str = setting("efficientnet-b0")
+    """efficientnet-b0 to -b7, -l0, -l1 or -l2. In self-training, the model of
+    the first teacher, and of the students unless --student_model_names is
+    set."""
+
     num_classes: int = 1000
     input_image_size: int | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    width_coefficient: float | None = setting(
-        None,
-        "Factor on the number of filters. Default: the model's.",
-        above=0,
-        at_most=100,
-    )
-    depth_coefficient: float | None = setting(
-        None,
-        "Factor on the number of blocks. Default: the model's.",
-        above=0,
-        at_most=100,
-    )
-    dropout_rate: float | None = setting(
-        None,
-        "Rate of dropout before the classifier. Default: the model's.",
-        at_least=0,
-        below=1,
-    )
+    width_coefficient: float | None = setting(None, above=0, at_most=100)
+    """Factor on the number of filters. Default: the model's."""
+
+    depth_coefficient: float | None = setting(None, above=0, at_most=100)
+    """Factor on the number of blocks. Default: the model's."""
+
+    dropout_rate: float | None = setting(None, at_least=0, below=1)
+    """Rate of dropout before the classifier. Default: the model's."""
+
     stochastic_depth_rate: float = setting(
-        0.2,
-        "Rate of stochastic depth: block i of n is dropped with probability "
-        "rate * i / n.",
-        at_least=0,
-        below=1,
-        aliases=("drop_connect_rate",),
+        0.2, at_least=0, below=1, aliases=("drop_connect_rate",)
     )
-    small_image_model: bool | None = setting(
-        None,
-        "Use the variant for 32x32 images, whose second and third stage keep "
-        "the resolution. Default: the task's.",
-    )
-    use_bfloat16: bool = setting(
-        False,
-        "Compute features in bfloat16; weights, batch statistics, logits and "
-        "loss stay float32.",
-    )
-    remat: bool = setting(
-        False,
-        "Compute the activations of blocks again for the gradient, which "
-        "takes less memory and more time.",
-    )
+    """Rate of stochastic depth: block i of n is dropped with probability rate
+    * i / n."""
+
+    small_image_model: bool | None = setting(None)
+    """Use the variant for 32x32 images, whose second and third stage keep the
+    resolution. Default: the task's."""
+
+    use_bfloat16: bool = setting(False)
+    """Compute features in bfloat16; weights, batch statistics, logits and loss
+    stay float32."""
+
+    remat: bool = setting(False)
+    """Compute the activations of blocks again for the gradient, which takes
+    less memory and more time."""
+
     fix_layer_num: int = setting(
-        NOTHING_FROZEN,
-        "Freeze the stem and this many of the first blocks, with batch norm "
-        "in inference mode; for weights that were trained before.",
-        at_least=0,
-        special={NOTHING_FROZEN: "nothing"},
+        NOTHING_FROZEN, at_least=0, special={NOTHING_FROZEN: "nothing"}
     )
+    """Freeze the stem and this many of the first blocks, with batch norm in
+    inference mode; for weights that were trained before."""
+
     num_shards_per_group: int = setting(
         DEFAULT_GROUPS,
-        "Replicas that share batch statistics. The default rule is each alone "
-        "for up to 8 replicas, else groups of max(8, replicas / 8).",
         above=0,
         special={
             ALL_REPLICAS: "all replicas",
             DEFAULT_GROUPS: "the default rule",
         },
     )
+    """Replicas that share batch statistics. The default rule is each alone for
+    up to 8 replicas, else groups of max(8, replicas / 8)."""
 
     def for_task(self, task: Task, input_image_size: int | None) -> Self:
         """Fills in what a task decides, where nothing else was said.

@@ -12,49 +12,37 @@ from noisy_student.config.settings import Settings, setting
 class PseudoLabelConfig(Settings):
     """How the teacher's labels are filtered and balanced."""
 
-    num_image: int = setting(
-        1300, "Pseudo-labelled images of each class after balancing.", above=0
-    )
-    min_threshold: float = setting(
-        0.0,
-        "Least probability of a kept image, rounded up to a hundredth.",
-        at_least=0,
-        at_most=1,
-    )
-    max_prob: float = setting(
-        2.0,
-        "Greatest probability of a kept image; the default keeps even those "
-        "that rounding puts above 1.",
-    )
-    upsample: bool = setting(
-        True, "Whether scarce classes are repeated up to --num_image."
-    )
-    use_all: bool = setting(
-        False, "Keep one copy of every image; neither filter nor balance."
-    )
-    use_top: bool = setting(
-        True,
-        "Whether a class with more than --num_image images above "
-        "--min_threshold keeps the most probable ones, by a higher threshold "
-        "that leaves --num_image or a few more; else it is thinned evenly.",
-    )
-    num_shards: int = setting(
-        1,
-        "Shards that the unlabelled images are divided into. If it is the "
-        "number of their files, or a divisor of it, each shard reads only its "
-        "own files.",
-        at_least=1,
-        at_most=1_000_000,
-    )
-    total_replicas: int = setting(
-        1, "Workers that share each shard.", at_least=1, at_most=1_000_000
-    )
-    samples_per_class: int = setting(
-        5,
-        "About how many kept images of each class are saved as image files, "
-        "to look at.",
-        at_least=0,
-    )
+    num_image: int = setting(1300, above=0)
+    """Pseudo-labelled images of each class after balancing."""
+
+    min_threshold: float = setting(0.0, at_least=0, at_most=1)
+    """Least probability of a kept image, rounded up to a hundredth."""
+
+    max_prob: float = setting(2.0)
+    """Greatest probability of a kept image; the default keeps even those that
+    rounding puts above 1."""
+
+    upsample: bool = setting(True)
+    """Whether scarce classes are repeated up to --num_image."""
+
+    use_all: bool = setting(False)
+    """Keep one copy of every image; neither filter nor balance."""
+
+    use_top: bool = setting(True)
+    """Whether a class with more than --num_image images above --min_threshold
+    keeps the most probable ones, by a higher threshold that leaves --num_image
+    or a few more; else it is thinned evenly."""
+
+    num_shards: int = setting(1, at_least=1, at_most=1_000_000)
+    """Shards that the unlabelled images are divided into. If it is the number
+    of their files, or a divisor of it, each shard reads only its own files."""
+
+    total_replicas: int = setting(1, at_least=1, at_most=1_000_000)
+    """Workers that share each shard."""
+
+    samples_per_class: int = setting(5, at_least=0)
+    """About how many kept images of each class are saved as image files, to
+    look at."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,66 +59,54 @@ class PseudoLabelConfig(Settings):
 class PredictConfig(Settings):
     """Which model predicts or is evaluated, and where predictions go."""
 
-    predict_ckpt_path: str | None = setting(
-        None,
-        "The model (.keras) that --mode=predict and --mode=eval use. Default: "
-        "model.keras in --model_dir.",
-    )
-    output_dir: str | None = setting(
-        None,
-        "Directory for the probabilities of --mode=predict, and for what a "
-        "tool makes.",
-    )
-    info_dir: str | None = setting(
-        None,
-        "Directory in which --mode=predict notes how many images each "
-        "finished shard has. Default: info in --output_dir.",
-    )
-    shard_id: tuple[int, ...] = setting(
-        (),
-        "Shards to predict or to filter, from 0, e.g. 0,1,2. Default: all of "
-        "--num_shards.",
-        at_least=0,
-    )
-    worker_id: int | None = setting(
-        None,
-        "Which of --total_replicas workers --mode=predict is, from 0. "
-        "Default: all of them, one after the other.",
-    )
-    reassign_label: bool = setting(
-        False,
-        "With --mode=predict: label the filtered images in --unlabel_data_dir "
-        "anew; --output_dir gets records to train on, not predictions.",
-    )
+    predict_ckpt_path: str | None = setting(None)
+    """The model (.keras) that --mode=predict and --mode=eval use. Default:
+    model.keras in --model_dir."""
+
+    output_dir: str | None = setting(None)
+    """Directory for the probabilities of --mode=predict, and for what a tool
+    makes."""
+
+    info_dir: str | None = setting(None)
+    """Directory in which --mode=predict notes how many images each finished
+    shard has. Default: info in --output_dir."""
+
+    shard_id: tuple[int, ...] = setting((), at_least=0)
+    """Shards to predict or to filter, from 0, e.g. 0,1,2. Default: all of
+    --num_shards."""
+
+    worker_id: int | None = setting(None)
+    """Which of --total_replicas workers --mode=predict is, from 0. Default:
+    all of them, one after the other."""
+
+    reassign_label: bool = setting(False)
+    """With --mode=predict: label the filtered images in --unlabel_data_dir
+    anew; --output_dir gets records to train on, not predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SelfTrainingConfig(Settings):
     """The outer loop: how many students, and their models."""
 
-    num_iterations: int = setting(
-        3, "Students after the first teacher.", at_least=1, at_most=1000
-    )
-    student_model_names: tuple[str, ...] = setting(
-        (),
-        "One model per student, each as large as the one before or larger, or "
-        "one for all, with its own width, depth and dropout. Default: the "
-        "first teacher's model, with its overrides.",
-    )
+    num_iterations: int = setting(3, at_least=1, at_most=1000)
+    """Students after the first teacher."""
+
+    student_model_names: tuple[str, ...] = setting(())
+    """One model per student, each as large as the one before or larger, or one
+    for all, with its own width, depth and dropout. Default: the first
+    teacher's model, with its overrides."""
+
     student_width_coefficients: tuple[float, ...] = setting(
-        (),
-        "One --width_coefficient per student, or one for all. Default: that "
-        "of --student_model_names, or else the first teacher's.",
-        above=0,
-        at_most=100,
+        (), above=0, at_most=100
     )
+    """One --width_coefficient per student, or one for all. Default: that of
+    --student_model_names, or else the first teacher's."""
+
     student_depth_coefficients: tuple[float, ...] = setting(
-        (),
-        "One --depth_coefficient per student, or one for all. Default: that "
-        "of --student_model_names, or else the first teacher's.",
-        above=0,
-        at_most=100,
+        (), above=0, at_most=100
     )
+    """One --depth_coefficient per student, or one for all. Default: that of
+    --student_model_names, or else the first teacher's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

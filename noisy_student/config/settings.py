@@ -1,11 +1,16 @@
 """A setting states its default, its help, its choices and its range once.
 
-`setting` makes a dataclass field that carries all of them; `Settings` is the
-base class that checks every value when an instance is made. `flags/` makes
-the command line's flags from the same fields.
+`setting` makes a dataclass field with default, choices and range; the
+docstring below the field is its help. `Settings` is the base class that checks
+every value when an instance is made. `flags/` makes the command line's flags
+from the same fields.
 """
 
+import ast
 import dataclasses
+import functools
+import inspect
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,10 +24,9 @@ _SMALLEST, _LARGEST = 1e-15, 1e15
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is stated about a setting besides its name, type and default.
+    """The values that a setting may have.
 
     Attributes:
-        help: the text of `--help`, which adds default, choices and range.
         choices: the values allowed; empty allows any.
         above, at_least, below, at_most: bounds of a number; None is no bound.
         special: numbers allowed outside of these bounds, with their meaning,
@@ -30,7 +34,6 @@ class Rule:
         aliases: other names of the flag, such as the original program's.
     """
 
-    help: str
     choices: tuple[str, ...] = ()
     above: float | None = None
     at_least: float | None = None
@@ -88,17 +91,16 @@ class Rule:
         )
 
 
-def setting(default: Any, help: str, **rule: Any) -> Any:
-    """A dataclass field with all that there is to say about it.
+def setting(default: Any, **rule: Any) -> Any:
+    """A dataclass field whose docstring is the help of its flag.
 
     Args:
         default: its default; None where the task, the model or the method
-            decides, and `help` then says so.
-        help: see `Rule`.
-        **rule: the other attributes of `Rule`.
+            decides, and the docstring then says so.
+        **rule: the attributes of its `Rule`.
     """
     return dataclasses.field(
-        default=default, metadata={_METADATA: Rule(help, **rule)}
+        default=default, metadata={_METADATA: Rule(**rule)}
     )
 
 
@@ -131,3 +133,25 @@ class Settings:
         """Sets fields in `__post_init__`, where a dataclass is still open."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+
+@functools.cache
+def help_texts(group: type[Settings]) -> Mapping[str, str]:
+    """The docstrings of the fields of a class and its bases, by field.
+
+    Python does not keep these docstrings, so they are read from the source.
+    """
+    texts: dict[str, str] = {}
+    for base in group.__mro__:
+        if not dataclasses.is_dataclass(base):
+            continue
+        [definition] = ast.parse(inspect.getsource(base)).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, following in itertools.pairwise(definition.body):
+            match statement, following:
+                case (
+                    ast.AnnAssign(target=ast.Name(name)),
+                    ast.Expr(value=ast.Constant(str(text))),
+                ):
+                    texts.setdefault(name, " ".join(text.split()))
+    return texts

@@ -11,61 +11,53 @@ from noisy_student.config.settings import Settings, setting
 class FilterSettings(Settings):
     """Filtering: which predictions, and how the work is shared."""
 
-    prediction_dir: str | None = setting(
-        None, "The --output_dir of --mode=predict."
-    )
-    prelim_stats_dir: str | None = setting(
-        None,
-        "Directory for the counts of each shard. Default: counts in "
-        "--output_dir.",
-    )
-    task: int | None = setting(
-        None,
-        "Which of the --total_replicas parts of each shard to do, from 0. "
-        "Default: all of them.",
-    )
-    only_get_stats: bool = setting(
-        False,
-        "Count the shards and do not write them; prints the thresholds once "
-        "all are counted.",
-    )
-    runner: str | None = setting(
-        None,
-        "Filter as an Apache Beam pipeline on this runner (DirectRunner, "
-        "FlinkRunner, SparkRunner, DataflowRunner); needs "
-        "requirements-beam.txt. Default: without Beam.",
-    )
-    beam_args: tuple[str, ...] = setting(
-        (),
-        "Beam's own options for --runner, separated by commas, e.g. "
-        "--flink_master=HOST:8081,--parallelism=64.",
-    )
+    prediction_dir: str | None = setting(None)
+    """The --output_dir of --mode=predict."""
+
+    prelim_stats_dir: str | None = setting(None)
+    """Directory for the counts of each shard. Default: counts in
+    --output_dir."""
+
+    task: int | None = setting(None)
+    """Which of the --total_replicas parts of each shard to do, from 0.
+    Default: all of them."""
+
+    only_get_stats: bool = setting(False)
+    """Count the shards and do not write them; prints the thresholds once all
+    are counted."""
+
+    runner: str | None = setting(None)
+    """Filter as an Apache Beam pipeline on this runner (DirectRunner,
+    FlinkRunner, SparkRunner, DataflowRunner); needs requirements-beam.txt.
+    Default: without Beam."""
+
+    beam_args: tuple[str, ...] = setting(())
+    """Beam's own options for --runner, separated by commas, e.g.
+    --flink_master=HOST:8081,--parallelism=64."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ImportSettings(Settings):
     """The checkpoint, and the model file that is made of it."""
 
-    checkpoint: str | None = setting(
-        None,
-        "Prefix of a TF1 checkpoint (without .index), or its directory. With "
-        "--from=keras a .keras file, or the .h5 file with the weights of "
-        "keras.applications' B0 to B7.",
-    )
-    output: str | None = setting(None, "The file to write, ending in .keras.")
+    checkpoint: str | None = setting(None)
+    """Prefix of a TF1 checkpoint (without .index), or its directory. With
+    --from=keras a .keras file, or the .h5 file with the weights of
+    keras.applications' B0 to B7."""
+
+    output: str | None = setting(None)
+    """The file to write, ending in .keras."""
+
     source: str = setting(
-        "original",
-        "Whose checkpoint it is.",
-        choices=("original", "keras"),
-        aliases=("from",),
+        "original", choices=("original", "keras"), aliases=("from",)
     )
-    raw: bool = setting(
-        False, "Take the original's raw weights, not the averaged ones."
-    )
-    allow_new_head: bool = setting(
-        False,
-        "Make a fresh classifier if the checkpoint's is for other classes.",
-    )
+    """Whose checkpoint it is."""
+
+    raw: bool = setting(False)
+    """Take the original's raw weights, not the averaged ones."""
+
+    allow_new_head: bool = setting(False)
+    """Make a fresh classifier if the checkpoint's is for other classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,23 +67,18 @@ class _RecordSettings(Settings):
     `num_workers` is never None once an instance is made.
     """
 
-    output_dir: str = setting(None, "Directory for the TFRecords.")
-    tfds_data_dir: str | None = setting(
-        None,
-        "Directory in which tensorflow-datasets keeps its data. Default: "
-        "~/tensorflow_datasets.",
-    )
-    num_workers: int = setting(
-        None,
-        "Processes that read, encode and write. Default: one per core.",
-        above=0,
-    )
-    seed: int = setting(
-        0,
-        "Chooses the order of labelled images; for SVHN, those that validate.",
-        at_least=0,
-        at_most=2**31 - 1,
-    )
+    output_dir: str = setting(None)
+    """Directory for the TFRecords."""
+
+    tfds_data_dir: str | None = setting(None)
+    """Directory in which tensorflow-datasets keeps its data. Default:
+    ~/tensorflow_datasets."""
+
+    num_workers: int = setting(None, above=0)
+    """Processes that read, encode and write. Default: one per core."""
+
+    seed: int = setting(0, at_least=0, at_most=2**31 - 1)
+    """Chooses the order of labelled images; for SVHN, those that validate."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,26 +92,19 @@ class _RecordSettings(Settings):
 class MakeSettings(_RecordSettings):
     """Which images become TFRecords."""
 
-    input_dir: str | None = setting(
-        None, "Directory with folders of images; this or --task_name."
-    )
-    task_name: str | None = setting(
-        None,
-        "A data set of tensorflow-datasets with `image` and `label`; this or "
-        "--input_dir.",
-    )
-    splits: tuple[str, ...] | None = setting(
-        None,
-        "Splits to make, e.g. train,test, or parts of splits, with a name "
-        "where two have the same: train[:90%],validation=train[90%:]. "
-        "Default: all.",
-    )
-    num_shards: int = setting(
-        128,
-        "Files per split, if it has so many images.",
-        at_least=1,
-        at_most=1_000_000,
-    )
+    input_dir: str | None = setting(None)
+    """Directory with folders of images; this or --task_name."""
+
+    task_name: str | None = setting(None)
+    """A data set of tensorflow-datasets with `image` and `label`; this or
+    --input_dir."""
+
+    splits: tuple[str, ...] | None = setting(None)
+    """Splits to make, e.g. train,test, or parts of splits, with a name where
+    two have the same: train[:90%],validation=train[90%:]. Default: all."""
+
+    num_shards: int = setting(128, at_least=1, at_most=1_000_000)
+    """Files per split, if it has so many images."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -144,10 +124,9 @@ class SvhnSettings(_RecordSettings):
             `full_train_data`.
     """
 
-    full_train_data: bool = setting(
-        False,
-        "Train on all training images; the test images then also validate.",
-    )
+    full_train_data: bool = setting(False)
+    """Train on all training images; the test images then also validate."""
+
     num_validation: int = 4000
 
     def __post_init__(self) -> None:
@@ -160,21 +139,20 @@ class SvhnSettings(_RecordSettings):
 class NoiseGridSettings(Settings):
     """The picture of the noise."""
 
-    output: str = setting("noise.png", "The PNG file to write.")
-    image: str | None = setting(
-        None,
-        "JPEG, PNG, BMP or GIF file to show. Default: a photograph that "
-        "scikit-learn brings.",
-    )
-    side: int = setting(
-        128, "Side in pixels of the square cut from its middle.", above=0
-    )
+    output: str = setting("noise.png")
+    """The PNG file to write."""
+
+    image: str | None = setting(None)
+    """JPEG, PNG, BMP or GIF file to show. Default: a photograph that
+    scikit-learn brings."""
+
+    side: int = setting(128, above=0)
+    """Side in pixels of the square cut from its middle."""
+
     magnitudes: tuple[float, ...] = setting(
-        (0.0, 5.0, 10.0, 15.0, 27.0, 30.0),
-        "Magnitudes of RandAugment, one per column.",
-        at_least=0,
-        at_most=30,
+        (0.0, 5.0, 10.0, 15.0, 27.0, 30.0), at_least=0, at_most=30
     )
-    random_rows: int = setting(
-        4, "Rows with random draws of the whole policy.", at_least=0
-    )
+    """Magnitudes of RandAugment, one per column."""
+
+    random_rows: int = setting(4, at_least=0)
+    """Rows with random draws of the whole policy."""

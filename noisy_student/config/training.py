@@ -23,171 +23,119 @@ class TrainConfig(Settings):
     None until `methods.with_defaults` fills it in.
     """
 
-    method: str = setting(
-        None,
-        "Where the targets of unlabelled images come from: supervised, "
-        "noisy_student, pi_model, temporal_ensembling, mean_teacher, or "
-        "MODULE:CLASS for a method of your own (docs/methods.md). Default: "
-        "noisy_student if --unlabel_ratio is above 0, else supervised.",
-    )
-    train_batch_size: int = setting(
-        128, "Labelled images per step, over all replicas.", above=0
-    )
-    label_data_sample_prob: float = setting(
-        1.0,
-        "Share of the labelled images of each step whose loss counts, drawn "
-        "at random; so that there can be less than one per replica.",
-        above=0,
-        at_most=1,
-    )
-    accumulation_steps: int = setting(
-        1,
-        "Equal pieces of a step's batch that are computed one after the other "
-        "to save memory; each piece has its own batch statistics.",
-        above=0,
-    )
-    unlabel_ratio: float = setting(
-        0.0,
-        "Unlabelled images per labelled one in each step; also the factor on "
-        "their part of the loss.",
-        at_least=0,
-    )
-    train_steps: int | None = setting(
-        None,
-        "Steps to train, before --train_ratio. Default: 350 epochs of the "
-        "labelled images.",
-        above=0,
-    )
-    teacher_train_steps: int | None = setting(
-        None,
-        "Steps of the first teacher in self-training. Default: --train_steps.",
-        above=0,
-    )
-    train_ratio: float = setting(
-        1.0,
-        "Factor on the number of steps and on the decay period of the "
-        "learning rate.",
-        above=0,
-    )
-    train_last_step_num: int | None = setting(
-        None,
-        "Train only this many steps, the last ones of the schedule (before "
-        "--train_ratio); for fine-tuning. Default: all.",
-        above=0,
-    )
+    method: str = setting(None)
+    """Where the targets of unlabelled images come from: supervised,
+    noisy_student, pi_model, temporal_ensembling, mean_teacher, or MODULE:CLASS
+    for a method of your own (docs/methods.md). Default: noisy_student if
+    --unlabel_ratio is above 0, else supervised."""
+
+    train_batch_size: int = setting(128, above=0)
+    """Labelled images per step, over all replicas."""
+
+    label_data_sample_prob: float = setting(1.0, above=0, at_most=1)
+    """Share of the labelled images of each step whose loss counts, drawn at
+    random; so that there can be less than one per replica."""
+
+    accumulation_steps: int = setting(1, above=0)
+    """Equal pieces of a step's batch that are computed one after the other to
+    save memory; each piece has its own batch statistics."""
+
+    unlabel_ratio: float = setting(0.0, at_least=0)
+    """Unlabelled images per labelled one in each step; also the factor on
+    their part of the loss."""
+
+    train_steps: int | None = setting(None, above=0)
+    """Steps to train, before --train_ratio. Default: 350 epochs of the
+    labelled images."""
+
+    teacher_train_steps: int | None = setting(None, above=0)
+    """Steps of the first teacher in self-training. Default: --train_steps."""
+
+    train_ratio: float = setting(1.0, above=0)
+    """Factor on the number of steps and on the decay period of the learning
+    rate."""
+
+    train_last_step_num: int | None = setting(None, above=0)
+    """Train only this many steps, the last ones of the schedule (before
+    --train_ratio); for fine-tuning. Default: all."""
+
     teacher_softmax_temp: float = setting(
-        HARD_LABELS,
-        "Temperature of soft pseudo labels; higher ones are softer.",
-        above=0,
-        special={HARD_LABELS: "hard labels"},
+        HARD_LABELS, above=0, special={HARD_LABELS: "hard labels"}
     )
-    teacher_model_path: str | None = setting(
-        None,
-        "A model that labels the unlabelled images in every step: a .keras "
-        "file, a run directory, or a checkpoint of the original (then with "
-        "--teacher_model_name). Default: none, the probabilities in "
-        "--unlabel_data_dir are used.",
-    )
-    teacher_model_name: str | None = setting(
-        None,
-        "Which EfficientNet --teacher_model_path is, if it is a checkpoint of "
-        "the original.",
-    )
-    init_model_path: str | None = setting(
-        None,
-        "Weights to start from: a .keras file, a run directory, or a "
-        "checkpoint of the original; in self-training for the first teacher. "
-        "Default: fresh weights.",
-    )
-    allow_new_head: bool = setting(
-        False,
-        "Start with a fresh classifier if the given weights are for other "
-        "classes.",
-    )
-    optimizer: str = setting(
-        None,
-        "sgd has Nesterov's momentum 0.9. Default: the method's (rmsprop for "
-        "supervised and noisy_student, adam for the consistency methods).",
-        choices=OPTIMIZERS,
-    )
-    learning_rate_schedule: str = setting(
-        None,
-        "staircase: a warm-up to --base_learning_rate, then x 0.97 every few "
-        "epochs; ramps: up to --max_learning_rate and down to 0 along "
-        "Gaussian curves. Default: ramps with adam, else staircase.",
-        choices=SCHEDULES,
-    )
-    base_learning_rate: float = setting(
-        0.016,
-        "Learning rate of the staircase at 256 labelled images per step; it "
-        "is scaled with the batch.",
-        above=0,
-    )
-    final_base_lr: float | None = setting(
-        None,
-        "Where the staircase ends, at 256 labelled images per step; below "
-        "--base_learning_rate. Default: wherever x 0.97 every 2.4 epochs "
-        "leads.",
-        above=0,
-    )
-    warmup_epochs: float = setting(
-        5.0,
-        "Length of the staircase's linear warm-up, in epochs of the labelled "
-        "images.",
-        at_least=0,
-    )
-    max_learning_rate: float = setting(
-        0.003,
-        "Learning rate between the ramps, whatever the batch.",
-        above=0,
-    )
-    ramp_up_steps: int | None = setting(
-        None,
-        "First steps, in which the learning rate of "
-        "--learning_rate_schedule=ramps and the weight of the consistency "
-        "loss rise; before --train_ratio. Default: 80/300 of all.",
-        at_least=0,
-    )
-    ramp_down_steps: int | None = setting(
-        None,
-        "Last steps, in which the learning rate of "
-        "--learning_rate_schedule=ramps and Adam's beta1 fall; before "
-        "--train_ratio. Default: 50/300 of all.",
-        at_least=0,
-    )
-    adam_beta1: float = setting(
-        0.9, "Adam's beta1 before the ramp-down.", at_least=0, below=1
-    )
-    adam_final_beta1: float = setting(
-        0.5, "Adam's beta1 at the end of the ramp-down.", at_least=0, below=1
-    )
-    adam_beta2: float = setting(
-        0.999,
-        "Adam's beta2, the decay of the mean squared gradient.",
-        at_least=0,
-        below=1,
-    )
-    moving_average_decay: float = setting(
-        0.9999,
-        "Decay of the averaged weights, which are evaluated, predict and "
-        "teach (mean_teacher has --teacher_decay instead).",
-        at_least=0,
-        below=1,
-    )
-    weight_decay: float = setting(
-        1e-5,
-        "Factor on half the sum of squared weights in the loss; those of "
-        "batch norm are left out.",
-        at_least=0,
-    )
-    label_smoothing: float = setting(
-        None,
-        "Smoothing of labels and of hard pseudo labels. Default: the method's "
-        "(0.1 for supervised and noisy_student, 0 for the consistency "
-        "methods).",
-        at_least=0,
-        below=1,
-    )
+    """Temperature of soft pseudo labels; higher ones are softer."""
+
+    teacher_model_path: str | None = setting(None)
+    """A model that labels the unlabelled images in every step: a .keras file,
+    a run directory, or a checkpoint of the original (then with
+    --teacher_model_name). Default: none, the probabilities in
+    --unlabel_data_dir are used."""
+
+    teacher_model_name: str | None = setting(None)
+    """Which EfficientNet --teacher_model_path is, if it is a checkpoint of the
+    original."""
+
+    init_model_path: str | None = setting(None)
+    """Weights to start from: a .keras file, a run directory, or a checkpoint
+    of the original; in self-training for the first teacher. Default: fresh
+    weights."""
+
+    allow_new_head: bool = setting(False)
+    """Start with a fresh classifier if the given weights are for other
+    classes."""
+
+    optimizer: str = setting(None, choices=OPTIMIZERS)
+    """sgd has Nesterov's momentum 0.9. Default: the method's (rmsprop for
+    supervised and noisy_student, adam for the consistency methods)."""
+
+    learning_rate_schedule: str = setting(None, choices=SCHEDULES)
+    """staircase: a warm-up to --base_learning_rate, then x 0.97 every few
+    epochs; ramps: up to --max_learning_rate and down to 0 along Gaussian
+    curves. Default: ramps with adam, else staircase."""
+
+    base_learning_rate: float = setting(0.016, above=0)
+    """Learning rate of the staircase at 256 labelled images per step; it is
+    scaled with the batch."""
+
+    final_base_lr: float | None = setting(None, above=0)
+    """Where the staircase ends, at 256 labelled images per step; below
+    --base_learning_rate. Default: wherever x 0.97 every 2.4 epochs leads."""
+
+    warmup_epochs: float = setting(5.0, at_least=0)
+    """Length of the staircase's linear warm-up, in epochs of the labelled
+    images."""
+
+    max_learning_rate: float = setting(0.003, above=0)
+    """Learning rate between the ramps, whatever the batch."""
+
+    ramp_up_steps: int | None = setting(None, at_least=0)
+    """First steps, in which the learning rate of
+    --learning_rate_schedule=ramps and the weight of the consistency loss rise;
+    before --train_ratio. Default: 80/300 of all."""
+
+    ramp_down_steps: int | None = setting(None, at_least=0)
+    """Last steps, in which the learning rate of --learning_rate_schedule=ramps
+    and Adam's beta1 fall; before --train_ratio. Default: 50/300 of all."""
+
+    adam_beta1: float = setting(0.9, at_least=0, below=1)
+    """Adam's beta1 before the ramp-down."""
+
+    adam_final_beta1: float = setting(0.5, at_least=0, below=1)
+    """Adam's beta1 at the end of the ramp-down."""
+
+    adam_beta2: float = setting(0.999, at_least=0, below=1)
+    """Adam's beta2, the decay of the mean squared gradient."""
+
+    moving_average_decay: float = setting(0.9999, at_least=0, below=1)
+    """Decay of the averaged weights, which are evaluated, predict and teach
+    (mean_teacher has --teacher_decay instead)."""
+
+    weight_decay: float = setting(1e-5, at_least=0)
+    """Factor on half the sum of squared weights in the loss; those of batch
+    norm are left out."""
+
+    label_smoothing: float = setting(None, at_least=0, below=1)
+    """Smoothing of labels and of hard pseudo labels. Default: the method's
+    (0.1 for supervised and noisy_student, 0 for the consistency methods)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

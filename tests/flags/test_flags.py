@@ -105,7 +105,7 @@ def test_a_flag_has_the_default_and_help_of_its_setting(group, field):
     if field.is_list:
         stated = [str(value) for value in stated or ()] or None
     assert flag.default == stated
-    assert field.rule.help in flag.help
+    assert field.help in flag.help
     for alias in field.rule.aliases:
         assert values[alias].default == flag.default
 
@@ -165,7 +165,7 @@ def test_a_setting_has_an_effect(group, field, read_by_the_library):
 
 @pytest.mark.parametrize(("group", "field"), FIELDS)
 def test_help_is_a_sentence_and_says_the_default(group, field):
-    text = field.rule.help
+    text = field.help
     assert len(text) > 10 and text.endswith(".")
     if field.default is None and field.value_type is not str:
         assert "Default:" in text

@@ -26,7 +26,7 @@ KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=4294967296 \
 .PHONY: quickstart test slow-test lint constraints clean
 
 quickstart: $(ENVIRONMENT)/installed
-	$(RUN) main.py --flagfile=flags/recipes/digits.cfg \
+	$(KEEP_MEMORY) $(RUN) main.py --flagfile=flags/recipes/digits.cfg \
 	  --model_dir=$(MODEL_DIR) $(FLAGS)
 
 test: lint

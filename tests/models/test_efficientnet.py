@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from noisy_student.config import ModelConfig
 from noisy_student.models import efficientnet
-from noisy_student.models.importers import names, original, weights
+from noisy_student.models.importers import original, weights
 from tests.models.small import SMALL, gradients_of
 
 
@@ -64,7 +64,7 @@ def test_parameter_counts_and_variables_are_the_originals(
     listing = fixtures / f"variables/{name}.txt"
     originals = {
         id(variable): own
-        for own, variable in names.variables_by_name(model).items()
+        for own, variable in weights.variables_by_name(model).items()
     }
     ours = [
         [

@@ -120,7 +120,7 @@ def test_a_dropped_residual_leaves_the_skip():
     )
     block = model.get_layer("blocks_2")
     block.drop.rate = 0.5
-    x = tf.random.normal([64, 4, 4, block.settings["input_filters"]])
+    x = tf.random.normal([64, 4, 4, block.get_config()["input_filters"]])
     difference = tf.reduce_max(tf.abs(block(x, training=True) - x), (1, 2, 3))
     dropped = np.sum(difference == 0)
     assert 15 < dropped < 49

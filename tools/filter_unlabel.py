@@ -15,11 +15,9 @@ On several machines, each with --shard_id of its own: first all of them with
 Apache Beam spread the work: --runner=FlinkRunner --beam_args=...
 """
 
-import _checkout  # noqa: F401
-from absl import app
+import _script
 
 import flags
-from flags.entry import run_stage
 from noisy_student.config import (
     DataConfig,
     ExperimentConfig,
@@ -30,21 +28,17 @@ from noisy_student.config import (
 from noisy_student.config.tools import FilterSettings
 
 
-def main(argv: list[str]) -> None:
-    """Validates the filtering, then does it."""
+def make_stage():
+    """The filtering that the flags ask for."""
+    from noisy_student import stages
 
-    def make_stage():
-        from noisy_student import stages
-
-        settings = flags.read(FilterSettings)
-        return stages.Filter(flags.experiment_config(), settings)
-
-    run_stage(argv, make_stage)
+    settings = flags.read(FilterSettings)
+    return stages.Filter(flags.experiment_config(), settings)
 
 
 if __name__ == "__main__":
-    flags.define(FilterSettings)
-    flags.show_in_help(
+    _script.run(
+        make_stage,
         FilterSettings,
         ExperimentConfig,
         DataConfig,
@@ -52,4 +46,3 @@ if __name__ == "__main__":
         PseudoLabelConfig,
         RunConfig,
     )
-    app.run(main)

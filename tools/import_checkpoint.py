@@ -13,19 +13,12 @@ classes it has and, of the original's, how it normalises (imagenet2012 unless
 given); models of Keras normalise as their files say.
 """
 
-import _checkout  # noqa: F401
-from absl import app
+import _script
 from absl import flags as absl_flags
 
 import flags
-from flags.entry import run_stage
 from noisy_student.config import DataConfig, ModelConfig
 from noisy_student.config.tools import ImportSettings
-
-
-def main(argv: list[str]) -> None:
-    """Validates the import, then does it."""
-    run_stage(argv, make_stage)
 
 
 def make_stage():
@@ -38,7 +31,5 @@ def make_stage():
 
 
 if __name__ == "__main__":
-    flags.define(ImportSettings)
     absl_flags.FLAGS.set_default("task_name", "imagenet2012")
-    flags.show_in_help(ImportSettings, DataConfig, ModelConfig)
-    app.run(main)
+    _script.run(make_stage, ImportSettings, DataConfig, ModelConfig)

@@ -11,26 +11,18 @@ JPEGs are copied byte for byte (turned upright where EXIF says so), others
 become JPEGs of quality 100. The same command goes on where it was.
 """
 
-import _checkout  # noqa: F401
-from absl import app
+import _script
 
 import flags
-from flags.entry import run_stage
 from noisy_student.config.tools import MakeSettings
 
 
-def main(argv: list[str]) -> None:
-    """Makes the records that the flags ask for."""
+def make_stage():
+    """The records that the flags ask for."""
+    from noisy_student import make_records
 
-    def make_stage():
-        from noisy_student import make_records
-
-        return make_records.MakeRecords(flags.read(MakeSettings))
-
-    run_stage(argv, make_stage)
+    return make_records.MakeRecords(flags.read(MakeSettings))
 
 
 if __name__ == "__main__":
-    flags.define(MakeSettings)
-    flags.show_in_help(MakeSettings)
-    app.run(main)
+    _script.run(make_stage, MakeSettings)

@@ -9,26 +9,18 @@ unlabeled/extra 531,131, from svhn_cropped of tensorflow-datasets. The same
 command goes on where it was.
 """
 
-import _checkout  # noqa: F401
-from absl import app
+import _script
 
 import flags
-from flags.entry import run_stage
 from noisy_student.config.tools import SvhnSettings
 
 
-def main(argv: list[str]) -> None:
-    """Makes the records of SVHN."""
+def make_stage():
+    """The records of SVHN."""
+    from noisy_student import make_records
 
-    def make_stage():
-        from noisy_student import make_records
-
-        return make_records.PrepareSvhn(flags.read(SvhnSettings))
-
-    run_stage(argv, make_stage)
+    return make_records.PrepareSvhn(flags.read(SvhnSettings))
 
 
 if __name__ == "__main__":
-    flags.define(SvhnSettings)
-    flags.show_in_help(SvhnSettings)
-    app.run(main)
+    _script.run(make_stage, SvhnSettings)

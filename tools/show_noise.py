@@ -13,12 +13,10 @@ pixels or less are noised as small images are, larger ones as ImageNet's.
 import dataclasses
 import pathlib
 
-import _checkout  # noqa: F401
+import _script
 import numpy as np
-from absl import app
 
 import flags
-from flags.entry import run_stage
 from noisy_student.config import ExperimentConfig, NoiseConfig
 from noisy_student.config.tools import NoiseGridSettings
 from noisy_student.files import writing
@@ -46,7 +44,7 @@ class ShowNoise:
         Raises:
             ValueError: one of them cannot be used.
         """
-        output = pathlib.Path(self.settings.output)
+        output = self.output = pathlib.Path(self.settings.output)
         if not output.parent.is_dir():
             raise ValueError(
                 f"output: the directory {output.parent} is missing."
@@ -57,30 +55,22 @@ class ShowNoise:
 
     def run(self) -> None:
         """Writes the picture and prints its path."""
-        from noisy_student.noise import grid  # slow to import
+        from noisy_student.data import views  # slow to import
+        from noisy_student.noise import grid
 
-        output = pathlib.Path(self.settings.output)
-        layers = _layers(self.config, self.settings)
-        rows = self.settings.random_rows
+        side, rows = self.settings.side, self.settings.random_rows
+        small = side <= _LARGEST_SMALL
+        image_format = views.ImageFormat(side, small, horizontal_flip=False)
+        layers = [
+            views.rand_augment(
+                image_format, dataclasses.replace(self.config, randaug_mag=each)
+            )
+            for each in self.settings.magnitudes
+        ]
         picture = grid.draw(self.image, layers, rows, self.seed)
-        with writing.replacing(output) as temporary:
+        with writing.replacing(self.output) as temporary:
             picture.save(temporary, "PNG")
-        print(output)
-
-
-def _layers(config: NoiseConfig, settings: NoiseGridSettings) -> list:
-    """RandAugment as training has it, at each magnitude."""
-    from noisy_student.data import views
-
-    side = settings.side
-    small = side <= _LARGEST_SMALL
-    image_format = views.ImageFormat(side, small, horizontal_flip=False)
-    return [
-        views.rand_augment(
-            image_format, dataclasses.replace(config, randaug_mag=magnitude)
-        )
-        for magnitude in settings.magnitudes
-    ]
+        print(self.output)
 
 
 def _read_image(path: str | None, side: int) -> np.ndarray:
@@ -109,12 +99,5 @@ def make_stage() -> ShowNoise:
     return ShowNoise(config.noise, config.seed, settings)
 
 
-def main(argv: list[str]) -> None:
-    """Reads the flags and runs."""
-    run_stage(argv, make_stage)
-
-
 if __name__ == "__main__":
-    flags.define(NoiseGridSettings)
-    flags.show_in_help(NoiseGridSettings, NoiseConfig, ExperimentConfig)
-    app.run(main)
+    _script.run(make_stage, NoiseGridSettings, NoiseConfig, ExperimentConfig)

@@ -1,13 +1,13 @@
 """EfficientNet: the network, its files, and weights from elsewhere."""
 
 from noisy_student.models.batch_norm import share_statistics
+from noisy_student.models.dropout import call_as_teacher, random_states
 from noisy_student.models.efficientnet import (
     build_model,
     check_model,
     input_side,
 )
 from noisy_student.models.importers.weights import assign
-from noisy_student.models.noised_call import call_as_teacher, random_states
 from noisy_student.models.pretrained import (
     check_fits,
     load_teacher,

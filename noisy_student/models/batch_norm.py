@@ -1,5 +1,8 @@
 """Batch normalisation with TensorFlow's fused op, over groups of replicas."""
 
+import functools
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -20,14 +23,12 @@ def replicas_per_group(replicas: int, num_shards_per_group: int) -> int:
     Raises:
         ValueError: the replicas cannot be divided into such groups.
     """
-    if num_shards_per_group == ALL_REPLICAS:
-        return replicas
-    if num_shards_per_group != DEFAULT_GROUPS:
-        group = num_shards_per_group
-    elif replicas <= _LARGEST_UNGROUPED:
-        group = 1
-    else:
-        group = max(_LARGEST_UNGROUPED, replicas // 8)
+    group = num_shards_per_group
+    if group == ALL_REPLICAS:
+        group = replicas
+    elif group == DEFAULT_GROUPS:
+        grouped = replicas > _LARGEST_UNGROUPED
+        group = max(_LARGEST_UNGROUPED, replicas // 8) if grouped else 1
     if replicas % group:
         raise ValueError(
             f"{replicas} replicas make no groups of {group}; set "
@@ -76,34 +77,25 @@ class BatchNormalization(keras.layers.Layer):
         self.num_shards_per_group = num_shards_per_group
 
     def build(self, input_shape) -> None:
-        def add_weight(name, initializer):
-            return self.add_weight(
-                name=name,
-                shape=(input_shape[-1],),
-                initializer=initializer,
-                dtype="float32",
-                autocast=False,
-            )
-
-        def add_statistic(name, initializer):
-            # Each replica updates its own copy until `share_statistics`. The
-            # variables of `add_weight` would be shared at every update.
-            with keras.name_scope(self.name):
-                return keras.Variable(
-                    initializer=initializer,
-                    shape=(input_shape[-1],),
-                    dtype="float32",
-                    trainable=False,
-                    autocast=False,
-                    synchronization="on_read",
-                    aggregation="only_first_replica",
-                    name=name,
-                )
-
-        self.gamma = add_weight("gamma", "ones")
-        self.beta = add_weight("beta", "zeros")
-        self.moving_mean = add_statistic("moving_mean", "zeros")
-        self.moving_variance = add_statistic("moving_variance", "ones")
+        shared: dict[str, Any] = {
+            "shape": (input_shape[-1],),
+            "dtype": "float32",
+            "autocast": False,
+        }
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **shared)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **shared)
+        # Each replica updates its own copy until `share_statistics`. The
+        # variables of `add_weight` would be shared at every update.
+        statistic = functools.partial(
+            keras.Variable,
+            **shared,
+            trainable=False,
+            synchronization="on_read",
+            aggregation="only_first_replica",
+        )
+        with keras.name_scope(self.name):
+            self.moving_mean = statistic("zeros", name="moving_mean")
+            self.moving_variance = statistic("ones", name="moving_variance")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not self.uses_batch_statistics(training):
@@ -118,8 +110,12 @@ class BatchNormalization(keras.layers.Layer):
             outputs, mean, variance = self._normalize(inputs)
         else:
             outputs, mean, variance = self._normalize_group(inputs, group)
-        self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance)
+        for variable, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            old = tf.convert_to_tensor(variable)
+            variable.assign(old - (1 - self.momentum) * (old - value))
         return outputs
 
     def uses_batch_statistics(self, training: bool) -> bool:
@@ -170,19 +166,8 @@ class BatchNormalization(keras.layers.Layer):
         )
         return tf.cast(outputs, inputs.dtype), mean, variance
 
-    def _move(self, variable, value: tf.Tensor) -> None:
-        old = tf.convert_to_tensor(variable)
-        variable.assign(old - (1 - self.momentum) * (old - value))
-
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self) -> dict:
-        return super().get_config() | {
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "num_shards_per_group": self.num_shards_per_group,
-        }
 
 
 def share_statistics(model: keras.Model) -> None:

@@ -1,8 +1,11 @@
 """EfficientNet's layers: convolution with norm, squeeze-and-excite, block.
 
 Their weights are created in the original's order. The equations are in
-`ops.py`.
+`ops.py`. A layer's config is what Keras makes of its arguments.
 """
+
+import functools
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -20,7 +23,7 @@ def convolution_initializer() -> keras.initializers.Initializer:
     The last axis is the number of filters, or 1 for a depthwise kernel.
     """
     return keras.initializers.VarianceScaling(
-        scale=2.0, mode="fan_out", distribution="untruncated_normal"
+        2.0, "fan_out", "untruncated_normal"
     )
 
 
@@ -71,7 +74,6 @@ class ConvNorm(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.stride = stride
         self.swish = swish
-        self.num_shards_per_group = num_shards_per_group
         self.norm = batch_norm.BatchNormalization(
             num_shards_per_group=num_shards_per_group,
             name="norm",
@@ -114,15 +116,6 @@ class ConvNorm(keras.layers.Layer):
         batch, *sides, channels = input_shape
         sides = [-(-side // self.stride) for side in sides]
         return (batch, *sides, self.filters or channels)
-
-    def get_config(self) -> dict:
-        return super().get_config() | {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "swish": self.swish,
-            "num_shards_per_group": self.num_shards_per_group,
-        }
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
@@ -170,9 +163,6 @@ class SqueezeExcite(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self) -> dict:
-        return super().get_config() | {"squeezed": self.squeezed}
-
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class Block(keras.layers.Layer):
@@ -210,43 +200,21 @@ class Block(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.settings = {
-            "input_filters": input_filters,
-            "output_filters": output_filters,
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "expansion": expansion,
-            "drop_rate": drop_rate,
-            "rematerialize": rematerialize,
-            "num_shards_per_group": num_shards_per_group,
-        }
         self.rematerialize = rematerialize
         self.has_skip = stride == 1 and input_filters == output_filters
 
         shared = {"dtype": self.dtype_policy, "trainable": self.trainable}
-
-        def conv_norm(filters, name, **kwargs):
-            return ConvNorm(
-                filters,
-                num_shards_per_group=num_shards_per_group,
-                name=name,
-                **shared,
-                **kwargs,
-            )
-
+        conv_norm: Callable[..., ConvNorm] = functools.partial(
+            ConvNorm, num_shards_per_group=num_shards_per_group, **shared
+        )
         self.expand = None
         if expansion != 1:
             filters = input_filters * expansion
-            self.expand = conv_norm(filters, "expand", swish=True)
-        self.depthwise = conv_norm(
-            None, "depthwise", kernel_size=kernel_size, stride=stride
-        )
-        self.se = SqueezeExcite(
-            max(1, int(input_filters * _SE_RATIO)),
-            name="se",
-            **shared,
-        )
-        self.project = conv_norm(output_filters, "project")
+            self.expand = conv_norm(filters, swish=True, name="expand")
+        self.depthwise = conv_norm(None, kernel_size, stride, name="depthwise")
+        squeezed = max(1, int(input_filters * _SE_RATIO))
+        self.se = SqueezeExcite(squeezed, name="se", **shared)
+        self.project = conv_norm(output_filters, name="project")
         self.drop = dropout.StochasticDepth(drop_rate, name="drop", **shared)
 
     def build(self, input_shape) -> None:
@@ -275,6 +243,3 @@ class Block(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         shape = self.depthwise.compute_output_shape(input_shape)
         return self.project.compute_output_shape(shape)
-
-    def get_config(self) -> dict:
-        return super().get_config() | self.settings

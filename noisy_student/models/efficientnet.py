@@ -12,38 +12,29 @@ from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.models import batch_norm, blocks, dropout, scaling
 
 
-def _classifier_initializer() -> keras.initializers.Initializer:
-    """Returns a uniform one in ±1 / sqrt(classes)."""
-    return keras.initializers.VarianceScaling(
-        scale=1 / 3, mode="fan_out", distribution="uniform"
-    )
-
-
 def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
     """Applies all blocks; block i of n drops with probability rate * i / n."""
-    total = sum(stage.repeats for stage in stages)
-    index = 0
-    for stage in stages:
-        for repeat in range(stage.repeats):
-            x = blocks.Block(
-                input_filters=x.shape[-1],
-                output_filters=stage.output_filters,
-                kernel_size=stage.kernel_size,
-                stride=stage.stride if repeat == 0 else 1,
-                expansion=stage.expansion,
-                drop_rate=config.stochastic_depth_rate * index / total,
-                rematerialize=config.remat,
-                name=f"blocks_{index}",
-                **kwargs,
-            )(x)
-            index += 1
+    places = [(stage, i) for stage in stages for i in range(stage.repeats)]
+    for index, (stage, repeat) in enumerate(places):
+        drop_rate = config.stochastic_depth_rate * index / len(places)
+        x = blocks.Block(
+            input_filters=x.shape[-1],
+            output_filters=stage.output_filters,
+            kernel_size=stage.kernel_size,
+            stride=stage.stride if repeat == 0 else 1,
+            expansion=stage.expansion,
+            # Keras saves Python's own numbers, not NumPy's, in configs.
+            drop_rate=float(drop_rate),
+            rematerialize=bool(config.remat),
+            name=f"blocks_{index}",
+            **kwargs,
+        )(x)
     return x
 
 
 def input_side(config: ModelConfig) -> int:
     """Returns the side of the images that a model takes, in pixels."""
-    resolution = scaling.get_scaling(config.model_name).resolution
-    return config.input_image_size or resolution
+    return scaling.get_scaling(config).resolution
 
 
 def check_model(config: ModelConfig, replicas: int = 1) -> None:
@@ -62,14 +53,12 @@ def check_model(config: ModelConfig, replicas: int = 1) -> None:
 
 def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
     """Returns the stages with the overrides applied and checked."""
-    scale = scaling.get_scaling(config.model_name)
+    scale = scaling.get_scaling(config)
     stages = scaling.scale_stages(
-        config.width_coefficient or scale.width,
-        config.depth_coefficient or scale.depth,
-        bool(config.small_image_model),
+        scale.width, scale.depth, bool(config.small_image_model)
     )
     smallest = scaling.STEM_STRIDE * math.prod(s.stride for s in stages)
-    side = input_side(config)
+    side = scale.resolution
     if side < smallest:
         advice = "" if config.small_image_model else " or small_image_model"
         raise ValueError(
@@ -107,23 +96,19 @@ def build_model(config: ModelConfig) -> keras.Model:
             strides allow, or there are fewer blocks than are to be frozen.
     """
     stages = _scaled_stages(config)
-    scale = scaling.get_scaling(config.model_name)
-    width = config.width_coefficient or scale.width
-    dropout_rate = config.dropout_rate
-    if dropout_rate is None:
-        dropout_rate = scale.dropout_rate
+    scale = scaling.get_scaling(config)
     shared: dict = {
-        "num_shards_per_group": config.num_shards_per_group,
+        "num_shards_per_group": int(config.num_shards_per_group),
         "dtype": "mixed_bfloat16" if config.use_bfloat16 else "float32",
     }
 
     def conv_norm_swish(filters, kernel_size, stride, name):
-        filters = scaling.scale_filters(filters, width)
+        filters = scaling.scale_filters(filters, scale.width)
         return blocks.ConvNorm(
             filters, kernel_size, stride, swish=True, name=name, **shared
         )
 
-    images = keras.Input((input_side(config),) * 2 + (3,), name="image")
+    images = keras.Input((scale.resolution,) * 2 + (3,), name="image")
     x = blocks.NormalizeRGB(
         mean=[255 * mean for mean in config.mean],
         variance=[(255 * std) ** 2 for std in config.std],
@@ -134,10 +119,12 @@ def build_model(config: ModelConfig) -> keras.Model:
     x = _blocks(x, config, stages, **shared)
     x = conv_norm_swish(scaling.HEAD_FILTERS, 1, 1, "head")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
-    x = dropout.Dropout(dropout_rate, name="dropout", dtype="float32")(x)
+    x = dropout.Dropout(scale.dropout_rate, name="dropout", dtype="float32")(x)
+    # Between -1 / sqrt(classes) and 1 / sqrt(classes).
+    uniform = keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
     logits = keras.layers.Dense(
         config.num_classes,
-        kernel_initializer=_classifier_initializer(),
+        kernel_initializer=uniform,
         dtype="float32",
         name="logits",
     )(x)

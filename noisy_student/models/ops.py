@@ -149,60 +149,55 @@ def depthwise_convolution(
     Returns:
         Float (batch, height / stride, width / stride, channels), rounded up.
     """
-    if _has_accelerator():
-        return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME")
-    return _depthwise_convolution_on_cpu(x, kernel, stride)
-
-
-def _depthwise_convolution_on_cpu(x, kernel, stride: int) -> tf.Tensor:
     strides = [1, stride, stride, 1]
 
-    def input_gradient(x, kernel, upstream):
-        if stride == 1:
-            # The forward operation gives the same, faster.
-            flipped = kernel[::-1, ::-1]
-            return tf.nn.depthwise_conv2d(upstream, flipped, strides, "SAME")
-        return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-            input_sizes=tf.shape(x),
-            filter=kernel,
-            out_backprop=upstream,
-            strides=strides,
-            padding="SAME",
-        )
-
-    def kernel_gradient(x, kernel, upstream):
-        size = kernel.shape[0]
-        padding: dict = {"padding": "SAME"}
-        if size > 3:
-            # For sizes above 3 oneDNN takes twice as long as TensorFlow's own
-            # kernel, which explicit padding selects.
-            margins = [
-                _same_padding(side, size, stride) for side in x.shape[1:3]
-            ]
-            explicit = [0, 0, *margins[0], *margins[1], 0, 0]
-            padding = {"padding": "EXPLICIT", "explicit_paddings": explicit}
-        # Sums of thousands of products. TensorFlow's own kernel, which is also
-        # that of CPUs without AVX-512, would sum bfloat16 in bfloat16.
-        summed = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=tf.cast(x, tf.float32),
-            filter_sizes=kernel.shape,
-            out_backprop=tf.cast(upstream, tf.float32),
-            strides=strides,
-            **padding,
-        )
-        return tf.cast(summed, kernel.dtype)
+    def forward(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depthwise_conv2d(x, kernel, strides, "SAME")
 
     @tf.custom_gradient
-    def convolution(x, kernel):
-        def gradient(upstream):
-            return (
-                input_gradient(x, kernel, upstream),
-                kernel_gradient(x, kernel, upstream),
-            )
+    def on_cpu(x: tf.Tensor, kernel: tf.Tensor):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if stride == 1:
+                # The forward operation gives the same, faster.
+                of_x = forward(upstream, kernel[::-1, ::-1])
+            else:
+                of_x = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+                    input_sizes=tf.shape(x),
+                    filter=kernel,
+                    out_backprop=upstream,
+                    strides=strides,
+                    padding="SAME",
+                )
+            return of_x, _depthwise_kernel_gradient(x, kernel, upstream, stride)
 
-        return tf.nn.depthwise_conv2d(x, kernel, strides, "SAME"), gradient
+        return forward(x, kernel), gradient
 
-    return convolution(x, kernel)
+    return forward(x, kernel) if _has_accelerator() else on_cpu(x, kernel)
+
+
+def _depthwise_kernel_gradient(
+    x: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor, stride: int
+) -> tf.Tensor:
+    size = kernel.shape[0]
+    padding: dict = {"padding": "SAME"}
+    if size > 3:
+        # For sizes above 3 oneDNN takes twice as long as TensorFlow's own
+        # kernel, which explicit padding selects.
+        rows, columns = (
+            _same_padding(side, size, stride) for side in x.shape[1:3]
+        )
+        explicit = [0, 0, *rows, *columns, 0, 0]
+        padding = {"padding": "EXPLICIT", "explicit_paddings": explicit}
+    # Sums of thousands of products. TensorFlow's own kernel, which is also
+    # that of CPUs without AVX-512, would sum bfloat16 in bfloat16.
+    summed = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=tf.cast(x, tf.float32),
+        filter_sizes=kernel.shape,
+        out_backprop=tf.cast(upstream, tf.float32),
+        strides=[1, stride, stride, 1],
+        **padding,
+    )
+    return tf.cast(summed, kernel.dtype)
 
 
 def _same_padding(side: int, size: int, stride: int) -> tuple[int, int]:

@@ -13,8 +13,7 @@ from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.errors import InputError
 from noisy_student.files.run_directory import MODEL_FILE
 from noisy_student.models import efficientnet, saved
-from noisy_student.models.importers import names, original
-from noisy_student.models.importers.weights import assign
+from noisy_student.models.importers import original, weights
 
 
 def resolve_model_path(
@@ -49,7 +48,7 @@ def _is_keras_file(path: str | pathlib.Path) -> bool:
     return pathlib.Path(path).suffix == ".keras"
 
 
-def read_weights(path: str) -> names.Weights:
+def read_weights(path: str) -> weights.Weights:
     """Reads weights by their original names.
 
     Of a checkpoint of the original these are the moving averages.
@@ -65,7 +64,7 @@ def read_weights(path: str) -> names.Weights:
         return original.read(path)
     model = saved.load_model(path)
     try:
-        variables = names.variables_by_name(model)
+        variables = weights.variables_by_name(model)
     except (ValueError, AttributeError) as error:
         raise InputError(
             f"{path} is no EfficientNet of this program: {error}"
@@ -85,7 +84,7 @@ def check_fits(path: str, config: ModelConfig, allow_new_head: bool) -> None:
         InputError: see `read_weights` and `assign`.
     """
     model = efficientnet.build_model(config)
-    assign(model, read_weights(path), path, allow_new_head)
+    weights.assign(model, read_weights(path), path, allow_new_head)
 
 
 def load_teacher(
@@ -125,7 +124,7 @@ def load_teacher(
             student, model_name=name, fix_layer_num=NOTHING_FROZEN
         )
         model = efficientnet.build_model(config)
-        assign(model, original.read(path), path)
+        weights.assign(model, original.read(path), path)
     classes = model.output_shape[-1]
     if classes != student.num_classes:
         raise InputError(

@@ -28,12 +28,7 @@ def rematerialized(
         `forward(inputs, training=True)`; gradients flow to `inputs` and to
         the layer's trainable variables.
     """
-    trainable = layer.trainable_variables
-    others = [
-        variable
-        for variable in layer.variables
-        if not any(variable is known for known in trainable)
-    ]
+    trainable, others = layer.trainable_variables, layer.non_trainable_variables
     before = [tf.convert_to_tensor(variable) for variable in others]
     after: list[list[tf.Tensor]] = []
 

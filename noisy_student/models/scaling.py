@@ -8,6 +8,8 @@ L0, L1 and L2).
 import dataclasses
 import math
 
+from noisy_student.config import ModelConfig
+
 _FILTER_MULTIPLE = 8
 
 
@@ -27,6 +29,16 @@ class Scaling:
     resolution: int
     dropout_rate: float
 
+    @property
+    def size(self) -> float:
+        """width^2 * depth, which orders models by size.
+
+        Multiply-adds and parameters of a convolutional network grow with the
+        square of its width and in proportion to its depth (EfficientNet,
+        equation 3).
+        """
+        return self.width**2 * self.depth
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -36,7 +48,6 @@ class Stage:
     kernel_size: int
     stride: int
     expansion: int
-    input_filters: int
     output_filters: int
 
 
@@ -55,13 +66,13 @@ MODELS: dict[str, Scaling] = {
 }
 
 STAGES = (
-    Stage(1, 3, 1, 1, 32, 16),
-    Stage(2, 3, 2, 6, 16, 24),
-    Stage(2, 5, 2, 6, 24, 40),
-    Stage(3, 3, 2, 6, 40, 80),
-    Stage(3, 5, 1, 6, 80, 112),
-    Stage(4, 5, 2, 6, 112, 192),
-    Stage(1, 3, 1, 6, 192, 320),
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
 )
 STEM_FILTERS = 32
 STEM_STRIDE = 2
@@ -72,33 +83,33 @@ HEAD_FILTERS = 1280
 _SMALL_IMAGE_STAGES_AT_STRIDE_1 = (1, 2)
 
 
-def get_scaling(model_name: str) -> Scaling:
-    """Returns the scaling of a model.
+def get_scaling(config: ModelConfig) -> Scaling:
+    """Returns the scaling of a model, with the overrides of its settings.
 
     Raises:
         ValueError: the name is not one of `MODELS`.
     """
-    if model_name not in MODELS:
+    name, dropout_rate = config.model_name, config.dropout_rate
+    if name not in MODELS:
         raise ValueError(
-            f"Unknown model_name {model_name!r}; known are {', '.join(MODELS)}."
+            f"Unknown model_name {name!r}; known are {', '.join(MODELS)}."
         )
-    return MODELS[model_name]
+    own = MODELS[name]
+    return Scaling(
+        config.width_coefficient or own.width,
+        config.depth_coefficient or own.depth,
+        config.input_image_size or own.resolution,
+        own.dropout_rate if dropout_rate is None else dropout_rate,
+    )
 
 
 def scale_filters(filters: int, width: float) -> int:
     """Rounds filters * width to a multiple of 8, at most 10 % below it."""
     scaled = filters * width
-    rounded = int(scaled + _FILTER_MULTIPLE / 2)
-    rounded = rounded // _FILTER_MULTIPLE * _FILTER_MULTIPLE
-    rounded = max(_FILTER_MULTIPLE, rounded)
-    if rounded < 0.9 * scaled:
-        rounded += _FILTER_MULTIPLE
-    return rounded
-
-
-def scale_repeats(repeats: int, depth: float) -> int:
-    """Rounds repeats * depth up."""
-    return math.ceil(repeats * depth)
+    multiples = max(1, int(scaled + _FILTER_MULTIPLE / 2) // _FILTER_MULTIPLE)
+    if multiples * _FILTER_MULTIPLE < 0.9 * scaled:
+        multiples += 1
+    return multiples * _FILTER_MULTIPLE
 
 
 def scale_stages(
@@ -108,7 +119,7 @@ def scale_stages(
 
     Args:
         width: factor on the number of filters, above 0.
-        depth: factor on the number of blocks, above 0.
+        depth: factor on the number of blocks, above 0; repeats are rounded up.
         small_image: whether to return the variant for 32x32 images.
     """
     stages = []
@@ -117,28 +128,9 @@ def scale_stages(
         stages.append(
             dataclasses.replace(
                 stage,
-                repeats=scale_repeats(stage.repeats, depth),
+                repeats=math.ceil(stage.repeats * depth),
                 stride=1 if keep else stage.stride,
-                input_filters=scale_filters(stage.input_filters, width),
                 output_filters=scale_filters(stage.output_filters, width),
             )
         )
     return stages
-
-
-def model_size(
-    model_name: str, width: float | None, depth: float | None
-) -> float:
-    """Returns width^2 * depth, which orders models by size.
-
-    Multiply-adds and parameters of a convolutional network grow with the
-    square of its width and in proportion to its depth (EfficientNet,
-    equation 3).
-
-    Args:
-        model_name: a key of `MODELS`.
-        width: overrides the model's own factor; None does not.
-        depth: overrides the model's own factor; None does not.
-    """
-    scaling = get_scaling(model_name)
-    return (width or scaling.width) ** 2 * (depth or scaling.depth)

@@ -13,12 +13,10 @@ from noisy_student.noise.crops import (
     random_area_crop,
     resize,
 )
-from noisy_student.noise.keras_cv import keras_cv_rand_augment
-from noisy_student.noise.policy import CUTOUT, OP_NAMES, apply_op
-from noisy_student.noise.rand_augment import RandAugment
+from noisy_student.noise.policy import OP_NAMES, apply_op
+from noisy_student.noise.rand_augment import RandAugment, keras_cv_rand_augment
 
 __all__ = [
-    "CUTOUT",
     "OP_NAMES",
     "RandAugment",
     "apply_op",

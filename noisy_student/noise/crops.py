@@ -27,12 +27,10 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
       tf.errors.InvalidArgumentError: The content is no such image.
     """
-
-    def from_jpeg() -> tf.Tensor:
-        return tf.io.decode_jpeg(encoded, channels=3, dct_method=JPEG_METHOD)
-
     image = tf.cond(
-        tf.io.is_jpeg(encoded), from_jpeg, lambda: _decode_others(encoded)
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, 3, dct_method=JPEG_METHOD),
+        lambda: _decode_others(encoded),
     )
     return tf.ensure_shape(image, [None, None, 3])
 
@@ -67,11 +65,9 @@ def decode_random_area(
     encoded: tf.Tensor, size: int, seed: tf.Tensor
 ) -> tf.Tensor:
     """Returns `random_area_crop` before resizing: uint8 (height, width, 3)."""
-
-    def window(shape: tf.Tensor) -> tf.Tensor:
-        return _random_window(shape, size, seed)
-
-    return _decode_window(encoded, window)
+    return _decode_window(
+        encoded, lambda shape: _random_window(shape, size, seed)
+    )
 
 
 def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -88,11 +84,8 @@ def central_crop(encoded: tf.Tensor, size: int) -> tf.Tensor:
       ValueError: The size is not positive.
     """
     _check_positive("size", size)
-
-    def window(shape: tf.Tensor) -> tf.Tensor:
-        return _central_window(shape, size)
-
-    return resize(_decode_window(encoded, window), size)
+    square = _decode_window(encoded, lambda shape: _central_window(shape, size))
+    return resize(square, size)
 
 
 def random_and_central_crop(
@@ -191,8 +184,8 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
       uint8 (size, size, 3), rounded.
     """
     resized = tf.image.resize(image, [size, size], method="bicubic")
-    rounded = tf.clip_by_value(tf.round(resized), 0.0, 255.0)
-    return tf.ensure_shape(tf.cast(rounded, tf.uint8), [size, size, 3])
+    rounded = tf.saturate_cast(tf.round(resized), tf.uint8)
+    return tf.ensure_shape(rounded, [size, size, 3])
 
 
 def _check_positive(name: str, value: int) -> None:

@@ -74,8 +74,8 @@ def solarize_add(
     PIL has no such function; RandAugment (arXiv 1909.13719) defines it.
     """
     values = tf.cast(image, tf.int32)
-    added = tf.clip_by_value(values + addition, 0, 255)
-    return tf.cast(tf.where(values < threshold, added, values), tf.uint8)
+    added = tf.where(values < threshold, values + addition, values)
+    return tf.saturate_cast(added, tf.uint8)
 
 
 def color(image: tf.Tensor, factor: float) -> tf.Tensor:
@@ -214,4 +214,4 @@ def _blend(degenerate: tf.Tensor, image: tf.Tensor, factor: float) -> tf.Tensor:
     product = float(np.float32(factor)) * tf.cast(difference, tf.float64)
     change = tf.cast(product, tf.float32)
     blended = tf.cast(degenerate, tf.float32) + change
-    return tf.cast(tf.clip_by_value(blended, 0.0, 255.0), tf.uint8)
+    return tf.saturate_cast(blended, tf.uint8)

@@ -14,25 +14,51 @@ import tensorflow as tf
 
 from noisy_student.noise import geometry, image_ops
 
-CUTOUT = "Cutout"
-OP_NAMES: tuple[str, ...] = (
-    "AutoContrast",
-    "Equalize",
-    "Invert",
-    "Rotate",
-    "Posterize",
-    "Solarize",
-    "SolarizeAdd",
-    "Color",
-    "Contrast",
-    "Brightness",
-    "Sharpness",
-    "ShearX",
-    "ShearY",
-    "TranslateX",
-    "TranslateY",
-    CUTOUT,
-)
+_CUTOUT = "Cutout"
+
+_Operation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def _operations(
+    magnitude: float, translate_limit: float, cutout_limit: float
+) -> dict[str, _Operation]:
+    """Maps each name to a function of image, sign and centre."""
+
+    def level(full: float) -> float:
+        return full * magnitude / 10
+
+    def unsigned(op: Callable, *levels: float) -> _Operation:
+        return lambda image, sign, centre: op(image, *levels)
+
+    def signed(op: Callable, full: float) -> _Operation:
+        return lambda image, sign, centre: op(image, level(full), sign)
+
+    def cutout(image, sign, centre) -> tf.Tensor:
+        return image_ops.cutout(image, centre, int(level(cutout_limit)))
+
+    factor = level(1.8) + 0.1
+    return {
+        "AutoContrast": unsigned(image_ops.autocontrast),
+        "Equalize": unsigned(image_ops.equalize),
+        "Invert": unsigned(image_ops.invert),
+        "Rotate": signed(geometry.rotate, 30),
+        "Posterize": unsigned(image_ops.posterize, min(8, int(level(4)))),
+        "Solarize": unsigned(image_ops.solarize, min(256, int(level(256)))),
+        "SolarizeAdd": unsigned(image_ops.solarize_add, int(level(110))),
+        "Color": unsigned(image_ops.color, factor),
+        "Contrast": unsigned(image_ops.contrast, factor),
+        "Brightness": unsigned(image_ops.brightness, factor),
+        "Sharpness": unsigned(image_ops.sharpness, factor),
+        "ShearX": signed(geometry.shear_x, 0.3),
+        "ShearY": signed(geometry.shear_y, 0.3),
+        "TranslateX": signed(geometry.translate_x, translate_limit),
+        "TranslateY": signed(geometry.translate_y, translate_limit),
+        _CUTOUT: cutout,
+    }
+
+
+# In the order of the indices that `Policy.draw` returns.
+OP_NAMES = tuple(_operations(0, 0, 0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +87,7 @@ class Policy:
     @property
     def op_names(self) -> tuple[str, ...]:
         """The operations drawn from; `draw` returns indices into them."""
-        without = () if self.use_cutout else (CUTOUT,)
-        return tuple(name for name in OP_NAMES if name not in without)
+        return tuple(n for n in OP_NAMES if self.use_cutout or n != _CUTOUT)
 
     def __call__(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """Applies to each image the operations drawn from its seed.
@@ -158,86 +183,18 @@ def _check_magnitude(magnitude: float) -> None:
         )
 
 
-_Operation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-def _operations(
-    magnitude: float, translate_limit: float, cutout_limit: float
-) -> dict[str, _Operation]:
-    """Maps each name to a function of image, sign and centre."""
-
-    def level(full: float) -> float:
-        return full * magnitude / 10
-
-    factor = level(1.8) + 0.1
-    shift = level(translate_limit)
-    unsigned = {
-        "AutoContrast": image_ops.autocontrast,
-        "Equalize": image_ops.equalize,
-        "Invert": image_ops.invert,
-        "Posterize": _with(image_ops.posterize, min(8, int(level(4)))),
-        "Solarize": _with(image_ops.solarize, min(256, int(level(256)))),
-        "SolarizeAdd": _with(image_ops.solarize_add, int(level(110))),
-        "Color": _with(image_ops.color, factor),
-        "Contrast": _with(image_ops.contrast, factor),
-        "Brightness": _with(image_ops.brightness, factor),
-        "Sharpness": _with(image_ops.sharpness, factor),
-    }
-    signed = {
-        "Rotate": _with(geometry.rotate, level(30)),
-        "ShearX": _with(geometry.shear_x, level(0.3)),
-        "ShearY": _with(geometry.shear_y, level(0.3)),
-        "TranslateX": _with(geometry.translate_x, shift),
-        "TranslateY": _with(geometry.translate_y, shift),
-    }
-    half_side = int(level(cutout_limit))
-    return {
-        **{name: _drop_sign(op) for name, op in unsigned.items()},
-        **{name: _drop_centre(op) for name, op in signed.items()},
-        CUTOUT: lambda image, sign, centre: image_ops.cutout(
-            image, centre, half_side
-        ),
-    }
-
-
-def _with(op: Callable, level: float) -> Callable:
-    return lambda image, *sign: op(image, level, *sign)
-
-
-def _drop_sign(op: Callable) -> _Operation:
-    return lambda image, sign, centre: op(image)
-
-
-def _drop_centre(op: Callable) -> _Operation:
-    return lambda image, sign, centre: op(image, sign)
-
-
 @functools.cache
 def _program(policy: Policy) -> Callable:
     """Returns the policy's compiled function of images and seeds."""
-    return tf.function(
-        functools.partial(_augment, policy),
-        jit_compile=True,
-        autograph=False,
-    )
-
-
-def _augment(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Applies the drawn operations, image by image."""
     by_name = _operations(
         policy.magnitude, policy.translate_limit, policy.cutout_limit
     )
     branches = [by_name[name] for name in policy.op_names]
 
     def one_layer(image: tf.Tensor, layer: tuple) -> tf.Tensor:
-        operation, sign, centre = layer
-        return tf.switch_case(
-            operation,
-            [
-                functools.partial(branch, image, sign, centre)
-                for branch in branches
-            ],
-        )
+        operation, *drawn = layer
+        applied = [functools.partial(op, image, *drawn) for op in branches]
+        return tf.switch_case(operation, applied)
 
     def one_image(inputs: tuple) -> tf.Tensor:
         image, seed = inputs
@@ -246,8 +203,9 @@ def _augment(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         draws = policy.draw(seed, tf.shape(image))
         return tf.foldl(one_layer, draws, initializer=image)
 
-    return tf.map_fn(
-        one_image,
-        (images, seeds),
-        fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
-    )
+    @tf.function(jit_compile=True, autograph=False)
+    def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        form = tf.TensorSpec(images.shape[1:], tf.uint8)
+        return tf.map_fn(one_image, (images, seeds), fn_output_signature=form)
+
+    return augment

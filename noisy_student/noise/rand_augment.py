@@ -1,5 +1,10 @@
-"""RandAugment as a Keras layer (Cubuk et al., arXiv 1909.13719)."""
+"""RandAugment as a Keras layer (Cubuk et al., arXiv 1909.13719).
 
+Besides ours there is keras-cv's, for comparison.
+"""
+
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +14,7 @@ from noisy_student.noise.policy import Policy
 
 # What keras-cv passes with the images and geometry would have to move too.
 _SPATIAL_LABELS = ("bounding_boxes", "segmentation_masks", "keypoints")
+_FULL_MAGNITUDE = 30  # keras-cv counts from 0 to 1
 
 
 @keras.saving.register_keras_serializable("noisy_student")
@@ -137,17 +143,8 @@ class RandAugment(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of `__init__`."""
-        policy = self.policy
-        config = super().get_config()
-        config.pop("autocast", None)
-        return config | {
-            "num_layers": policy.num_layers,
-            "magnitude": policy.magnitude,
-            "translate_limit": policy.translate_limit,
-            "cutout_limit": policy.cutout_limit,
-            "use_cutout": policy.use_cutout,
-            "seed": self.seed,
-        }
+        policy = dataclasses.asdict(self.policy)
+        return super().get_config() | policy | {"seed": self.seed}
 
 
 def _check_dict(inputs: dict[str, Any]) -> None:
@@ -215,3 +212,40 @@ def _seeds_of_images(
     return tf.random.stateless_uniform(
         tf.stack([size, 2]), seed, None, None, tf.int64, alg="philox"
     )
+
+
+def keras_cv_rand_augment(
+    num_layers: int, magnitude: float
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """`keras_cv.layers.RandAugment` with the operations' strength fixed.
+
+    It draws from TensorFlow's own state, not from a seed, so a run with it
+    can be neither repeated nor resumed exactly. It has ten operations: not
+    Invert, Rotate, Posterize, SolarizeAdd alone, Sharpness and Cutout.
+
+    Args:
+      num_layers: The number of operations per image.
+      magnitude: The strength in [0, 30], as in `RandAugment`.
+
+    Returns:
+      A function of images, uint8 (batch, height, width, 3), and a seed, which
+      is not used; it returns images of the same form.
+    """
+    # Slow to import, and needed only with augment_name=keras_cv.
+    import keras_cv
+
+    layer = keras_cv.layers.RandAugment(
+        value_range=(0, 255),
+        augmentations_per_image=num_layers,
+        magnitude=magnitude / _FULL_MAGNITUDE,
+        magnitude_stddev=0.0,
+        rate=1.0,
+    )
+
+    def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        del seed
+        noised = layer(tf.cast(images, tf.float32))
+        rounded = tf.saturate_cast(tf.round(noised), tf.uint8)
+        return tf.ensure_shape(rounded, images.shape)
+
+    return augment

@@ -132,14 +132,7 @@ def check_models(config: ExperimentConfig) -> None:
     """
     sizes: list[float] = []
     for number in range(config.self_training.num_iterations + 1):
-        model = _model(config, number)
-        sizes.append(
-            scaling.model_size(
-                model.model_name,
-                model.width_coefficient,
-                model.depth_coefficient,
-            )
-        )
+        sizes.append(scaling.get_scaling(_model(config, number)).size)
         if number and sizes[number] < sizes[number - 1]:
             logging.warning(
                 "Student %d is smaller than its teacher; Noisy Student needs "

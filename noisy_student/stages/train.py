@@ -25,7 +25,7 @@ class Train(Stage):
     """Trains one model."""
 
     def validate(self) -> None:
-        scaling.get_scaling(self.config.model.model_name)
+        scaling.get_scaling(self.config.model)
         self.records = _records(self.config)
         self.teacher: keras.Model | None = None
         devices = distribution.make_devices(self.config.run)

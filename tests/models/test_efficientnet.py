@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from noisy_student.config import ModelConfig
 from noisy_student.models import efficientnet
-from noisy_student.models.importers import names, original, weights
+from noisy_student.models.importers import original, weights
 from tests.models.small import SMALL, gradients_of
 
 
@@ -64,7 +64,7 @@ def test_parameter_counts_and_variables_are_the_originals(
     listing = fixtures / f"variables/{name}.txt"
     originals = {
         id(variable): own
-        for own, variable in names.variables_by_name(model).items()
+        for own, variable in weights.variables_by_name(model).items()
     }
     ours = [
         [
@@ -120,7 +120,7 @@ def test_a_dropped_residual_leaves_the_skip():
     )
     block = model.get_layer("blocks_2")
     block.drop.rate = 0.5
-    x = tf.random.normal([64, 4, 4, block.settings["input_filters"]])
+    x = tf.random.normal([64, 4, 4, block.get_config()["input_filters"]])
     difference = tf.reduce_max(tf.abs(block(x, training=True) - x), (1, 2, 3))
     dropped = np.sum(difference == 0)
     assert 15 < dropped < 49

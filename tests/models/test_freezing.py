@@ -42,7 +42,7 @@ def test_a_frozen_block_drops_nothing():
     )
     block = model.get_layer("blocks_2")
     block.drop.rate = 0.5
-    x = tf.random.normal([64, 4, 4, block.settings["input_filters"]])
+    x = tf.random.normal([64, 4, 4, block.get_config()["input_filters"]])
     np.testing.assert_array_equal(block(x, training=True), block(x))
 
 

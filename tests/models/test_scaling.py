@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from noisy_student.config import ModelConfig
 from noisy_student.models import scaling
 
 
@@ -10,7 +11,7 @@ def test_block_counts_and_resolution_match_the_original(name, fixtures):
     truth = json.loads((fixtures / "variables/param_counts.json").read_text())
     if name not in truth:  # L0 and L1 were not released
         pytest.skip("the original's code has no such model")
-    scale = scaling.get_scaling(name)
+    scale = scaling.get_scaling(ModelConfig(name))
     stages = scaling.scale_stages(scale.width, scale.depth)
     assert sum(stage.repeats for stage in stages) == truth[name]["blocks"]
     assert scale.resolution == truth[name]["resolution"]
@@ -27,8 +28,8 @@ def test_filters_are_multiples_of_8_and_never_lose_a_tenth(width):
 
 
 def test_repeats_are_rounded_up():
-    assert scaling.scale_repeats(3, 1.1) == 4
-    assert scaling.scale_repeats(1, 0.34) == 1
+    assert scaling.scale_stages(1, 1.1)[3].repeats == 4
+    assert scaling.scale_stages(1, 0.34)[0].repeats == 1
 
 
 def test_small_images_keep_the_resolution_in_stages_2_and_3():
@@ -37,12 +38,15 @@ def test_small_images_keep_the_resolution_in_stages_2_and_3():
 
 
 def test_size_grows_along_the_family():
-    sizes = [scaling.model_size(name, None, None) for name in scaling.MODELS]
+    def size(*args, **overrides):
+        return scaling.get_scaling(ModelConfig(*args, **overrides)).size
+
+    sizes = [size(name) for name in scaling.MODELS]
     assert sizes == sorted(sizes)
-    wider = scaling.model_size("efficientnet-b0", 1.5, None)
-    assert wider > scaling.model_size("efficientnet-b0", None, None)
+    wider = size("efficientnet-b0", width_coefficient=1.5)
+    assert wider > size("efficientnet-b0")
 
 
 def test_an_unknown_model_lists_the_known():
     with pytest.raises(ValueError, match=r"efficientnet-b9.*efficientnet-l2"):
-        scaling.get_scaling("efficientnet-b9")
+        scaling.get_scaling(ModelConfig("efficientnet-b9"))

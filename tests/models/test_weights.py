@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from noisy_student.errors import InputError
 from noisy_student.models import efficientnet
-from noisy_student.models.importers import names, original, weights
+from noisy_student.models.importers import original, weights
 from tests.models.small import SMALL
 
 
@@ -73,10 +73,10 @@ def test_another_number_of_classes_needs_a_new_head(arrays):
     with pytest.raises(InputError, match=r"Only the classifier.*new_head"):
         weights.assign(model, arrays, "model.ckpt")
     assert weights.assign(model, arrays, "model.ckpt", allow_new_head=True)
-    variables = names.variables_by_name(model)
+    variables = weights.variables_by_name(model)
     np.testing.assert_array_equal(variables["head/dense/kernel"], fresh)
     for name, variable in variables.items():
-        if name not in names.HEAD:
+        if name not in weights.HEAD:
             np.testing.assert_array_equal(variable, arrays[name])
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
 from noisy_student.models import efficientnet, saved
-from noisy_student.models.importers import names
-from noisy_student.models.importers.names import Weights
+from noisy_student.models.importers import weights
+from noisy_student.models.importers.weights import Variables, Weights
 from noisy_student.tasks import IMAGENET_STD
 
 # Side of the images that show how a source of any size normalises.
@@ -70,16 +70,15 @@ def _build(config: ModelConfig, num_classes: int | None) -> keras.Model:
 
 def _num_classes(path: pathlib.Path) -> int | None:
     """Classes of a file of weights; None if it has no classifier."""
-    classes = []
 
-    def visit(_: str, item: object) -> None:
+    def classes(_: str, item: object) -> int | None:
         # The classifier's kernel is the only matrix.
         if isinstance(item, h5py.Dataset) and item.ndim == 2:
-            classes.append(item.shape[1])
+            return item.shape[1]
+        return None
 
     with h5py.File(path) as file:
-        file.visititems(visit)
-    return classes[0] if classes else None
+        return file.visititems(classes)
 
 
 def read(source: keras.Model) -> Weights:
@@ -90,18 +89,19 @@ def read(source: keras.Model) -> Weights:
     """
     layers = {layer.name: layer for layer in source.layers}
     try:
-        weights = _convolutions(layers, "stem", [("stem_conv", "stem_bn")])
+        named = _convolutions(layers, "stem", "stem_conv")
         for index, prefix in enumerate(_block_prefixes(layers)):
-            weights |= _block(layers, prefix, f"blocks_{index}")
-        weights |= _convolutions(layers, "head", [("top_conv", "top_bn")])
+            named |= _block(layers, prefix, f"blocks_{index}")
+        named |= _convolutions(layers, "head", "top_conv")
     except KeyError as error:
         raise InputError(
             f"{source.name} is no EfficientNet (B0 to B7) of "
             f"keras.applications: it has no layer {error}."
         ) from error
     if "predictions" in layers:
-        weights |= _with_bias(layers["predictions"], "head/dense")
-    return weights
+        logits = layers["predictions"]
+        named |= zip(weights.HEAD, (logits.kernel, logits.bias), strict=True)
+    return {name: np.array(variable) for name, variable in named.items()}
 
 
 def with_normalization(config: ModelConfig, source: keras.Model) -> ModelConfig:
@@ -129,12 +129,9 @@ def with_normalization(config: ModelConfig, source: keras.Model) -> ModelConfig:
         std = std**2
         black = black / np.sqrt(IMAGENET_STD)
     mean = -black * std
-    return dataclasses.replace(config, mean=_rgb(mean), std=_rgb(std))
-
-
-def _rgb(values: np.ndarray) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
+    return dataclasses.replace(
+        config, mean=tuple(mean.tolist()), std=tuple(std.tolist())
+    )
 
 
 def _block_prefixes(layers: Layers) -> list[str]:
@@ -144,44 +141,24 @@ def _block_prefixes(layers: Layers) -> list[str]:
     return [f"block{stage}{letter}_" for stage, letter in sorted(keys)]
 
 
-def _block(layers: Layers, prefix: str, scope: str) -> Weights:
-    convolutions = [
-        (f"{prefix}expand_conv", f"{prefix}expand_bn"),
-        (f"{prefix}dwconv", f"{prefix}bn"),
-        (f"{prefix}project_conv", f"{prefix}project_bn"),
-    ]
-    if convolutions[0][0] not in layers:
-        del convolutions[0]
-    return (
-        _convolutions(layers, scope, convolutions)
-        | _with_bias(layers[f"{prefix}se_reduce"], f"{scope}/se/conv2d")
-        | _with_bias(layers[f"{prefix}se_expand"], f"{scope}/se/conv2d_1")
+def _block(layers: Layers, prefix: str, scope: str) -> Variables:
+    names = [f"{prefix}{name}conv" for name in ("expand_", "dw", "project_")]
+    if names[0] not in layers:
+        del names[0]
+    named = _convolutions(layers, scope, *names)
+    reduce, expand = layers[f"{prefix}se_reduce"], layers[f"{prefix}se_expand"]
+    return named | weights.name_squeeze_excite(
+        scope, (reduce.kernel, reduce.bias), (expand.kernel, expand.bias)
     )
 
 
-def _convolutions(
-    layers: Layers, scope: str, pairs: list[tuple[str, str]]
-) -> Weights:
-    """Weights of convolutions and their norms, given by layer names."""
+def _convolutions(layers: Layers, scope: str, *names: str) -> Variables:
+    """Variables of convolutions, given by layer names, and their norms."""
     depthwise = keras.layers.DepthwiseConv2D
-    convolutions = [layers[name] for name, _ in pairs]
-    original_names = names.convolution_names(
-        scope,
-        [None if isinstance(c, depthwise) else c.filters for c in convolutions],
+    found = [
+        (layers[name], layers[re.sub("(dw)?conv$", "bn", name)])
+        for name in names
+    ]
+    return weights.name_convolutions(
+        scope, ((c.kernel, norm, isinstance(c, depthwise)) for c, norm in found)
     )
-    weights: Weights = {}
-    for convolution, (_, norm), (kernel_name, norm_name) in zip(
-        convolutions, pairs, original_names, strict=True
-    ):
-        weights[kernel_name] = np.array(convolution.kernel)
-        for name in names.NORM:
-            value = getattr(layers[norm], name)
-            weights[f"{norm_name}/{name}"] = np.array(value)
-    return weights
-
-
-def _with_bias(layer: keras.Layer, name: str) -> Weights:
-    return {
-        f"{name}/kernel": np.array(layer.kernel),
-        f"{name}/bias": np.array(layer.bias),
-    }

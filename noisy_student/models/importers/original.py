@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from noisy_student.errors import InputError
 from noisy_student.models import saved
-from noisy_student.models.importers.names import Weights
+from noisy_student.models.importers.weights import Weights
 
 _AVERAGED = "/ExponentialMovingAverage"
 _A_SCOPED_NAME = "/stem/conv2d/kernel"
@@ -55,28 +55,21 @@ def read(prefix: str, averaged: bool = True) -> Weights:
 def _read(prefix: str, averaged: bool) -> Weights:
     reader = tf.train.load_checkpoint(prefix)
     names = set(reader.get_variable_to_shape_map())
-    scopes = [
-        name.removesuffix(_A_SCOPED_NAME)
-        for name in names
-        if name.endswith(_A_SCOPED_NAME)
-    ]
-    if len(scopes) != 1:
+    kernels = [name for name in names if name.endswith(_A_SCOPED_NAME)]
+    if len(kernels) != 1:
         raise InputError(
             f"{prefix} is no EfficientNet of the original: it has "
-            f"{len(scopes)} variables MODEL{_A_SCOPED_NAME}, not one."
+            f"{len(kernels)} variables MODEL{_A_SCOPED_NAME}, not one."
         )
-    scope = f"{scopes[0]}/"
-    # Slots and averages have the name of a variable as their scope.
-    variables = [
-        name
-        for name in names
-        if name.startswith(scope) and name.rpartition("/")[0] not in names
-    ]
+    scope = kernels[0].removesuffix(_A_SCOPED_NAME) + "/"
     suffix = _AVERAGED if averaged else ""
+    # Slots and averages have the name of a variable as their scope.
     weights = {
         name.removeprefix(scope): reader.get_tensor(name + suffix)
-        for name in variables
-        if name + suffix in names
+        for name in names
+        if name.startswith(scope)
+        and name.rpartition("/")[0] not in names
+        and name + suffix in names
     }
     if not weights:
         raise InputError(f"{prefix} has no averaged weights; use the raw ones.")

@@ -1,4 +1,7 @@
-"""`--mode=predict`: a teacher's probabilities for the unlabelled images."""
+"""`--mode=predict`: a teacher's probabilities for the unlabelled images.
+
+`make_pseudo_labels` does that and what follows: it filters and balances.
+"""
 
 import hashlib
 import pathlib
@@ -11,9 +14,9 @@ from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, sources
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory
-from noisy_student.stages.base import Stage
 from noisy_student.stages.experiment import (
     Experiment,
+    Stage,
     required_directory,
     resolve_model,
 )
@@ -25,12 +28,10 @@ class Predict(Stage):
 
     def validate(self) -> None:
         config = self.config
-        self.output_dir = required_directory(
-            config.predict.output_dir, "output_dir"
-        )
+        self.output_dir = required_directory(config.predict, "output_dir")
         self.teacher = resolve_model(config)
         self.files = prediction_files(config, self.output_dir)
-        self.shares = self.files.division.shares(
+        self.shares = self.files.shares(
             config.predict.shard_id, config.predict.worker_id
         )
         devices = local_devices(config)
@@ -51,7 +52,8 @@ def prediction_files(
     return pseudo_labels.PredictionFiles(
         directory,
         pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
-        pseudo_labels.Division.from_config(config.pseudo_labels),
+        config.pseudo_labels.num_shards,
+        config.pseudo_labels.total_replicas,
     )
 
 
@@ -118,3 +120,44 @@ def digest(path: pathlib.Path) -> str:
     """SHA-256 of a file: tells a teacher from others."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def label_files(
+    config: ExperimentConfig, directory: pathlib.Path
+) -> pseudo_labels.PredictionFiles:
+    """The predictions in a directory that gets pseudo labels, too."""
+    return pseudo_labels.PredictionFiles(
+        directory / "predictions",
+        directory / "info",
+        config.pseudo_labels.num_shards,
+        config.pseudo_labels.total_replicas,
+    )
+
+
+def make_pseudo_labels(
+    experiment: Experiment,
+    teacher: pathlib.Path,
+    directory: pathlib.Path,
+    seed: int,
+) -> pseudo_labels.PseudoLabelStats:
+    """Predicts the unlabelled images, and filters and balances the labels.
+
+    The workers share the prediction; the chief filters.
+
+    Args:
+        experiment: Of the student.
+        teacher: A `.keras` file.
+        directory: Gets the predictions and the records.
+        seed: Of the random copies.
+    """
+    config, devices = experiment.config, experiment.devices
+    files = label_files(config, directory)
+    shares = files.shares()[devices.worker :: devices.num_workers]
+    label_images(experiment, teacher, files, shares)
+    devices.wait_for_all()
+    if devices.is_chief:
+        pseudo_labels.filter_and_balance(
+            experiment.data, files, directory, config.pseudo_labels, seed
+        )
+    devices.wait_for_all()
+    return pseudo_labels.PseudoLabelStats.load(directory)

@@ -10,22 +10,22 @@ import tensorflow as tf
 
 from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig, Settings
-from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.data import pipelines, sources, views
 from noisy_student.data.open import open_task
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
 
 
+@dataclasses.dataclass(eq=False)
 class Stage(abc.ABC):
     """Work that is validated first and then done.
 
-    Args:
+    Attributes:
         config: The settings; where a model is trained, with the defaults of
             the method filled in.
     """
 
-    def __init__(self, config: ExperimentConfig) -> None:
-        self.config = config
+    config: ExperimentConfig
 
     @abc.abstractmethod
     def validate(self) -> None:
@@ -81,29 +81,6 @@ class Experiment:
             self.data.task, side, self.config.noise
         )
 
-    def plain_images(
-        self,
-        source: sources.ImageSource,
-        side: int,
-        batch_size: int,
-        warnings: decoding.SkipWarnings | None = None,
-    ) -> tf.data.Dataset:
-        """One pass over a source without noise; see `pipelines.plain_images`.
-
-        Args:
-            source: The images.
-            side: Side of the model's input in pixels.
-            batch_size: Images per batch.
-            warnings: See `pipelines.plain_images`.
-        """
-        return pipelines.plain_images(
-            source,
-            self.image_format(side),
-            batch_size,
-            warnings,
-            self.config.input_pipeline,
-        )
-
     def accuracy(self, side: int) -> evaluation.Accuracy:
         """The accuracy on the test images of models with this input side.
 
@@ -124,8 +101,11 @@ class Experiment:
             context.input_pipeline_id, context.num_input_pipelines
         )
         batch_size = self.config.run.eval_batch_size
-        return self.plain_images(
-            source, side, context.get_per_replica_batch_size(batch_size)
+        return pipelines.plain_images(
+            source,
+            self.image_format(side),
+            context.get_per_replica_batch_size(batch_size),
+            input_config=self.config.input_pipeline,
         )
 
 

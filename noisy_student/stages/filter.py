@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from absl import logging
 
 from noisy_student import pseudo_labels
-from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import FilterSettings
 from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
@@ -17,19 +16,15 @@ from noisy_student.stages.experiment import Stage, required_directory
 from noisy_student.stages.predict import prediction_files
 
 
+@dataclasses.dataclass(eq=False)
 class Filter(Stage):
     """Filters and balances predictions.
 
-    Args:
-        config: The settings of the experiment.
+    Attributes:
         settings: Those of filtering alone.
     """
 
-    def __init__(
-        self, config: ExperimentConfig, settings: FilterSettings
-    ) -> None:
-        super().__init__(config)
-        self.settings = settings
+    settings: FilterSettings
 
     def validate(self) -> None:
         config, settings = self.config, self.settings
@@ -52,7 +47,7 @@ class Filter(Stage):
                 )
         self.data = open_task(config.data, config.seed)
         counts_dir = settings.prelim_stats_dir
-        self.job = pseudo_labels.FilterJob.plan(
+        self.job = pseudo_labels.FilterJob(
             self.data,
             files,
             self.output_dir,

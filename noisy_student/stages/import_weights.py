@@ -6,26 +6,23 @@ import pathlib
 from absl import logging
 
 from noisy_student import models, tasks
-from noisy_student.config import DataConfig, ExperimentConfig
+from noisy_student.config import DataConfig
 from noisy_student.config.tools import ImportSettings
 from noisy_student.models.importers import keras_applications, original
 from noisy_student.stages.experiment import Stage
 
 
+@dataclasses.dataclass(eq=False)
 class ImportWeights(Stage):
     """Makes a model file of a checkpoint.
 
-    Args:
+    Attributes:
         config: Its `model`, `task_name`, `input_image_size` and
             `num_label_classes` say what the checkpoint is of.
         settings: What is imported.
     """
 
-    def __init__(
-        self, config: ExperimentConfig, settings: ImportSettings
-    ) -> None:
-        super().__init__(config)
-        self.settings = settings
+    settings: ImportSettings
 
     def validate(self) -> None:
         settings, data = self.settings, self.config.data

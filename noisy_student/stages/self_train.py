@@ -74,7 +74,7 @@ def self_train(experiment: Experiment) -> dict:
             stats, unlabeled = None, Unlabeled()
             description = "train teacher"
         else:
-            teacher = _model_file(config, number - 1)
+            teacher = _directory(config, number - 1) / run_directory.MODEL_FILE
             labels = directory / "pseudo_labels"
             stats = predict.make_pseudo_labels(
                 generation, teacher, labels, seed
@@ -84,7 +84,7 @@ def self_train(experiment: Experiment) -> dict:
         metrics = train.train_model(generation, seed, description, unlabeled)
         generations.append(_result(generation, number, metrics, stats))
         if devices.is_chief:
-            model = _model_file(config, number)
+            model = directory / run_directory.MODEL_FILE
             writing.copy(model, config.directory / model.name)
             report.save_results(config, results)
     return results
@@ -149,10 +149,6 @@ def _model(config: ExperimentConfig, number: int) -> ModelConfig:
 
 def _directory(config: ExperimentConfig, number: int) -> pathlib.Path:
     return config.directory / f"generation_{number:02d}"
-
-
-def _model_file(config: ExperimentConfig, number: int) -> pathlib.Path:
-    return _directory(config, number) / run_directory.MODEL_FILE
 
 
 def _seed(config: ExperimentConfig, number: int) -> int:

@@ -37,8 +37,14 @@ class Train(Stage):
                 experiment.devices.num_workers,
             )
         check_training(experiment, self.records)
+        train = self.config.train
+        if train.teacher_model_path is None:
+            return
+        path = models.resolve_model_path(train.teacher_model_path)
         with experiment.devices.strategy.scope():
-            self.teacher = _load_teacher(experiment)
+            self.teacher = models.load_teacher(
+                path, train.teacher_model_name, experiment.model
+            )
 
     def run(self) -> None:
         devices = self.experiment.devices
@@ -76,21 +82,6 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
     directory = pathlib.Path(given)
     pseudo_labels.record_paths(directory)
     return directory
-
-
-def _load_teacher(experiment: Experiment) -> keras.Model | None:
-    """The model that labels in the step, where there is one.
-
-    Call in the strategy's scope, on all workers together.
-
-    Raises:
-        ValueError: there is no such file, it is damaged, or of other classes.
-    """
-    train = experiment.config.train
-    if train.teacher_model_path is None:
-        return None
-    path = models.resolve_model_path(train.teacher_model_path)
-    return models.load_teacher(path, train.teacher_model_name, experiment.model)
 
 
 def check_training(

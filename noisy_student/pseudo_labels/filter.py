@@ -57,38 +57,33 @@ def filter_and_balance(
             pseudo labels of other settings, images or predictions are
             damaged, or no image is kept.
     """
-    job = FilterJob.plan(data, predictions, output_dir, config, seed)
+    job = FilterJob(data, predictions, output_dir, config, seed)
     shares = predictions.shares()
     balance = job.choose(job.count(shares))
     job.write(shares, data.require_unlabeled(), balance)
     return job.finish(balance)
 
 
-@dataclasses.dataclass(frozen=True)
 class FilterJob:
     """The work of filtering, which tasks and Beam's workers may divide.
 
-    Attributes:
-        predictions: the teacher's predictions.
-        output_dir: directory of all files but the counts.
-        counts_dir: directory of the counts.
-        config: what to keep.
-        seed: of the random copies.
-        num_classes: number of classes.
-        made_from: the images, the teacher and the settings.
+    Args:
+        data: see `filter_and_balance`.
+        predictions: see `filter_and_balance`.
+        output_dir: see `filter_and_balance`.
+        config: see `filter_and_balance`.
+        seed: see `filter_and_balance`.
+        counts_dir: gets the counts; None for `output_dir`/counts.
+        shares: those whose predictions must be there; None for all.
+
+    Raises:
+        ValueError: predictions are missing or of different teachers.
+        InputError: predictions do not fit the images, or the directory holds
+            pseudo labels of other settings.
     """
 
-    predictions: PredictionFiles
-    output_dir: pathlib.Path
-    counts_dir: pathlib.Path
-    config: PseudoLabelConfig
-    seed: int
-    num_classes: int
-    made_from: dict[str, Any]
-
-    @classmethod
-    def plan(
-        cls,
+    def __init__(
+        self,
         data: sources.TaskData,
         predictions: PredictionFiles,
         output_dir: pathlib.Path,
@@ -96,28 +91,15 @@ class FilterJob:
         seed: int,
         counts_dir: pathlib.Path | None = None,
         shares: Iterable[Share] | None = None,
-    ) -> "FilterJob":
-        """Checks what can be known beforehand.
-
-        The arguments are those of `filter_and_balance`, and `counts_dir`,
-        which gets the counts (None: `output_dir`/counts), and `shares`, whose
-        predictions must be there (None: all).
-
-        Raises:
-            ValueError: predictions are missing or of different teachers.
-            InputError: predictions do not fit the images, or the directory
-                holds pseudo labels of other settings.
-        """
+    ) -> None:
         teacher = predictions.check(data, shares)
-        return cls(
-            predictions,
-            output_dir,
-            counts_dir or output_dir / "counts",
-            config,
-            seed,
-            data.task.num_classes,
-            stats.check_output(output_dir, data, teacher, config, seed),
+        self.made_from = stats.check_output(
+            output_dir, data, teacher, config, seed
         )
+        self.predictions, self.output_dir = predictions, output_dir
+        self.counts_dir = counts_dir or output_dir / "counts"
+        self.config, self.seed = config, seed
+        self.num_classes = data.task.num_classes
 
     def count(self, shares: Iterable[Share]) -> np.ndarray:
         """Returns the histogram of some shares, see `select.histogram`.

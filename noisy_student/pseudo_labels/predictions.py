@@ -126,9 +126,8 @@ class PredictionFiles:
                 f"{self.num_shards} are missing in {self.info_dir}; run "
                 "mode=predict for them first."
             )
-        self.check_made_from({"images": data.identity})
-        teachers = set()
-        for share, info in self._infos().items():
+        infos = self.check_made_from({"images": data.identity})
+        for share, info in infos.items():
             there = self.images(unlabeled, share).num_images
             if info["image_num"] != there:
                 raise InputError(
@@ -136,7 +135,7 @@ class PredictionFiles:
                     f"{info['image_num']} images, and there are {there} "
                     "unlabelled ones; predict again into another directory."
                 )
-            teachers.add(info["made_from"]["teacher"])
+        teachers = {info["made_from"]["teacher"] for info in infos.values()}
         if len(teachers) > 1:
             raise ValueError(
                 f"The shards in {self.output_dir} are predictions of "
@@ -144,18 +143,21 @@ class PredictionFiles:
             )
         return teachers.pop()
 
-    def check_made_from(self, expected: dict[str, Any]) -> None:
+    def check_made_from(self, expected: dict[str, Any]) -> dict[Share, dict]:
         """Refuses complete shares that were made from something else.
 
         Args:
             expected: the entries of the stamp to compare: `images`
                 (`TaskData.identity`), `teacher` (its digest) or both.
 
+        Returns:
+            What the info files of these shares hold.
+
         Raises:
             InputError: naming the file and what differs.
         """
-        expected = self.stamp(expected)
-        for share, info in self._infos().items():
+        expected, infos = self.stamp(expected), self._infos()
+        for share, info in infos.items():
             found = info["made_from"]
             stamps.check_same(
                 {key: found.get(key) for key in expected},
@@ -163,6 +165,7 @@ class PredictionFiles:
                 f"{self.predictions(share)} was made of something else: "
                 "{changes}. Name another directory, or give the same flags.",
             )
+        return infos
 
     def stamp(self, made_from: dict[str, Any]) -> dict[str, Any]:
         """Adds the division, since another's files may have the same names."""

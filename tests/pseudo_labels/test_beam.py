@@ -36,7 +36,7 @@ def plan(predictions, output_dir, **changes):
         CONFIG.total_replicas,
     )
     config = PseudoLabelConfig(**(vars(CONFIG) | changes))
-    job = pseudo_labels.FilterJob.plan(data, files, output_dir, config, seed=0)
+    job = pseudo_labels.FilterJob(data, files, output_dir, config, seed=0)
     return data, job
 
 

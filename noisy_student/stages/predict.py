@@ -35,8 +35,7 @@ class Predict(Stage):
         self.shares = self.files.shares(
             config.predict.shard_id, config.predict.worker_id
         )
-        devices = local_devices(config)
-        self.experiment = Experiment.open(config, devices)
+        self.experiment = Experiment.open(config, local_devices(config))
         self.experiment.data.require_unlabeled()
 
     def run(self) -> None:

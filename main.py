@@ -12,7 +12,6 @@ from absl import app
 
 import flags
 from flags.entry import Stage, run_stage
-from noisy_student import report
 
 
 def main(argv: list[str]) -> None:
@@ -24,14 +23,8 @@ def make_stage() -> Stage | None:
     """The stage that the flags ask for; None where it is finished."""
     config = flags.experiment_config()
     # TensorFlow takes seconds to import; bad flags need not wait for it.
-    from noisy_student import methods, stages
-    from noisy_student.files import run_directory
+    from noisy_student import stages
 
-    if config.mode == "self_train" and report.is_finished(config):
-        run_directory.check(config.directory, methods.with_defaults(config))
-        print(f"{config.model_dir} is finished:")
-        print(report.format_table(report.load_results(config)))
-        return None
     return stages.make_stage(config)
 
 

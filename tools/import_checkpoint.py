@@ -26,8 +26,7 @@ def make_stage():
     from noisy_student import stages
 
     config = flags.experiment_config()
-    settings = flags.read(ImportSettings)
-    return stages.ImportWeights(config.data, config.model, settings)
+    return stages.ImportWeights(config, flags.read(ImportSettings))
 
 
 if __name__ == "__main__":

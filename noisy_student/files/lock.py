@@ -11,7 +11,8 @@ from typing import IO
 
 from absl import logging
 
-from noisy_student.errors import InputError, disk_error
+from noisy_student.errors import InputError
+from noisy_student.files import writing
 
 LOCK_FILE = "lock"
 # Open until the process ends, which releases them.
@@ -33,15 +34,19 @@ def acquire(directory: pathlib.Path) -> None:
     if ":/" in str(directory) or directory.resolve() in _held:
         return
     path = directory / LOCK_FILE
-    try:
+    owner = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": " ".join(sys.argv),
+    }
+    with writing.disk_errors(path, OSError):
         directory.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+")  # noqa: SIM115 (stays open)
         _lock(file, directory)
         file.truncate(0)
-        file.write(json.dumps(_this_process()) + "\n")
+        file.write(json.dumps(owner) + "\n")
         file.flush()
-    except OSError as error:
-        raise disk_error(path, error) from error
     _held[directory.resolve()] = file
 
 
@@ -55,15 +60,6 @@ def _lock(file: IO[str], directory: pathlib.Path) -> None:
         ) from error
     except OSError as error:
         logging.warning("%s cannot be locked: %s.", file.name, error.strerror)
-
-
-def _this_process() -> dict[str, str | int]:
-    return {
-        "process": os.getpid(),
-        "host": socket.gethostname(),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "command": " ".join(sys.argv),
-    }
 
 
 def _owner(file: IO[str]) -> str:

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from noisy_student.files import writing
 
-_DISK_ERRORS = (OSError, tf.errors.OpError)
-
 
 def shard_name(prefix: str, index: int, count: int) -> str:
     """`train-00000-of-00128` for ("train", 0, 128)."""
@@ -19,29 +17,19 @@ def shard_name(prefix: str, index: int, count: int) -> str:
 class ShardWriter:
     """Writes records to a file; only its own errors are the disk's.
 
+    `write(record)` and `close()` are those of `tf.io.TFRecordWriter`, and
+    raise an `InputError` where the disk has no room, or the like.
+
     Args:
         path: where the file will be, for messages.
         temporary: where it is until it is whole.
     """
 
     def __init__(self, path: pathlib.Path, temporary: pathlib.Path) -> None:
-        self._path = path
-        with writing.disk_errors(self._path, *_DISK_ERRORS):
-            self._writer = tf.io.TFRecordWriter(str(temporary))
-
-    def write(self, record: bytes) -> None:
-        """Adds a record.
-
-        Raises:
-            InputError: the disk has no room, or the like.
-        """
-        with writing.disk_errors(self._path, *_DISK_ERRORS):
-            self._writer.write(record)
-
-    def close(self) -> None:
-        """Ends the file; raises as `write`."""
-        with writing.disk_errors(self._path, *_DISK_ERRORS):
-            self._writer.close()
+        on_disk = writing.disk_errors(path, OSError, tf.errors.OpError)
+        writer = on_disk(tf.io.TFRecordWriter)(str(temporary))
+        self.write = on_disk(writer.write)
+        self.close = on_disk(writer.close)
 
 
 @contextlib.contextmanager

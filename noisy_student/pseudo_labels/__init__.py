@@ -1,34 +1,28 @@
 """The teacher's labels on disk: predict, count, choose, write."""
 
 from noisy_student.pseudo_labels.filter import FilterJob, filter_and_balance
-from noisy_student.pseudo_labels.layout import (
-    STATS_FILE,
-    Division,
+from noisy_student.pseudo_labels.predictions import (
     PredictionFiles,
     Share,
+    predict,
 )
-from noisy_student.pseudo_labels.predict import predict
 from noisy_student.pseudo_labels.stats import (
-    REASSIGNED_FROM,
     PseudoLabelStats,
-    check_images,
-    check_number,
     check_output,
+    check_records,
+    reassigned_from,
     record_paths,
 )
 
 __all__ = [
-    "REASSIGNED_FROM",
-    "STATS_FILE",
-    "Division",
     "FilterJob",
     "PredictionFiles",
     "PseudoLabelStats",
     "Share",
-    "check_images",
-    "check_number",
     "check_output",
+    "check_records",
     "filter_and_balance",
     "predict",
+    "reassigned_from",
     "record_paths",
 ]

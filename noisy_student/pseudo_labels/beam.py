@@ -12,7 +12,7 @@ from noisy_student.config import DataConfig
 from noisy_student.data import sources
 from noisy_student.data.open import open_task
 from noisy_student.pseudo_labels.filter import FilterJob
-from noisy_student.pseudo_labels.layout import Share
+from noisy_student.pseudo_labels.predictions import Share
 from noisy_student.pseudo_labels.select import Balance
 
 
@@ -67,7 +67,7 @@ def run(
     with beam.Pipeline(options=options) as pipeline:
         shares = (
             pipeline
-            | "Shares" >> beam.Create(job.files.division.shares())
+            | "Shares" >> beam.Create(job.predictions.shares())
             | "Spread" >> beam.Reshuffle()
         )
         balance = (

@@ -173,6 +173,31 @@ class Balance:
         kept = (top >= self.thresholds[labels]) & (top <= self.max_prob)
         return np.where(kept & (top > 0), drawn, 0).astype(np.int64)
 
+    def select(
+        self,
+        probabilities: np.ndarray,
+        places: range,
+        seed: int,
+        shard: int,
+        samples: int,
+    ) -> "Selection":
+        """Decides what becomes of some images of a shard.
+
+        Args:
+            probabilities: float (images, classes).
+            places: where the images are in the shard.
+            seed: see `uniform`.
+            shard: the images' shard.
+            samples: about how many kept images of a class, of all shards,
+                are saved to look at.
+        """
+        labels, top = top_classes(probabilities)
+        copies = self.draw(labels, top, uniform(COPIES, seed, shard, places))
+        rates = self.sampling_rates(samples)[labels]
+        drawn = uniform(SAMPLES, seed, shard, places) < rates
+        sampled = (copies > 0) & drawn
+        return Selection(places, probabilities, labels, top, copies, sampled)
+
     def sampling_rates(self, samples: int) -> np.ndarray:
         """Returns which fraction of kept images gives `samples` per class.
 

@@ -1,42 +1,20 @@
 """What pseudo labels were made from and what was kept; checks of both."""
 
 import dataclasses
+import hashlib
 import pathlib
 from typing import Any
 
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import record_files, sources
 from noisy_student.files import stamps, writing
-from noisy_student.pseudo_labels.layout import MADE_FROM_FILE, STATS_FILE
 
+STATS_FILE = "stats.json"
+MADE_FROM_FILE = "made_from.json"
 # An entry of the images' identity where filtered ones were labelled again.
-REASSIGNED_FROM = "reassigned_from"
+_REASSIGNED_FROM = "reassigned_from"
 # Entries that do not decide which images are labelled and which test images.
-_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
-
-
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """What was written of a share.
-
-    Attributes:
-        images: number of images.
-        per_class: for each class, images kept, records written, kept images
-            whose pseudo label is the true one, and kept images whose true
-            label is unknown.
-        seconds: time that it took.
-        size: bytes of the records.
-    """
-
-    images: int
-    per_class: list[list[int]]
-    seconds: float
-    size: int
-
-    @classmethod
-    def load(cls, path: pathlib.Path) -> "Tally":
-        """Reads what filtering wrote."""
-        return cls(**writing.read_json(path))
+_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", _REASSIGNED_FROM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,35 +137,39 @@ def _fault(path: pathlib.Path, size: int) -> str:
     )
 
 
-def check_images(directory: pathlib.Path, images: dict[str, Any]) -> None:
-    """Refuses pseudo labels of another choice of images than a run's.
+def check_records(
+    directory: pathlib.Path, images: dict[str, Any], workers: int = 0
+) -> None:
+    """Refuses pseudo labels that a run cannot be trained on.
 
     Args:
         directory: where `filter_and_balance` left them.
         images: `TaskData.identity` of the run.
+        workers: number of workers that share the records.
 
     Raises:
-        InputError: naming what differs.
+        ValueError: there are fewer records than workers.
+        InputError: the run's choice of images is another one; names what
+            differs.
     """
-    theirs = PseudoLabelStats.load(directory).made_from["images"]
+    stats = PseudoLabelStats.load(directory)
     stamps.check_same(
-        theirs,
+        stats.made_from["images"],
         images,
         f"The pseudo labels of {directory} are of other images: {{changes}}. "
         "Trained on both, a model could meet its test images.",
         ignored=_OF_UNLABELED,
     )
-
-
-def check_number(directory: pathlib.Path, workers: int) -> None:
-    """Refuses a directory with fewer records than workers.
-
-    Raises:
-        ValueError: naming both numbers.
-    """
-    records = PseudoLabelStats.load(directory).records
-    if records < workers:
+    if stats.records < workers:
         raise ValueError(
-            f"{workers} workers cannot share the {records} records of "
+            f"{workers} workers cannot share the {stats.records} records of "
             f"{directory}; use fewer workers."
         )
+
+
+def reassigned_from(directory: pathlib.Path) -> dict[str, str]:
+    """Tells filtered images from others, for the identity of these."""
+    stats = (directory / STATS_FILE).read_bytes()
+    place = str(directory.resolve()).encode()
+    sha = hashlib.sha256(place + b"\0" + stats).hexdigest()
+    return {_REASSIGNED_FROM: sha}

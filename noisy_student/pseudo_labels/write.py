@@ -1,9 +1,10 @@
 """Writes the kept images of one share, with their pseudo labels."""
 
+import dataclasses
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,56 +13,75 @@ from noisy_student.data import decoding, records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, writing
 from noisy_student.pseudo_labels.select import Selection
-from noisy_student.pseudo_labels.stats import Tally
 
 # Images read at a time: more photographs would take hundreds of MiB. It
 # divides `records.BATCH`.
 IMAGES = 64
+# By the first bytes of an image file.
+_SUFFIXES = {
+    b"\xff\xd8": ".jpeg",
+    b"\x89PNG": ".png",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """What was written of a share.
+
+    Attributes:
+        images: number of images.
+        per_class: for each class, images kept, records written, kept images
+            whose pseudo label is the true one, and kept images whose true
+            label is unknown.
+        seconds: time that it took.
+        size: bytes of the records.
+    """
+
+    images: int
+    per_class: list[list[int]]
+    seconds: float
+    size: int
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "Tally":
+        """Reads what `write_share` wrote."""
+        return cls(**writing.read_json(path))
 
 
 def write_share(
     path: pathlib.Path,
+    tally_path: pathlib.Path,
     images: sources.ImageSource,
     selections: Iterator[Selection],
-    sample_path: Callable[[int, int, float, bytes], pathlib.Path],
+    samples_dir: pathlib.Path,
+    shard: int,
     num_classes: int,
-) -> Tally:
+) -> None:
     """Writes the kept images of a share, as often as they have copies.
 
     Args:
         path: of the records; the file appears when it is complete.
+        tally_path: of the `Tally`, which is written last.
         images: those of the share.
         selections: what becomes of them, `IMAGES` at a time.
-        sample_path: makes the path of an image to look at, see
-            `FilterFiles.sample`.
+        samples_dir: gets the kept images to look at, a directory per label.
+        shard: that of the share.
         num_classes: number of classes.
-
-    Returns:
-        What was written.
 
     Raises:
         InputError: images and selections differ in number, one of them is
             damaged, or the disk has no room.
     """
-    start, done = time.monotonic(), 0
+    start = time.monotonic()
     per_class = np.zeros([num_classes, 4], np.int64)
     with (
         decoding.input_errors(images.record_paths),
         shards.shard_writer(path) as writer,
         progress.bar(images.num_images, f"filter {path.name}", "image") as bar,
     ):
-        batches = images.read_batches(IMAGES).prefetch(2).as_numpy_iterator()
-        for chosen, batch in itertools.zip_longest(selections, batches):
-            if (
-                chosen is None
-                or batch is None
-                or len(chosen.labels) != len(batch["label"])
-            ):
-                raise InputError(
-                    f"{path} cannot be written: there is another number of "
-                    f"predictions than of images ({images.name}); predict "
-                    "again into another directory."
-                )
+        for chosen, batch in _pair(selections, images, path):
             kept = np.flatnonzero(chosen.copies)
             labels, copies = chosen.labels[kept], chosen.copies[kept]
             for row, label, number in zip(kept, labels, copies, strict=True):
@@ -73,12 +93,43 @@ def write_share(
                     writer.write(record)
                 if chosen.sampled[row]:
                     place, top = chosen.places[row], chosen.top[row]
-                    sample = sample_path(label, place, top, encoded)
-                    writing.write_bytes(sample, encoded)
+                    name = f"image_{shard}_{place}_{top:.2f}{_suffix(encoded)}"
+                    writing.write_bytes(
+                        samples_dir / f"{label}" / name, encoded
+                    )
             truth = batch["label"][kept]
             columns = (copies > 0, copies, truth == labels, truth < 0)
             np.add.at(per_class, labels, np.stack(columns, axis=1))
-            done += len(chosen.labels)
             bar.update(len(chosen.labels))
     seconds = time.monotonic() - start
-    return Tally(done, per_class.tolist(), seconds, path.stat().st_size)
+    size = path.stat().st_size
+    tally = Tally(images.num_images, per_class.tolist(), seconds, size)
+    writing.write_json(tally_path, dataclasses.asdict(tally))
+
+
+def _pair(
+    selections: Iterator[Selection],
+    images: sources.ImageSource,
+    path: pathlib.Path,
+) -> Iterator[tuple[Selection, dict[str, np.ndarray]]]:
+    """Yields what becomes of some images, and these images."""
+    batches = images.read_batches(IMAGES).prefetch(2).as_numpy_iterator()
+    for chosen, batch in itertools.zip_longest(selections, batches):
+        if (
+            chosen is None
+            or batch is None
+            or len(chosen.labels) != len(batch["label"])
+        ):
+            raise InputError(
+                f"{path} cannot be written: there is another number of "
+                f"predictions than of images ({images.name}); predict "
+                "again into another directory."
+            )
+        yield chosen, batch
+
+
+def _suffix(encoded: bytes) -> str:
+    known = (
+        end for start, end in _SUFFIXES.items() if encoded.startswith(start)
+    )
+    return next(known, "")

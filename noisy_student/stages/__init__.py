@@ -7,37 +7,36 @@ that can be wrong, so that bad input costs nothing and touches nothing. Then
 it runs, and leaves a finished artefact on disk.
 """
 
-from noisy_student import methods
+from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
-from noisy_student.stages.base import Stage
+from noisy_student.files import run_directory
 from noisy_student.stages.evaluate import Evaluate
+from noisy_student.stages.experiment import Stage
 from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
-from noisy_student.stages.predict import Predict
-from noisy_student.stages.reassign import Reassign
+from noisy_student.stages.predict import Predict, Reassign
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
-__all__ = [
-    "Evaluate",
-    "Filter",
-    "ImportWeights",
-    "Predict",
-    "Reassign",
-    "SelfTrain",
-    "Stage",
-    "Train",
-    "make_stage",
-]
+__all__ = ["Filter", "ImportWeights", "Stage", "make_stage"]
 
 
-def make_stage(config: ExperimentConfig) -> Stage:
+def make_stage(config: ExperimentConfig) -> Stage | None:
     """The stage that `mode` names, with the defaults of the method filled in.
 
+    Returns:
+        None for a self-training run that is finished: its results are shown.
+
     Raises:
-        ValueError: the method is unknown.
+        ValueError: the method is unknown, or the finished run another one.
     """
+    finished = config.mode == "self_train" and report.is_finished(config)
     config = methods.with_defaults(config)
+    if finished:
+        run_directory.check(config.directory, config)
+        print(f"{config.model_dir} is finished:")
+        print(report.format_table(report.load_results(config)))
+        return None
     stages: dict[str, type[Stage]] = {
         "self_train": SelfTrain,
         "train": Train,

@@ -5,8 +5,7 @@ import json
 from noisy_student import models
 from noisy_student.data import decoding
 from noisy_student.files import run_directory
-from noisy_student.stages.base import Stage
-from noisy_student.stages.experiment import Experiment, resolve_model
+from noisy_student.stages.experiment import Experiment, Stage, resolve_model
 from noisy_student.training import distribution
 
 

@@ -1,5 +1,6 @@
-"""Settings, images and devices: what every stage works with."""
+"""What a stage is, and what all of them work with: images and devices."""
 
+import abc
 import dataclasses
 import functools
 import pathlib
@@ -8,11 +9,37 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from noisy_student import evaluation, models
-from noisy_student.config import ExperimentConfig, ModelConfig
-from noisy_student.data import decoding, pipelines, sources, views
+from noisy_student.config import ExperimentConfig, ModelConfig, Settings
+from noisy_student.data import pipelines, sources, views
 from noisy_student.data.open import open_task
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
+
+
+@dataclasses.dataclass(eq=False)
+class Stage(abc.ABC):
+    """Work that is validated first and then done.
+
+    Attributes:
+        config: The settings; where a model is trained, with the defaults of
+            the method filled in.
+    """
+
+    config: ExperimentConfig
+
+    @abc.abstractmethod
+    def validate(self) -> None:
+        """Opens images and devices, and checks all that can be wrong.
+
+        It costs little, and touches nothing where something is wrong.
+
+        Raises:
+            ValueError: what is wrong, where, and what to do about it.
+        """
+
+    @abc.abstractmethod
+    def run(self) -> None:
+        """Does the work and prints its outcome; `validate` has passed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,29 +81,6 @@ class Experiment:
             self.data.task, side, self.config.noise
         )
 
-    def plain_images(
-        self,
-        source: sources.ImageSource,
-        side: int,
-        batch_size: int,
-        warnings: decoding.SkipWarnings | None = None,
-    ) -> tf.data.Dataset:
-        """One pass over a source without noise; see `pipelines.plain_images`.
-
-        Args:
-            source: The images.
-            side: Side of the model's input in pixels.
-            batch_size: Images per batch.
-            warnings: See `pipelines.plain_images`.
-        """
-        return pipelines.plain_images(
-            source,
-            self.image_format(side),
-            batch_size,
-            warnings,
-            self.config.input_pipeline,
-        )
-
     def accuracy(self, side: int) -> evaluation.Accuracy:
         """The accuracy on the test images of models with this input side.
 
@@ -97,15 +101,16 @@ class Experiment:
             context.input_pipeline_id, context.num_input_pipelines
         )
         batch_size = self.config.run.eval_batch_size
-        return self.plain_images(
-            source, side, context.get_per_replica_batch_size(batch_size)
+        return pipelines.plain_images(
+            source,
+            self.image_format(side),
+            context.get_per_replica_batch_size(batch_size),
+            input_config=self.config.input_pipeline,
         )
 
 
 def open_and_claim(
-    config: ExperimentConfig,
-    devices: distribution.Devices,
-    check: Callable[[Experiment], None],
+    config: ExperimentConfig, check: Callable[[Experiment], None]
 ) -> Experiment:
     """Opens an experiment that trains, and claims its run directory.
 
@@ -114,13 +119,13 @@ def open_and_claim(
 
     Args:
         config: The settings.
-        devices: The devices that train.
         check: Refuses with a `ValueError` what would fail later.
 
     Raises:
         ValueError: the images are not there, `check` refuses, or the
             directory belongs to another experiment.
     """
+    devices = distribution.make_devices(config.run)
     directory = config.directory
     with devices.watching_workers():
         if devices.is_chief:
@@ -131,8 +136,9 @@ def open_and_claim(
         if devices.is_chief:
             lock.acquire(directory)
             run_directory.claim(directory, config)
-            names = experiment.data.class_names
-            run_directory.write_class_names(directory, names)
+            run_directory.write_class_names(
+                directory, experiment.data.class_names
+            )
         devices.wait_for_all()
         if not devices.is_chief:
             run_directory.check(directory, config)
@@ -151,12 +157,13 @@ def resolve_model(config: ExperimentConfig) -> pathlib.Path:
     return pathlib.Path(models.resolve_model_path(named, checkpoints=False))
 
 
-def required_directory(directory: str | None, flag: str) -> pathlib.Path:
-    """The absolute path that a flag gives.
+def required_directory(settings: Settings, name: str) -> pathlib.Path:
+    """The absolute path of a directory that the flag `name` gives.
 
     Raises:
         ValueError: the flag is not set.
     """
+    directory = getattr(settings, name)
     if directory is None:
-        raise ValueError(f"{flag} must be set.")
+        raise ValueError(f"{name} must be set.")
     return pathlib.Path(directory).absolute()

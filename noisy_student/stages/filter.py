@@ -8,29 +8,23 @@ from collections.abc import Sequence
 from absl import logging
 
 from noisy_student import pseudo_labels
-from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import FilterSettings
 from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import beam
-from noisy_student.stages.base import Stage
-from noisy_student.stages.experiment import required_directory
+from noisy_student.stages.experiment import Stage, required_directory
 from noisy_student.stages.predict import prediction_files
 
 
+@dataclasses.dataclass(eq=False)
 class Filter(Stage):
     """Filters and balances predictions.
 
-    Args:
-        config: The settings of the experiment.
+    Attributes:
         settings: Those of filtering alone.
     """
 
-    def __init__(
-        self, config: ExperimentConfig, settings: FilterSettings
-    ) -> None:
-        super().__init__(config)
-        self.settings = settings
+    settings: FilterSettings
 
     def validate(self) -> None:
         config, settings = self.config, self.settings
@@ -38,20 +32,22 @@ class Filter(Stage):
             raise ValueError(
                 "worker_id is for mode=predict; filtering has task."
             )
-        self.output_dir = required_directory(
-            config.predict.output_dir, "output_dir"
-        )
+        self.output_dir = required_directory(config.predict, "output_dir")
         files = prediction_files(
-            config,
-            required_directory(settings.prediction_dir, "prediction_dir"),
+            config, required_directory(settings, "prediction_dir")
         )
-        self.shares = files.division.shares(
-            config.predict.shard_id, settings.task
-        )
-        self._check_runner(len(files.division.shares()))
+        self.shares = files.shares(config.predict.shard_id, settings.task)
+        if settings.runner is not None:
+            beam.check(settings.runner, settings.beam_args)
+            some = len(self.shares) < len(files.shares())
+            if some or settings.only_get_stats:
+                raise ValueError(
+                    "runner does all parts and both phases; leave out "
+                    "shard_id, task and only_get_stats."
+                )
         self.data = open_task(config.data, config.seed)
         counts_dir = settings.prelim_stats_dir
-        self.job = pseudo_labels.FilterJob.plan(
+        self.job = pseudo_labels.FilterJob(
             self.data,
             files,
             self.output_dir,
@@ -60,17 +56,6 @@ class Filter(Stage):
             pathlib.Path(counts_dir).absolute() if counts_dir else None,
             self.shares if settings.only_get_stats else None,
         )
-
-    def _check_runner(self, num_shares: int) -> None:
-        settings = self.settings
-        if settings.runner is None:
-            return
-        beam.check(settings.runner, settings.beam_args)
-        if len(self.shares) < num_shares or settings.only_get_stats:
-            raise ValueError(
-                "runner does all parts and both phases; leave out shard_id, "
-                "task and only_get_stats."
-            )
 
     def run(self) -> None:
         job, settings = self.job, self.settings
@@ -90,7 +75,7 @@ class Filter(Stage):
                 _print_counts(job)
                 return
             if job.unwritten(self.shares):
-                balance = job.choose(job.all_counts())
+                balance = job.choose()
                 unlabeled = self.data.require_unlabeled()
                 job.write(self.shares, unlabeled, balance)
         unwritten = job.unwritten()
@@ -106,7 +91,7 @@ def _print_counts(job: pseudo_labels.FilterJob) -> None:
     if missing:
         _warn_of_missing("counted", missing)
         return
-    balance = job.choose(job.all_counts())
+    balance = job.choose()
     names = ("thresholds", "totals", "copies")
     values = {name: getattr(balance, name).tolist() for name in names}
     predicted = balance.counts.sum(axis=1).tolist()

@@ -6,32 +6,26 @@ import pathlib
 from absl import logging
 
 from noisy_student import models, tasks
-from noisy_student.config import DataConfig, ModelConfig
+from noisy_student.config import DataConfig
 from noisy_student.config.tools import ImportSettings
 from noisy_student.models.importers import keras_applications, original
+from noisy_student.stages.experiment import Stage
 
 
-class ImportWeights:
-    """Makes a model file of a checkpoint; see `stages.Stage`.
+@dataclasses.dataclass(eq=False)
+class ImportWeights(Stage):
+    """Makes a model file of a checkpoint.
 
-    Args:
-        data: Its `task_name` and `input_image_size` are used.
-        model: The model that the checkpoint is of, without the task's facts.
+    Attributes:
+        config: Its `model`, `task_name`, `input_image_size` and
+            `num_label_classes` say what the checkpoint is of.
         settings: What is imported.
     """
 
-    def __init__(
-        self, data: DataConfig, model: ModelConfig, settings: ImportSettings
-    ) -> None:
-        self.data, self.model, self.settings = data, model, settings
+    settings: ImportSettings
 
     def validate(self) -> None:
-        """Looks at the paths and the model.
-
-        Raises:
-            ValueError: what is wrong, where, and what to do about it.
-        """
-        settings = self.settings
+        settings, data = self.settings, self.config.data
         if settings.checkpoint is None or settings.output is None:
             raise ValueError("checkpoint and output must be set.")
         output = self.output = pathlib.Path(settings.output)
@@ -41,10 +35,10 @@ class ImportWeights:
             raise ValueError(f"{output} exists already; remove it first.")
         if not output.absolute().parent.is_dir():
             raise ValueError(f"{output.parent} is no directory; make it first.")
-        self.config = _for_task(
-            self.model, self.data, self.data.num_label_classes
+        self.model = self.config.model.for_task(
+            _task(data), data.input_image_size
         )
-        models.check_model(self.config)
+        models.check_model(self.model)
         self.checkpoint = settings.checkpoint
         if settings.source != "keras":
             self.checkpoint = original.checkpoint_prefix(settings.checkpoint)
@@ -54,12 +48,7 @@ class ImportWeights:
             raise ValueError(f"There is no file {settings.checkpoint}.")
 
     def run(self) -> None:
-        """Reads the checkpoint and writes the model, or nothing.
-
-        Raises:
-            InputError: the checkpoint does not fit the model.
-        """
-        config, settings = self.config, self.settings
+        config, settings = self.model, self.settings
         if settings.source == "keras":
             path = pathlib.Path(self.checkpoint)
             source = keras_applications.load(path, config)
@@ -83,24 +72,22 @@ class ImportWeights:
             )
 
 
-def _for_task(
-    model: ModelConfig, data: DataConfig, num_classes: int | None
-) -> ModelConfig:
-    """A model's settings with the facts of the task.
+def _task(data: DataConfig) -> tasks.Task:
+    """The facts about a task whose images are not opened.
 
     Raises:
         ValueError: the task is not a known one and the classes are not given.
     """
-    task = tasks.KNOWN.get(data.task_name)
+    task, num_classes = tasks.KNOWN.get(data.task_name), data.num_label_classes
     if num_classes is not None:
         generic = tasks.generic_task(
             data.task_name, num_classes, data.input_image_size
         )
-        task = dataclasses.replace(task or generic, num_classes=num_classes)
+        return dataclasses.replace(task or generic, num_classes=num_classes)
     if task is None:
         raise ValueError(
             f"num_label_classes must be set for task_name={data.task_name}, "
             "whose classes are not known without opening it; known are "
             f"{', '.join(tasks.KNOWN)}."
         )
-    return model.for_task(task, data.input_image_size)
+    return task

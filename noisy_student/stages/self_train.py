@@ -11,16 +11,14 @@ import pathlib
 import numpy as np
 from absl import logging
 
-from noisy_student import methods, pseudo_labels, report
+from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.files import run_directory, writing
 from noisy_student.models import scaling
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import predict, train
-from noisy_student.stages.base import Stage
-from noisy_student.stages.experiment import Experiment, open_and_claim
+from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.training_input import Unlabeled
-from noisy_student.training import distribution
 
 
 class SelfTrain(Stage):
@@ -37,8 +35,7 @@ class SelfTrain(Stage):
             if getattr(settings, name) is not None:
                 raise ValueError(f"{name} is for mode=train; leave it out.")
         check_models(self.config)
-        devices = distribution.make_devices(self.config.run)
-        self.experiment = open_and_claim(self.config, devices, self._check)
+        self.experiment = open_and_claim(self.config, self._check)
 
     def _check(self, experiment: Experiment) -> None:
         experiment.data.require_unlabeled()
@@ -74,54 +71,23 @@ def self_train(experiment: Experiment) -> dict:
         devices.wait_for_all()
         seed = _seed(config, number)
         if number == 0:
-            stats, unlabeled = None, None
+            stats, unlabeled = None, Unlabeled()
             description = "train teacher"
         else:
-            teacher = _model_file(config, number - 1)
+            teacher = _directory(config, number - 1) / run_directory.MODEL_FILE
             labels = directory / "pseudo_labels"
-            stats = make_pseudo_labels(generation, teacher, labels, seed)
+            stats = predict.make_pseudo_labels(
+                generation, teacher, labels, seed
+            )
             unlabeled = Unlabeled(records=labels)
             description = f"train student {number}"
         metrics = train.train_model(generation, seed, description, unlabeled)
         generations.append(_result(generation, number, metrics, stats))
         if devices.is_chief:
-            model = _model_file(config, number)
+            model = directory / run_directory.MODEL_FILE
             writing.copy(model, config.directory / model.name)
             report.save_results(config, results)
     return results
-
-
-def make_pseudo_labels(
-    experiment: Experiment,
-    teacher: pathlib.Path,
-    directory: pathlib.Path,
-    seed: int,
-) -> PseudoLabelStats:
-    """Predicts the unlabelled images, and filters and balances the labels.
-
-    The workers share the prediction; the chief filters.
-
-    Args:
-        experiment: Of the student.
-        teacher: The model of the generation before.
-        directory: Gets the predictions and the records.
-        seed: Of the random copies.
-    """
-    config, devices = experiment.config, experiment.devices
-    files = pseudo_labels.PredictionFiles(
-        directory / "predictions",
-        directory / "info",
-        pseudo_labels.Division.from_config(config.pseudo_labels),
-    )
-    shares = files.division.shares()[devices.worker :: devices.num_workers]
-    predict.label_images(experiment, teacher, files, shares)
-    devices.wait_for_all()
-    if devices.is_chief:
-        pseudo_labels.filter_and_balance(
-            experiment.data, files, directory, config.pseudo_labels, seed
-        )
-    devices.wait_for_all()
-    return PseudoLabelStats.load(directory)
 
 
 def check_models(config: ExperimentConfig) -> None:
@@ -176,10 +142,6 @@ def _model(config: ExperimentConfig, number: int) -> ModelConfig:
 
 def _directory(config: ExperimentConfig, number: int) -> pathlib.Path:
     return config.directory / f"generation_{number:02d}"
-
-
-def _model_file(config: ExperimentConfig, number: int) -> pathlib.Path:
-    return _directory(config, number) / run_directory.MODEL_FILE
 
 
 def _seed(config: ExperimentConfig, number: int) -> int:

@@ -16,8 +16,7 @@ from noisy_student.data import decoding
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
 from noisy_student.stages import training_input
-from noisy_student.stages.base import Stage
-from noisy_student.stages.experiment import Experiment, open_and_claim
+from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.training import distribution, schedules
 
 
@@ -28,18 +27,24 @@ class Train(Stage):
         scaling.get_scaling(self.config.model)
         self.records = _records(self.config)
         self.teacher: keras.Model | None = None
-        devices = distribution.make_devices(self.config.run)
-        self.experiment = open_and_claim(self.config, devices, self._check)
+        self.experiment = open_and_claim(self.config, self._check)
 
     def _check(self, experiment: Experiment) -> None:
         if self.records:
-            identity = experiment.data.identity
-            pseudo_labels.check_images(self.records, identity)
-            workers = experiment.devices.num_workers
-            pseudo_labels.check_number(self.records, workers)
+            pseudo_labels.check_records(
+                self.records,
+                experiment.data.identity,
+                experiment.devices.num_workers,
+            )
         check_training(experiment, self.records)
+        train = self.config.train
+        if train.teacher_model_path is None:
+            return
+        path = models.resolve_model_path(train.teacher_model_path)
         with experiment.devices.strategy.scope():
-            self.teacher = _load_teacher(experiment)
+            self.teacher = models.load_teacher(
+                path, train.teacher_model_name, experiment.model
+            )
 
     def run(self) -> None:
         devices = self.experiment.devices
@@ -79,21 +84,6 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
     return directory
 
 
-def _load_teacher(experiment: Experiment) -> keras.Model | None:
-    """The model that labels in the step, where there is one.
-
-    Call in the strategy's scope, on all workers together.
-
-    Raises:
-        ValueError: there is no such file, it is damaged, or of other classes.
-    """
-    train = experiment.config.train
-    if train.teacher_model_path is None:
-        return None
-    path = models.resolve_model_path(train.teacher_model_path)
-    return models.load_teacher(path, train.teacher_model_name, experiment.model)
-
-
 def check_training(
     experiment: Experiment, records: pathlib.Path | None = None
 ) -> None:
@@ -117,7 +107,6 @@ def check_training(
     methods.find(train.method).check(context)
     ramps.Ramps.from_config(train, num_labeled)
     schedules.learning_rate(train, num_labeled)
-    parts = train.accumulation_steps
     unlabeled_size = context.train.unlabeled_batch_size
     if context.train.unlabel_ratio and not unlabeled_size:
         raise ValueError(
@@ -125,14 +114,13 @@ def check_training(
             f"{train.labels_per_step:g} labelled images a step is less than "
             "one image."
         )
-    check_batch_size = distribution.check_batch_size
-    check_batch_size(
-        "train_batch_size", train.train_batch_size, replicas, parts
-    )
-    check_batch_size(
-        "train_batch_size x unlabel_ratio", unlabeled_size, replicas, parts
-    )
-    check_batch_size("eval_batch_size", config.run.eval_batch_size, replicas)
+    parts = train.accumulation_steps
+    for name, size, pieces in (
+        ("train_batch_size", train.train_batch_size, parts),
+        ("train_batch_size x unlabel_ratio", unlabeled_size, parts),
+        ("eval_batch_size", config.run.eval_batch_size, 1),
+    ):
+        distribution.check_batch_size(name, size, replicas, pieces)
     workers = experiment.devices.num_workers
     if num_labeled < workers:
         raise ValueError(
@@ -148,7 +136,7 @@ def train_model(
     experiment: Experiment,
     seed: int,
     description: str,
-    unlabeled: training_input.Unlabeled | None = None,
+    unlabeled: training_input.Unlabeled,
 ) -> dict:
     """Trains a model in its run directory, from wherever it stopped.
 
@@ -156,13 +144,12 @@ def train_model(
         experiment: Its `config` says which model is trained, how and where.
         seed: Of initial weights, order and noise.
         description: Of the progress bar.
-        unlabeled: The unlabelled images; None for methods that need none.
+        unlabeled: The unlabelled images, for methods that need them.
 
     Returns:
         The last evaluation; see `training.train`.
     """
     config, data = experiment.config, experiment.data
-    unlabeled = unlabeled or training_input.Unlabeled()
     context = training_input.method_context(experiment, unlabeled)
     method = methods.find(config.train.method).from_context(context)
     run = training.TrainingRun(

@@ -63,9 +63,10 @@ def make_data(source=None):
 def write_predictions(
     directory, num_shards, probabilities=PROBABILITIES, workers=1
 ):
-    division = pseudo_labels.Division(num_shards, workers)
-    files = pseudo_labels.PredictionFiles(directory, directory, division)
-    for share in division.shares():
+    files = pseudo_labels.PredictionFiles(
+        directory, directory, num_shards, workers
+    )
+    for share in files.shares():
         rows = probabilities[share.shard :: num_shards][share.worker :: workers]
         with shards.shard_writer(files.predictions(share)) as writer:
             for row in rows:
@@ -119,13 +120,15 @@ def contents(directory):
 def write_digit_predictions(directory, config):
     """A teacher's of the unlabelled digits who is right nine times in ten."""
     data = open_task(DataConfig("digits"), seed=0)
-    division = pseudo_labels.Division.from_config(config)
     files = pseudo_labels.PredictionFiles(
-        directory, directory / "info", division
+        directory,
+        directory / "info",
+        config.num_shards,
+        config.total_replicas,
     )
     generator = np.random.default_rng(0)
-    for share in division.shares():
-        labels = division.images(data.unlabeled, share).labels()
+    for share in files.shares():
+        labels = files.images(data.unlabeled, share).labels()
         wrong = generator.random(len(labels)) < 0.1
         labels = np.where(wrong, generator.integers(0, 10, len(labels)), labels)
         rows = generator.dirichlet(np.ones(10), len(labels))

@@ -32,10 +32,11 @@ def plan(predictions, output_dir, **changes):
     files = pseudo_labels.PredictionFiles(
         predictions,
         predictions / "info",
-        pseudo_labels.Division.from_config(CONFIG),
+        CONFIG.num_shards,
+        CONFIG.total_replicas,
     )
     config = PseudoLabelConfig(**(vars(CONFIG) | changes))
-    job = pseudo_labels.FilterJob.plan(data, files, output_dir, config, seed=0)
+    job = pseudo_labels.FilterJob(data, files, output_dir, config, seed=0)
     return data, job
 
 
@@ -67,12 +68,12 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
 
 def test_finished_parts_are_not_done_again(predictions, tmp_path):
     data, job = plan(predictions, tmp_path)
-    shares = job.files.division.shares()
+    shares = job.predictions.shares()
     balance = job.choose(job.count(shares))
     job.write(shares[:2], data.require_unlabeled(), balance)
-    before = job.files.data(shares[0]).stat().st_mtime_ns
+    before = job.data_path(shares[0]).stat().st_mtime_ns
     beam.run(job, DATA, 0, "DirectRunner")
-    assert job.files.data(shares[0]).stat().st_mtime_ns == before
+    assert job.data_path(shares[0]).stat().st_mtime_ns == before
     assert job.unwritten() == []
 
 

@@ -25,19 +25,17 @@ CONFIG = PseudoLabelConfig(num_image=60, min_threshold=0.5, num_shards=3)
 
 
 def plan(tmp_path, config=CONFIG, out="out"):
-    division = pseudo_labels.Division.from_config(config)
+    workers = config.total_replicas
     files = write_predictions(
-        tmp_path / f"p{division.total_replicas}",
-        division.num_shards,
-        workers=division.total_replicas,
+        tmp_path / f"p{workers}", config.num_shards, workers=workers
     )
-    return pseudo_labels.FilterJob.plan(
+    return pseudo_labels.FilterJob(
         make_data(), files, tmp_path / out, config, seed=1
     )
 
 
 def write(job, shares, source=None):
-    balance = job.choose(job.all_counts())
+    balance = job.choose()
     job.write(shares, source or make_source(), balance)
 
 
@@ -56,7 +54,7 @@ def test_tasks_in_any_order_keep_the_same(tmp_path):
         make_data(), plan(tmp_path).predictions, tmp_path / "whole", CONFIG, 1
     )
     job = plan(tmp_path)
-    shares = job.files.division.shares()
+    shares = job.predictions.shares()
     for share in (shares[2], shares[0]):
         job.count([share])
     with pytest.raises(InputError, match=r"those of 1 are missing.*only_get"):
@@ -72,26 +70,25 @@ def test_tasks_in_any_order_keep_the_same(tmp_path):
 
 def test_counts_of_another_teacher_are_not_used(tmp_path):
     job = plan(tmp_path)
-    job.count(job.files.division.shares())
+    job.count(job.predictions.shares())
     assert job.uncounted() == []
-    other = dataclasses.replace(
-        job, made_from=job.made_from | {"teacher": "other"}
-    )
+    other = plan(tmp_path)
+    other.made_from["teacher"] = "other"
     assert len(other.uncounted()) == 3
 
 
 def test_counts_serve_other_settings(tmp_path):
     job = plan(tmp_path)
-    job.count(job.files.division.shares())
+    job.count(job.predictions.shares())
     config = dataclasses.replace(CONFIG, num_image=10)
     assert plan(tmp_path, config).uncounted() == []
 
 
 def test_predictions_that_end_early_are_an_error(tmp_path):
     job = plan(tmp_path)
-    job.count(job.files.division.shares())
+    job.count(job.predictions.shares())
     with pytest.raises(InputError, match="another number of predictions"):
-        write(job, job.files.division.shares(), make_source(240))
+        write(job, job.predictions.shares(), make_source(240))
     assert list((tmp_path / "out/data").iterdir()) == []
 
 
@@ -123,7 +120,7 @@ if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 pseudo_labels.filter_and_balance(
-    these.make_data(), job.predictions, job.files.output_dir, these.CONFIG, 1
+    these.make_data(), job.predictions, job.output_dir, these.CONFIG, 1
 )
 """
 
@@ -190,21 +187,19 @@ def test_a_task_needs_only_its_own_predictions_to_count(tmp_path):
 
 
 def plan_of(files, tmp_path, config=CONFIG, **options):
-    return pseudo_labels.FilterJob.plan(
+    return pseudo_labels.FilterJob(
         make_data(), files, tmp_path / "out", config, seed=1, **options
     )
 
 
 def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
     job = plan(tmp_path)
-    job.count(job.files.division.shares())
+    job.count(job.predictions.shares())
     two = dataclasses.replace(CONFIG, total_replicas=2)
     other = plan(tmp_path, two)
-    assert other.files.counts(pseudo_labels.Share(0, 0)).exists()
+    assert other.counts_path(pseudo_labels.Share(0, 0)).exists()
     assert len(other.uncounted()) == 6
-    files = dataclasses.replace(
-        job.predictions, division=pseudo_labels.Division.from_config(two)
-    )
+    files = dataclasses.replace(job.predictions, total_replicas=2)
     with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
         files.check_made_from({"teacher": "abc"})
 

@@ -28,12 +28,12 @@ def test_records_that_are_not_what_was_written_are_refused(tmp_path, fault):
 
 def test_pseudo_labels_of_other_images_are_no_training_data(tmp_path):
     run(tmp_path)
-    pseudo_labels.check_images(tmp_path / "out", IDENTITY)
+    pseudo_labels.check_records(tmp_path / "out", IDENTITY)
     # Training does not open the unlabelled images.
     heap = {"unlabel_image_dir": "/heap", "unlabel_split": None}
-    pseudo_labels.check_images(tmp_path / "out", IDENTITY | heap)
+    pseudo_labels.check_records(tmp_path / "out", IDENTITY | heap)
     with pytest.raises(ValueError, match=r"seed=1 there and 2 here.* test"):
-        pseudo_labels.check_images(tmp_path / "out", IDENTITY | {"seed": 2})
+        pseudo_labels.check_records(tmp_path / "out", IDENTITY | {"seed": 2})
 
 
 def test_files_of_an_earlier_division_are_not_read(tmp_path):

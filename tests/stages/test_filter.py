@@ -8,7 +8,7 @@ import pytest
 
 from noisy_student import config, stages
 from noisy_student.files import writing
-from noisy_student.pseudo_labels import layout
+from noisy_student.pseudo_labels import stats as statistics
 from noisy_student.stages.filter import FilterSettings
 from tests.pseudo_labels.made import write_digit_predictions
 from tests.settings import experiment
@@ -81,7 +81,7 @@ def test_reassigning_of_some_shards_is_refused(filtered, tmp_path):
 def test_reassigned_labels_of_other_settings_are_refused(filtered, tmp_path):
     reassign(filtered, tmp_path)
     made_from = {"images": {}, "teacher": "other", "seed": 0}
-    writing.write_json(tmp_path / layout.MADE_FROM_FILE, made_from)
+    writing.write_json(tmp_path / statistics.MADE_FROM_FILE, made_from)
     with pytest.raises(ValueError, match=r"other settings: .*reassigned_from"):
         reassign(filtered, tmp_path)
 

@@ -76,8 +76,8 @@ def make_files(
     generator = np.random.default_rng(0)
     jpegs = photographs.jpegs(side, side, 512)
     source, files, made_from = describe(directory, size)
-    count = size // files.division.num_shards
-    for share in files.division.shares():
+    count = size // files.num_shards
+    for share in files.shares():
         path = pathlib.Path(source.record_paths[share.shard])
         with (
             shards.shard_writer(path) as images,
@@ -115,7 +115,7 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
     files = pseudo_labels.PredictionFiles(
         directory / "predictions",
         directory / "info",
-        pseudo_labels.Division(num_shards),
+        num_shards,
     )
     return source, files, {"images": {}, "teacher": "made up"}
 
@@ -165,7 +165,7 @@ def run_filter(
         # The paper keeps 130M records of 300M images.
         num_image=max(1, round(0.43 * size / num_classes)),
         min_threshold=0.3,
-        num_shards=files.division.num_shards,
+        num_shards=files.num_shards,
         samples_per_class=samples,
     )
     output = directory / "out"

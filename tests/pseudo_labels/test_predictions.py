@@ -1,3 +1,6 @@
+"""Predicting, dividing the images, and the files of predictions."""
+
+import dataclasses
 import json
 
 import numpy as np
@@ -8,12 +11,14 @@ from noisy_student import pseudo_labels
 from noisy_student.data import (
     decoding,
     pipelines,
+    records,
     sources,
     tfrecords,
     views,
 )
 from noisy_student.errors import InputError
-from tests.pseudo_labels.made import flip_byte, write_images
+from noisy_student.files import shards
+from tests.pseudo_labels.made import flip_byte, make_data, write_images
 
 SIDE = 4
 FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)
@@ -61,15 +66,14 @@ MADE_FROM = {"images": {"task_name": "flat"}, "teacher": "abc"}
 
 
 def files_in(directory, num_shards, total_replicas=1):
-    division = pseudo_labels.Division(num_shards, total_replicas)
     return pseudo_labels.PredictionFiles(
-        directory / "p", directory / "info", division
+        directory / "p", directory / "info", num_shards, total_replicas
     )
 
 
 def read(files, shard):
     """All of a shard's probabilities, from its workers' in turn."""
-    shares = files.division.shares([shard])
+    shares = files.shares([shard])
     each = [np.concatenate(list(files.read(share, 3))) for share in shares]
     whole = np.zeros([sum(map(len, each)), 3], np.float32)
     for worker, rows in enumerate(each):
@@ -93,7 +97,7 @@ def test_predictions_keep_the_order_of_the_images(
             make_source(11),
             batches,
             files,
-            files.division.shares(),
+            files.shares(),
             MADE_FROM,
         )
     for shard in range(num_shards):
@@ -106,7 +110,7 @@ def test_predictions_keep_the_order_of_the_images(
 
 def predict(directory, num_shards=1):
     files = files_in(directory, num_shards)
-    shares = files.division.shares()
+    shares = files.shares()
     pseudo_labels.predict(
         Teacher(), make_source(5), batches, files, shares, MADE_FROM
     )
@@ -116,7 +120,7 @@ def predict(directory, num_shards=1):
 def test_images_that_cannot_be_decoded_get_no_probability(tmp_path):
     files = files_in(tmp_path, 1)
     source = make_source(7, broken=[2, 4, 5, 6])
-    shares = files.division.shares()
+    shares = files.shares()
     pseudo_labels.predict(Teacher(), source, batches, files, shares, MADE_FROM)
     assert json.loads(files.info(shares[0]).read_text())["undecodable"] == 4
     probabilities = read(files, 0)
@@ -138,6 +142,85 @@ def test_damaged_images_are_named(tmp_path):
     files = files_in(tmp_path, 2)
     with pytest.raises(InputError, match=f"{paths[1]} is damaged in the .*; m"):
         pseudo_labels.predict(
-            Teacher(), source, batches, files, files.division.shares(), {}
+            Teacher(), source, batches, files, files.shares(), {}
         )
     assert files.missing() == [pseudo_labels.Share(1, 0)]
+
+
+def check(files):
+    data = make_data(make_source(5))
+    return files.check(dataclasses.replace(data, identity=MADE_FROM["images"]))
+
+
+def test_shards_of_another_teacher_or_of_other_images_are_refused(tmp_path):
+    files = predict(tmp_path, 2)
+    files.check_made_from(MADE_FROM)
+    assert check(files) == "abc"
+    with pytest.raises(InputError, match="teacher='abc' there and 'x' here"):
+        files.check_made_from(MADE_FROM | {"teacher": "x"})
+    with pytest.raises(ValueError, match="task_name='flat' there and 'y'"):
+        files.check_made_from({"images": {"task_name": "y"}})
+
+
+def test_shards_of_two_teachers_are_refused(tmp_path):
+    files = predict(tmp_path, 2)
+    info = json.loads(files.info(pseudo_labels.Share(1, 0)).read_text())
+    info["made_from"]["teacher"] = "other"
+    files.info(pseudo_labels.Share(1, 0)).write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="different teachers"):
+        check(files)
+
+
+def test_files_that_disagree_are_refused(tmp_path):
+    files = predict(tmp_path)
+    files.info(pseudo_labels.Share(0, 0)).write_text(
+        json.dumps({"image_num": 6, "seconds": 0, "made_from": {}})
+    )
+    with pytest.raises(ValueError, match=r"holds 5 predictions and .* says 6"):
+        read(files, 0)
+
+
+def test_missing_shards_are_named(tmp_path):
+    with pytest.raises(ValueError, match="shards 0, 1 of 2 are missing"):
+        check(files_in(tmp_path, 2))
+
+
+def test_shards_and_workers_that_are_not_there_are_refused(tmp_path):
+    files = files_in(tmp_path, 3, 2)
+    with pytest.raises(ValueError, match="below num_shards=3; got 3, 7"):
+        files.shares([7, 0, 3])
+    with pytest.raises(ValueError, match="below total_replicas=2; got 2"):
+        files.shares([0], 2)
+    assert files.shares([2], 1) == [pseudo_labels.Share(2, 1)]
+
+
+def overwrite(files, rows):
+    """Puts other predictions in the place of a share's."""
+    with shards.shard_writer(files.predictions(pseudo_labels.Share(0, 0))) as w:
+        for row in rows:
+            w.write(records.encode_prediction(np.array(row, np.float32)))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -0.1, 1.1])
+def test_what_is_no_probability_is_refused(tmp_path, bad):
+    files = predict(tmp_path)
+    overwrite(files, [[0.5, 0.5, 0], [0, 0, 0], [0.5, bad, 0], [1, 0, 0]])
+    with pytest.raises(InputError, match=r"^record 2 of .* NaN or outside"):
+        read(files, 0)
+
+
+def test_predictions_of_other_classes_are_refused(tmp_path):
+    files = predict(tmp_path)
+    overwrite(files, [[0.5, 0.5, 0, 0]])
+    with pytest.raises(InputError, match="not hold predictions of 3 classes"):
+        read(files, 0)
+
+
+def test_a_truncated_file_is_named_with_the_offset(tmp_path):
+    files = predict(tmp_path)
+    path = files.predictions(pseudo_labels.Share(0, 0))
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match=f"{path} is damaged") as error:
+        read(files, 0)
+    assert str(size // 5 * 4) in str(error.value)

@@ -1,39 +1,27 @@
-"""How the unlabelled images are divided, and the files of each share.
+"""The teacher's predictions on disk: who makes which, their files, reading.
 
-The images are divided into shards, and each shard among workers. What one
-worker has of one shard is a share, the unit of all work on pseudo labels:
-each is predicted, counted and written on its own. In the names of its files
-SSSSS is the shard, NNNNN the number of shards and WWWWW the worker:
-
-* of predictions: `train-info-SSSSS-of-NNNNN-WWWWW`, one record per image in
-  order, and `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON), which is written last;
-* of filtering: `counts/counts-SSSSS-of-NNNNN-WWWWW.json`, the records
-  `data/train-SSSSS-of-NNNNN` (`data/train-W-SSSSS-of-NNNNN` where workers
-  divide shards) and `tallies/tally-SSSSS-of-NNNNN-WWWWW.json`, written last;
-  for all shares, `made_from.json`, `samples/` and, at the end, `stats.json`.
+The unlabelled images are divided into shards, and each shard among workers.
+What one worker has of one shard is a share, the unit of all work on pseudo
+labels: each is predicted, counted and written on its own. A share's files are
+`train-info-SSSSS-of-NNNNN-WWWWW`, one record per image in order, and
+`info-SSSSS-of-NNNNN-WWWWW.txt` (JSON), which is written last; SSSSS is the
+shard, NNNNN the number of shards and WWWWW the worker.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
 
-from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import records, sources
+from noisy_student import progress
+from noisy_student.data import decoding, records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, stamps, writing
-
-STATS_FILE = "stats.json"
-MADE_FROM_FILE = "made_from.json"
-# By the first bytes of an image file.
-_SUFFIXES = (
-    (b"\xff\xd8", ".jpeg"),
-    (b"\x89PNG", ".png"),
-    (b"GIF8", ".gif"),
-    (b"BM", ".bmp"),
-)
 
 
 class Share(NamedTuple):
@@ -47,24 +35,23 @@ class Share(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Division:
-    """How the unlabelled images are divided.
+class PredictionFiles:
+    """A teacher's predictions, and how the images are divided for them.
 
     Attributes:
+        output_dir: directory of the predictions.
+        info_dir: directory of the info files.
         num_shards: number of shards.
         total_replicas: number of workers that divide each shard.
     """
 
+    output_dir: pathlib.Path
+    info_dir: pathlib.Path
     num_shards: int = 1
     total_replicas: int = 1
 
-    @classmethod
-    def from_config(cls, config: PseudoLabelConfig) -> "Division":
-        """Returns the division that the settings ask for."""
-        return cls(config.num_shards, config.total_replicas)
-
     def shares(
-        self, shards: Iterable[int] = (), worker: int | None = None
+        self, shards: Collection[int] = (), worker: int | None = None
     ) -> list[Share]:
         """Returns the shares of some shards and workers.
 
@@ -75,7 +62,7 @@ class Division:
         Raises:
             ValueError: there is no such shard or worker.
         """
-        shards = list(shards) or list(range(self.num_shards))
+        shards = shards or range(self.num_shards)
         unknown = sorted(set(shards) - set(range(self.num_shards)))
         if unknown:
             raise ValueError(
@@ -97,57 +84,31 @@ class Division:
         shard = source.shard(share.shard, self.num_shards)
         return shard.shard(share.worker, self.total_replicas)
 
-    def describe(self, share: Share) -> str:
-        """Names a share for people, counting from 1: "shard 3/128"."""
-        name = f"shard {share.shard + 1}/{self.num_shards}"
-        if self.total_replicas > 1:
-            name += f", worker {share.worker + 1}/{self.total_replicas}"
-        return name
-
-    def file_name(self, prefix: str, share: Share) -> str:
-        """`info-00002-of-00128-00000` for ("info", Share(2, 0))."""
+    def file_name(self, prefix: str, share: Share, suffix: str = "") -> str:
+        """`info-00002-of-00128-00000.txt` for ("info", Share(2, 0), ".txt")."""
         shard = shards.shard_name(prefix, share.shard, self.num_shards)
-        return f"{shard}-{share.worker:05d}"
-
-
-@dataclasses.dataclass(frozen=True)
-class PredictionFiles:
-    """The files that hold a teacher's predictions.
-
-    Attributes:
-        output_dir: directory of the predictions.
-        info_dir: directory of the info files.
-        division: of the unlabelled images.
-    """
-
-    output_dir: pathlib.Path
-    info_dir: pathlib.Path
-    division: Division = Division()
+        return f"{shard}-{share.worker:05d}{suffix}"
 
     def predictions(self, share: Share) -> pathlib.Path:
         """The file of a share's probabilities."""
-        return self.output_dir / self.division.file_name("train-info", share)
+        return self.output_dir / self.file_name("train-info", share)
 
     def info(self, share: Share) -> pathlib.Path:
         """The info file of a share, which says that it is complete."""
-        return self.info_dir / (self.division.file_name("info", share) + ".txt")
+        return self.info_dir / self.file_name("info", share, ".txt")
 
     def missing(self, shares: Iterable[Share] | None = None) -> list[Share]:
         """Returns which of some shares (None: of all) are not complete."""
-        shares = self.division.shares() if shares is None else shares
+        shares = self.shares() if shares is None else shares
         return [share for share in shares if not self._is_complete(share)]
 
     def check(
-        self,
-        images: sources.ImageSource,
-        identity: dict[str, Any],
-        shares: Iterable[Share] | None = None,
+        self, data: sources.TaskData, shares: Iterable[Share] | None = None
     ) -> str:
         """Refuses predictions that cannot be filtered.
 
         Args:
-            images: all unlabelled images.
-            identity: `TaskData.identity`, which the predictions must have.
+            data: the images; the predictions must be of the unlabelled ones.
             shares: those that must be complete; None for all.
 
         Returns:
@@ -157,24 +118,24 @@ class PredictionFiles:
             ValueError: shares are missing, or of different teachers.
             InputError: shares are of other images, or an info file is damaged.
         """
+        unlabeled = data.require_unlabeled()
         missing = self.missing(shares)
         if missing:
             raise ValueError(
                 f"Predictions of the shards {', '.join(map(str, missing))} of "
-                f"{self.division.num_shards} are missing in {self.info_dir}; "
-                "run mode=predict for them first."
+                f"{self.num_shards} are missing in {self.info_dir}; run "
+                "mode=predict for them first."
             )
-        self.check_made_from({"images": identity})
-        teachers = set()
-        for share, info in self._infos().items():
-            there = self.division.images(images, share).num_images
+        infos = self.check_made_from({"images": data.identity})
+        for share, info in infos.items():
+            there = self.images(unlabeled, share).num_images
             if info["image_num"] != there:
                 raise InputError(
                     f"{self.predictions(share)} holds predictions of "
                     f"{info['image_num']} images, and there are {there} "
                     "unlabelled ones; predict again into another directory."
                 )
-            teachers.add(info["made_from"]["teacher"])
+        teachers = {info["made_from"]["teacher"] for info in infos.values()}
         if len(teachers) > 1:
             raise ValueError(
                 f"The shards in {self.output_dir} are predictions of "
@@ -182,18 +143,21 @@ class PredictionFiles:
             )
         return teachers.pop()
 
-    def check_made_from(self, expected: dict[str, Any]) -> None:
+    def check_made_from(self, expected: dict[str, Any]) -> dict[Share, dict]:
         """Refuses complete shares that were made from something else.
 
         Args:
             expected: the entries of the stamp to compare: `images`
                 (`TaskData.identity`), `teacher` (its digest) or both.
 
+        Returns:
+            What the info files of these shares hold.
+
         Raises:
             InputError: naming the file and what differs.
         """
-        expected = self.stamp(expected)
-        for share, info in self._infos().items():
+        expected, infos = self.stamp(expected), self._infos()
+        for share, info in infos.items():
             found = info["made_from"]
             stamps.check_same(
                 {key: found.get(key) for key in expected},
@@ -201,10 +165,13 @@ class PredictionFiles:
                 f"{self.predictions(share)} was made of something else: "
                 "{changes}. Name another directory, or give the same flags.",
             )
+        return infos
 
     def stamp(self, made_from: dict[str, Any]) -> dict[str, Any]:
         """Adds the division, since another's files may have the same names."""
-        return made_from | {"division": dataclasses.asdict(self.division)}
+        names = ("num_shards", "total_replicas")
+        division = {name: getattr(self, name) for name in names}
+        return made_from | {"division": division}
 
     def seconds(self) -> float:
         """Returns the seconds that predicting the complete shares took."""
@@ -235,7 +202,7 @@ class PredictionFiles:
         return self.info(share).exists() and self.predictions(share).exists()
 
     def _infos(self) -> dict[Share, dict]:
-        complete = filter(self._is_complete, self.division.shares())
+        complete = filter(self._is_complete, self.shares())
         return {share: self._read_info(share) for share in complete}
 
     def _read_info(self, share: Share) -> dict:
@@ -252,49 +219,81 @@ class PredictionFiles:
             ) from error
 
 
-@dataclasses.dataclass(frozen=True)
-class FilterFiles:
-    """The files that filtering leaves.
+def predict(
+    model: keras.Model,
+    source: sources.ImageSource,
+    batches: Callable[[sources.ImageSource], tf.data.Dataset],
+    files: PredictionFiles,
+    shares: Iterable[Share],
+    made_from: dict[str, Any],
+) -> None:
+    """Writes the probabilities of a teacher that runs without noise.
 
-    Attributes:
-        output_dir: directory of all but the counts.
-        counts_dir: directory of the counts.
-        division: of the unlabelled images.
+    Args:
+        model: the teacher, from images, float (batch, height, width, 3), to
+            logits, float (batch, classes).
+        source: all unlabelled images.
+        batches: makes batches of a source, as `pipelines.plain_images` does.
+            Images with weight 0, which could not be decoded, get
+            probabilities of 0.
+        files: where the predictions go.
+        shares: those to predict.
+        made_from: `images` (`TaskData.identity`) and `teacher` (its digest),
+            which the info files keep.
+
+    Raises:
+        InputError: images are damaged, or the disk has no room.
     """
+    strategy = tf.distribute.get_strategy()
+    predict_batch = _batch_predictor(model, strategy)
+    for share in shares:
+        start = time.monotonic()
+        images = files.images(source, share)
+        remaining, undecodable = images.num_images, 0
+        with (
+            decoding.input_errors(images.record_paths),
+            shards.shard_writer(files.predictions(share)) as writer,
+            progress.bar(remaining, _description(files, share), "image") as bar,
+        ):
+            dataset = batches(images)
+            for batch in strategy.experimental_distribute_dataset(dataset):
+                # The last batch is padded.
+                rows = predict_batch(batch)[:remaining]
+                for probabilities in rows:
+                    writer.write(records.encode_prediction(probabilities))
+                remaining -= len(rows)
+                undecodable += int((rows == 0).all(axis=1).sum())
+                bar.update(len(rows))
+        info = {
+            "image_num": images.num_images,
+            "undecodable": undecodable,
+            "seconds": round(time.monotonic() - start, 1),
+            "made_from": files.stamp(made_from),
+        }
+        writing.write_json(files.info(share), info)
 
-    output_dir: pathlib.Path
-    counts_dir: pathlib.Path
-    division: Division
 
-    def counts(self, share: Share) -> pathlib.Path:
-        """A share's predictions, counted by class and probability."""
-        name = self.division.file_name("counts", share)
-        return self.counts_dir / f"{name}.json"
+def _batch_predictor(
+    model: keras.Model, strategy: tf.distribute.Strategy
+) -> Callable[[Any], np.ndarray]:
+    """Returns a function from a batch to float32 (batch, classes)."""
 
-    def data(self, share: Share) -> pathlib.Path:
-        """A share's pseudo-labelled records."""
-        workers = self.division.total_replicas
-        prefix = "train" if workers == 1 else f"train-{share.worker}"
-        name = shards.shard_name(prefix, share.shard, self.division.num_shards)
-        return self.output_dir / "data" / name
+    def probabilities(batch: dict) -> tf.Tensor:
+        logits = model(batch["image"], training=False)
+        return tf.nn.softmax(logits) * batch["weight"][:, tf.newaxis]
 
-    def tally(self, share: Share) -> pathlib.Path:
-        """What was written of a share; written after its records."""
-        name = self.division.file_name("tally", share)
-        return self.output_dir / "tallies" / f"{name}.json"
+    @tf.function
+    def on_replicas(batch):
+        return strategy.run(probabilities, args=(batch,))
 
-    def sample(
-        self, shard: int, label: int, place: int, top: float, encoded: bytes
-    ) -> pathlib.Path:
-        """A kept image that people can look at.
+    return lambda batch: np.concatenate(
+        strategy.experimental_local_results(on_replicas(batch))
+    )
 
-        Args:
-            shard: its shard.
-            label: its pseudo label.
-            place: its place in the shard.
-            top: the probability of the label.
-            encoded: the image file, which decides the suffix.
-        """
-        known = (end for start, end in _SUFFIXES if encoded.startswith(start))
-        name = f"image_{shard}_{place}_{top:.2f}{next(known, '')}"
-        return self.output_dir / "samples" / str(label) / name
+
+def _description(files: PredictionFiles, share: Share) -> str:
+    """What the progress bar says, counting from 1: "predict shard 3/128"."""
+    name = f"predict shard {share.shard + 1}/{files.num_shards}"
+    if files.total_replicas > 1:
+        name += f", worker {share.worker + 1}/{files.total_replicas}"
+    return name

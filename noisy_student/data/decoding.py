@@ -6,7 +6,7 @@ unlabelled one gets weight 0, and a warning names it.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,6 @@ from noisy_student.data import image_files, record_files
 from noisy_student.errors import InputError
 
 Example = dict[str, tf.Tensor]
-Spec = Mapping[str, tf.TensorSpec]
 # Of an encoded image, string (), and a seed, int64 (2,).
 View = Callable[[tf.Tensor, tf.Tensor], Example]
 
@@ -26,62 +25,54 @@ _MAX_NAMES = 3  # broken images named in an error
 
 
 def decode_batch(
-    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Spec
+    encoded: tf.Tensor, seeds: tf.Tensor, view: View
 ) -> tuple[Example, tf.Tensor]:
     """Applies a view to each image of a batch.
 
     Args:
         encoded: The images, string (batch,).
         seeds: The seeds of their views, int64 (batch, 2).
-        view: Decodes an image, and may cut and resize it.
-        spec: The `tf.TensorSpec`s of what the view returns.
+        view: Decodes an image, and may cut and resize it to a fixed size.
 
     Returns:
         What the views return, stacked, and whether each image could be
         decoded, bool (batch,). Views of images that could not are 0.
     """
     # TensorFlow can survive the error of an operation only in a dataset.
-    batch = tf.data.Dataset.from_tensors((encoded, seeds))
-    at_once = batch.map(
-        lambda encoded, seeds: (
-            tf.map_fn(
-                lambda x: view(*x), (encoded, seeds), fn_output_signature=spec
-            ),
-            tf.ones_like(encoded, tf.bool),
+    images = tf.data.Dataset.from_tensor_slices((encoded, seeds))
+    spec = images.map(view).element_spec
+
+    def at_once(*batch: tf.Tensor) -> tuple[Example, tf.Tensor]:
+        views = tf.map_fn(lambda x: view(*x), batch, fn_output_signature=spec)
+        return views, tf.ones_like(batch[0], tf.bool)
+
+    def one_by_one(*batch: tf.Tensor) -> tuple[Example, tf.Tensor]:
+        count = tf.size(batch[0], out_type=tf.int64)
+        decoded = (
+            tf.data.Dataset.from_tensor_slices(batch)
+            .enumerate()
+            .map(lambda place, x: (place, view(*x)))
+            .ignore_errors()
         )
-    )
-    # Slower, but knows which one is broken; done if the other way fails.
-    one_by_one = batch.map(
-        lambda encoded, seeds: _decode_one_by_one(encoded, seeds, view, spec)
-    )
-    either = at_once.ignore_errors().concatenate(one_by_one).take(1)
-    return either.get_single_element()
+        # One more example, because a batch of none would be an error.
+        blank = {k: tf.zeros(s.shape, s.dtype) for k, s in spec.items()}
+        first = tf.data.Dataset.from_tensors((tf.constant(-1, tf.int64), blank))
+        both = first.concatenate(decoded).batch(count + 1)
+        places, found = both.get_single_element()
+        places = places[1:, tf.newaxis]
+        ones = tf.ones_like(places[:, 0])
+        whole = {
+            key: tf.scatter_nd(places, x[1:], tf.stack([count, *x.shape[1:]]))
+            for key, x in found.items()
+        }
+        return whole, tf.scatter_nd(places, ones, count[tf.newaxis]) > 0
 
-
-def _decode_one_by_one(
-    encoded: tf.Tensor, seeds: tf.Tensor, view: View, spec: Spec
-) -> tuple[Example, tf.Tensor]:
-    """Does what `decode_batch` does, whatever is broken."""
-    count = tf.size(encoded, out_type=tf.int64)
-    decoded = (
-        tf.data.Dataset.from_tensor_slices((encoded, seeds))
-        .enumerate()
-        .map(lambda place, x: (place, view(*x)))
-        .ignore_errors()
+    # The second is slower, but knows which one is broken: if the first fails.
+    batch = tf.data.Dataset.from_tensors((encoded, seeds))
+    either = (
+        batch.map(at_once).ignore_errors().concatenate(batch.map(one_by_one))
     )
-    # One more example, because a batch of none would be an error.
-    blank = {k: tf.zeros(s.shape, s.dtype) for k, s in spec.items()}
-    first = tf.data.Dataset.from_tensors((tf.constant(-1, tf.int64), blank))
-    places, images = (
-        first.concatenate(decoded).batch(count + 1).get_single_element()
-    )
-    places = places[1:, tf.newaxis]
-    found = tf.scatter_nd(places, tf.ones_like(places[:, 0]), count[tf.newaxis])
-    whole = {
-        key: tf.scatter_nd(places, x[1:], tf.stack([count, *x.shape[1:]]))
-        for key, x in images.items()
-    }
-    return whole, found > 0
+    return either.take(1).get_single_element()
 
 
 def refuse_undecodable(records: tf.Tensor, decodable: tf.Tensor) -> None:

@@ -44,7 +44,7 @@ class FileSource(ImageSource):
         read = functools.partial(_read_files, paths, labels, index)
         return cls(len(paths), read, name, paths, labels, index)
 
-    def shard(self, index: int, count: int) -> ImageSource:
+    def stride(self, index: int, count: int) -> ImageSource:
         """Returns every `count`-th file; the others are not read."""
         return self._at(slice(index, None, count))
 
@@ -64,12 +64,6 @@ class FileSource(ImageSource):
         """Returns the labels, int64 (images,), without reading a file."""
         return self.known_labels
 
-    def describe(self, index: tf.Tensor) -> tf.Tensor:
-        """Returns the path of an image, string ()."""
-        with tf.init_scope():  # too large for a graph
-            paths, numbers = _tensor(self.paths), tf.constant(self.index)
-        return paths[tf.searchsorted(numbers, [index])[0]]
-
     def sizes(self, places: np.ndarray) -> list[tuple[int, int] | None]:
         """Returns width and height of the images at some places.
 
@@ -88,31 +82,26 @@ class FileSource(ImageSource):
 def _read_files(
     paths: np.ndarray, labels: np.ndarray, index: np.ndarray
 ) -> tf.data.Dataset:
-    files = tf.data.Dataset.from_tensor_slices((_tensor(paths), labels, index))
-    return files.map(_read_file, num_parallel_calls=tf.data.AUTOTUNE)
+    """Returns the dataset of `ImageSource.read`."""
 
+    def read(path: tf.Tensor, label: tf.Tensor, index: tf.Tensor) -> dict:
+        encoded = tf.io.read_file(path)
+        # Only JPEGs are turned, and Python is slow.
+        encoded = tf.cond(
+            tf.io.is_jpeg(encoded),
+            lambda: tf.numpy_function(
+                image_files.upright, [encoded], tf.string, stateful=False
+            ),
+            lambda: encoded,
+        )
+        encoded = tf.ensure_shape(encoded, [])
+        example = {"encoded": encoded, "label": label, "index": index}
+        return example | {"record": path}
 
-# AutoGraph would warn that it cannot translate Python's fsencode.
-@tf.autograph.experimental.do_not_convert
-def _tensor(paths: np.ndarray) -> tf.Tensor:
-    """Returns paths as the system has them, whatever their encoding."""
-    return tf.constant([os.fsencode(path) for path in paths], tf.string)
-
-
-def _read_file(
-    path: tf.Tensor, label: tf.Tensor, index: tf.Tensor
-) -> dict[str, tf.Tensor]:
-    encoded = tf.io.read_file(path)
-    # Only JPEGs are turned, and Python is slow.
-    encoded = tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: tf.numpy_function(
-            image_files.upright, [encoded], tf.string, stateful=False
-        ),
-        lambda: encoded,
-    )
-    encoded = tf.ensure_shape(encoded, [])
-    return {"encoded": encoded, "label": label, "index": index}
+    # As the system has them, whatever their encoding.
+    names = tf.constant([os.fsencode(path) for path in paths], tf.string)
+    files = tf.data.Dataset.from_tensor_slices((names, labels, index))
+    return files.map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 class _Split(NamedTuple):
@@ -163,11 +152,11 @@ class ImageFolders:
     def _class_folders(self, splits: Sequence[str]) -> set[str]:
         self._labeled_splits.update(splits)
         roots = [path / split for split in splits for path in self._directories]
-        return {name for root in roots for name in folders(root)}
+        return {name for root in roots for name in _folders(root)}
 
     def split_names(self) -> list[str]:
         """Returns the folders of the directories."""
-        names = (name for path in self._directories for name in folders(path))
+        names = (name for path in self._directories for name in _folders(path))
         return list(dict.fromkeys(names))
 
     def shard_sizes(self, split: str) -> list[int]:
@@ -211,9 +200,9 @@ class ImageFolders:
         loose: list[str] = []
         empty: list[str] = []
         for root in [directory / split for directory in self._directories]:
-            for path in _files_beside_folders(root):
+            for path in map(str, filter(pathlib.Path.is_file, _visible(root))):
                 (loose if image_files.is_image(path) else others).append(path)
-            for name in folders(root):
+            for name in _folders(root):
                 images, ignored = image_files.find(root / name)
                 paths += images
                 classes += [name] * len(images)
@@ -241,25 +230,16 @@ class ImageFolders:
         logging.warning("%s and are ignored: %s.", text, _joined(loose))
 
 
-def folders(directory: pathlib.Path) -> list[str]:
-    """Returns the names of the folders in a directory, sorted, not hidden."""
+def _visible(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Returns what a directory holds, sorted, but for hidden names."""
     if not directory.is_dir():
         return []
-    return sorted(
-        path.name
-        for path in directory.iterdir()
-        if path.is_dir() and not image_files.is_hidden(path.name)
-    )
+    paths = (directory / name for name in sorted(os.listdir(directory)))
+    return [path for path in paths if not image_files.is_hidden(path.name)]
 
 
-def _files_beside_folders(directory: pathlib.Path) -> list[str]:
-    if not directory.is_dir():
-        return []
-    return sorted(
-        str(path)
-        for path in directory.iterdir()
-        if path.is_file() and not image_files.is_hidden(path.name)
-    )
+def _folders(directory: pathlib.Path) -> list[str]:
+    return [path.name for path in _visible(directory) if path.is_dir()]
 
 
 def _joined(names: list[str]) -> str:

@@ -5,9 +5,7 @@ Images come from directories (of folders or of TFRecords), from scikit-learn
 """
 
 import dataclasses
-import os
 import pathlib
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +21,15 @@ from noisy_student.data.sources import ImageSet, ImageSource, TaskData
 from noisy_student.data.tfrecords import RecordDirectories, RecordSource
 
 _SAMPLE = 100  # images whose size is looked at
+# Settings that decide which images a task has, see `TaskData.identity`.
+_IDENTITY = (
+    "task_name",
+    "label_data_dir",
+    "unlabel_image_dir",
+    "label_split",
+    "unlabel_split",
+    "test_split",
+)
 
 
 def open_task(config: DataConfig, seed: int) -> TaskData:
@@ -57,12 +64,13 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         )
         unlabeled = unlabeled or rest
     if config.unlabel_image_dir is not None:
-        unlabeled = open_unlabeled(config)
+        unlabeled = _open_unlabeled_dir(config)
+    identity = {name: getattr(config, name) for name in _IDENTITY}
+    identity["num_labeled"] = num_labeled
+    # The seed counts if it chose images.
+    identity["seed"] = None if num_labeled is None else seed
     return dataclasses.replace(
-        data,
-        labeled=labeled,
-        unlabeled=unlabeled,
-        identity=_identity(config, num_labeled, seed),
+        data, labeled=labeled, unlabeled=unlabeled, identity=identity
     )
 
 
@@ -103,7 +111,7 @@ def _open_named(config: DataConfig) -> TaskData:
 def _open_directories(config: DataConfig) -> TaskData:
     """Opens the images of `label_data_dir`."""
     assert config.label_data_dir is not None  # the caller looked
-    images = open_directories(config.label_data_dir, "label_data_dir")
+    images = _find_kind(config.label_data_dir, "label_data_dir")
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
@@ -136,14 +144,10 @@ def _open_unlabeled_split(
     return splits.open_split(images, split, "unlabel_split")
 
 
-def open_unlabeled(config: DataConfig) -> ImageSource:
-    """Opens the images of `unlabel_image_dir`.
-
-    Raises:
-        ValueError: There are none, or `unlabel_split` must say which.
-    """
+def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
+    """Opens the images of `unlabel_image_dir`."""
     assert config.unlabel_image_dir is not None  # the caller looked
-    images = open_directories(config.unlabel_image_dir, "unlabel_image_dir")
+    images = _find_kind(config.unlabel_image_dir, "unlabel_image_dir")
     names = images.split_names()
     split = config.unlabel_split
     if split is None and isinstance(images, ImageFolders):
@@ -158,26 +162,9 @@ def open_unlabeled(config: DataConfig) -> ImageSource:
     return splits.open_split(images, split, "unlabel_split")
 
 
-def open_directories(
-    joined: str, flag: str
-) -> ImageFolders | RecordDirectories:
-    """Finds out what directories hold.
-
-    Args:
-        joined: The directories, joined with `;`.
-        flag: The flag that named them, for messages.
-
-    Raises:
-        ValueError: A directory is missing or has no name, or they hold
-            neither folders nor TFRecords, or both.
-    """
-    names = joined.split(";")
-    if not all(name.strip() for name in names):  # would be the current one
-        raise ValueError(
-            f"{flag}={joined!r} must name a directory before and after each "
-            "`;`, and an empty name is none."
-        )
-    paths = [pathlib.Path(name) for name in names]
+def _find_kind(joined: str, flag: str) -> ImageFolders | RecordDirectories:
+    """Finds out what directories, joined with `;`, hold."""
+    paths = [pathlib.Path(name) for name in joined.split(";")]
     for path in paths:
         if not path.is_dir():
             raise ValueError(f"{flag}: there is no directory {path}.")
@@ -245,43 +232,16 @@ def _num_classes(
 def _task(
     config: DataConfig, num_classes: int, labeled: FileSource | RecordSource
 ) -> tasks.Task:
+    """Returns the known task, or one for the size of the images."""
     known = tasks.KNOWN.get(config.task_name)
     if known is not None:
         # Directories have all their labels unless told otherwise.
         return dataclasses.replace(
             known, num_classes=num_classes, num_labeled=None
         )
-    side = _common_side(labeled)
+    places = np.linspace(0, labeled.num_images - 1, _SAMPLE, dtype=int)
+    sizes = {size for size in labeled.sizes(np.unique(places)) if size}
+    # They are small images if all that are looked at are squares of one size.
+    width, height = sizes.pop() if len(sizes) == 1 else (0, 1)
+    side = width if width == height else None
     return tasks.generic_task(config.task_name, num_classes, side)
-
-
-def _common_side(source: FileSource | RecordSource) -> int | None:
-    """Returns the side of sampled images if they are squares of one size."""
-    places = np.linspace(0, source.num_images - 1, _SAMPLE, dtype=int)
-    sizes = {size for size in source.sizes(np.unique(places)) if size}
-    if len(sizes) != 1:
-        return None
-    width, height = sizes.pop()
-    return width if width == height else None
-
-
-def _identity(
-    config: DataConfig, num_labeled: int | None, seed: int
-) -> dict[str, Any]:
-    """Returns `TaskData.identity`; the seed counts if it chose images."""
-    return {
-        "task_name": config.task_name,
-        "label_data_dir": _resolved(config.label_data_dir),
-        "unlabel_image_dir": _resolved(config.unlabel_image_dir),
-        "label_split": config.label_split,
-        "unlabel_split": config.unlabel_split,
-        "test_split": config.test_split,
-        "num_labeled": num_labeled,
-        "seed": None if num_labeled is None else seed,
-    }
-
-
-def _resolved(directories: str | None) -> str | None:
-    if directories is None:
-        return None
-    return ";".join(map(os.path.realpath, directories.split(";")))

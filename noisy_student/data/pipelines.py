@@ -1,42 +1,36 @@
 """The input pipelines: training, evaluation and prediction.
 
-Each reads top to bottom, one verb a line. `epochs.py` has what the training
-pipelines share.
+Each reads top to bottom, one verb a line: `epochs.py` has their order and
+batches, `views.py` what is done to an image.
 """
 
 import dataclasses
-import os
-import pathlib
+import enum
 from collections.abc import Collection
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from noisy_student.config import InputConfig
-from noisy_student.data import decoding, epochs, record_files, records, views
+from noisy_student.data import decoding, epochs, views
 from noisy_student.data.decoding import Example
-from noisy_student.data.epochs import BatchSpec
-from noisy_student.data.sources import ImageSource, nearly_equal
+from noisy_student.data.sources import ImageSource
+from noisy_student.data.tfrecords import PseudoLabeledSource
+from noisy_student.data.views import BatchSpec
 from noisy_student.errors import InputError
 
+_MAX_CACHED_SIDE = 64  # 12 KiB per image
 
-class PseudoLabeledRecords(NamedTuple):
-    """Files of pseudo-labelled records.
 
-    Attributes:
-        paths: The files.
-        num_records: The number of records in all of them.
-        num_classes: The size of the probabilities.
-    """
+class _Stream(enum.IntEnum):
+    """Each stream has its own order and noise on each worker."""
 
-    paths: list[str]
-    num_records: int
-    num_classes: int
+    LABELED = 0
+    UNLABELED = 1
 
 
 def training_batches(
     labeled: ImageSource,
-    unlabeled: ImageSource | PseudoLabeledRecords | None,
+    unlabeled: ImageSource | None,
     spec: BatchSpec,
     unlabeled_batch_size: int,
     keys: Collection[str],
@@ -50,8 +44,7 @@ def training_batches(
         spec: What the batches are like; `batch_size` is that of the labelled
             images.
         unlabeled_batch_size: The number of unlabelled images in a batch.
-        keys: What is kept of `labeled_images` and `unlabeled_images` or
-            `pseudo_labeled_images`.
+        keys: What is kept of `labeled_images` and `unlabeled_images`.
         sample_prob: See `labeled_images`.
 
     Raises:
@@ -60,11 +53,7 @@ def training_batches(
     dataset = labeled_images(labeled, spec, sample_prob)
     if unlabeled is not None:
         spec = dataclasses.replace(spec, batch_size=unlabeled_batch_size)
-        others = (
-            pseudo_labeled_images(*unlabeled, spec)
-            if isinstance(unlabeled, PseudoLabeledRecords)
-            else unlabeled_images(unlabeled, spec)
-        )
+        others = unlabeled_images(unlabeled, spec)
         dataset = tf.data.Dataset.zip(dataset, others).map(
             lambda batch, other: batch | other
         )
@@ -110,15 +99,10 @@ def labeled_images(
         weight = tf.cast(draws < sample_prob, tf.float32)
         return batch | {"label_weight": weight}
 
-    source = source.worker_part(spec.worker, spec.num_workers)
     without_teacher = dataclasses.replace(spec, teacher_side=None)
     return (
-        epochs.noised_epochs(
-            _examples(source, "label"),
-            source.num_images,
-            without_teacher,
-            epochs.Stream.LABELED,
-            check,
+        _noised_epochs(
+            source, ("label",), without_teacher, _Stream.LABELED, check
         )
         .enumerate(spec.first_batch)
         .map(add_weight)
@@ -126,14 +110,15 @@ def labeled_images(
 
 
 def unlabeled_images(source: ImageSource, spec: BatchSpec) -> tf.data.Dataset:
-    """Returns endless batches of noised images for a teacher to label.
+    """Returns endless batches of noised images that a teacher labels.
 
     An image that cannot be decoded is black, has weight 0 and is warned of.
     So every other image keeps its place in the order, which a run that
     resumes relies on.
 
     Args:
-        source: The images of all workers; their labels are ignored.
+        source: The images of all workers; their labels are ignored, but
+            for those of a `PseudoLabeledSource`.
         spec: What the batches are like.
 
     Returns:
@@ -142,52 +127,13 @@ def unlabeled_images(source: ImageSource, spec: BatchSpec) -> tf.data.Dataset:
         `teacher_side` also `teacher_image`, uint8 (batch_size, teacher_side,
         teacher_side, 3), `unlabeled_row`, int64 (batch_size,), the place of
         an image among the worker's, and `unlabeled_weight`, float32
-        (batch_size,), 0 or 1.
+        (batch_size,), 0 or 1. With pseudo labels also `unlabeled_label`,
+        int64 (batch_size,), and the teacher's `unlabeled_probabilities`,
+        float32 (batch_size, num_classes).
 
     Raises:
         InputError: The worker has no images.
     """
-    source = source.worker_part(spec.worker, spec.num_workers)
-    return _unlabeled_epochs(_examples(source), source.num_images, spec)
-
-
-def pseudo_labeled_images(
-    paths: list[str], num_records: int, num_classes: int, spec: BatchSpec
-) -> tf.data.Dataset:
-    """Returns endless batches of noised images with their pseudo labels.
-
-    Args:
-        paths: Files of pseudo-labelled records.
-        num_records: The number of records in all of them.
-        num_classes: The size of the probabilities.
-        spec: What the batches are like.
-
-    Returns:
-        What `unlabeled_images` returns, and `unlabeled_label`, int64
-        (batch_size,), and the teacher's `unlabeled_probabilities`, float32
-        (batch_size, num_classes).
-
-    Raises:
-        InputError: The worker has no images.
-    """
-    paths, worker, count = sorted(paths), spec.worker, spec.num_workers
-    dataset = records.read_pseudo_labeled(paths, num_classes)
-    if count == 1:
-        return _unlabeled_epochs(dataset, num_records, spec)
-    # A worker reads only its own files if all workers' are equally large.
-    sizes = [sum(map(os.path.getsize, paths[i::count])) for i in range(count)]
-    if nearly_equal(sizes):
-        paths = paths[worker::count]
-        numbers = record_files.count([pathlib.Path(path) for path in paths])
-        dataset = records.read_pseudo_labeled(paths, num_classes)
-        return _unlabeled_epochs(dataset, sum(numbers), spec)
-    number = len(range(worker, num_records, count))
-    return _unlabeled_epochs(dataset.shard(count, worker), number, spec)
-
-
-def _unlabeled_epochs(
-    dataset: tf.data.Dataset, num_images: int, spec: BatchSpec
-) -> tf.data.Dataset:
     warnings = decoding.SkipWarnings()
     spec = dataclasses.replace(spec, noise=spec.noise.of_unlabeled())
 
@@ -199,17 +145,91 @@ def _unlabeled_epochs(
         teacher = {k: batch.pop(k) for k in ["teacher_image"] if k in batch}
         return {f"unlabeled_{k}": x for k, x in batch.items()} | teacher
 
-    return epochs.noised_epochs(
-        dataset, num_images, spec, epochs.Stream.UNLABELED, check
-    ).map(rename)
+    pseudo = isinstance(source, PseudoLabeledSource)
+    keys = ("label", "probabilities") if pseudo else ()
+    stream = _Stream.UNLABELED
+    return _noised_epochs(source, keys, spec, stream, check).map(rename)
+
+
+def _noised_epochs(
+    source: ImageSource,
+    keys: tuple[str, ...],
+    spec: BatchSpec,
+    stream: _Stream,
+    check: views.Check,
+) -> tf.data.Dataset:
+    """Reads, shuffles, repeats, decodes, noises and batches a worker's images.
+
+    Small images are decoded before they are shuffled and kept in memory if
+    they fit; others stay encoded until their turn comes. Adds `row`, int64,
+    the place of an image among the worker's.
+    """
+    source = source.worker_part(spec.worker, spec.num_workers)
+    if not source.num_images:
+        raise InputError(
+            f"There are no images for worker {spec.worker} of "
+            f"{spec.num_workers}; use fewer workers."
+        )
+    seed = (spec.seed, len(_Stream) * spec.worker + stream)
+    size, chunk = spec.batch_size, epochs.chunk_size(spec.batch_size)
+    first = spec.first_batch * size
+    threads = epochs.num_threads(spec.input)
+    decode, augment = views.stages(spec, seed, check)
+    images = (
+        _examples(source, *keys)
+        .enumerate()
+        .map(lambda row, image: image | {"row": row})
+    )
+    decoded = (
+        images.batch(epochs.CHUNK)
+        .enumerate()
+        .map(decode, num_parallel_calls=threads)
+        .unbatch()
+    )
+    cached = _fits_in_cache(decoded, source.num_images, spec)
+    return (
+        epochs.shuffled_epochs(
+            decoded.cache() if cached else images,
+            source.num_images,
+            seed,
+            first,
+            spec.input.shuffle_buffer_size,
+        )
+        .batch(chunk, drop_remainder=True)
+        .enumerate(first // chunk)
+        .map(
+            lambda i, x: augment(i, x if cached else decode(i, x)),
+            num_parallel_calls=threads,
+        )
+        .rebatch(size, drop_remainder=True)
+        .prefetch(2)
+        .with_options(epochs.options())
+    )
+
+
+def _fits_in_cache(
+    decoded: tf.data.Dataset, num_images: int, spec: BatchSpec
+) -> bool:
+    """Returns whether decoded examples are few and small enough to keep."""
+    image_format = spec.image_format
+    if not image_format.small or image_format.side > _MAX_CACHED_SIDE:
+        return False
+    example = sum(
+        tensor.shape.num_elements() * tensor.dtype.size
+        for tensor in decoded.element_spec.values()
+    )
+    return num_images * example <= spec.input.cache_mib * 2**20
 
 
 def _examples(source: ImageSource, *keys: str) -> tf.data.Dataset:
     """Reads `encoded`, these keys, and `record`, the name for messages."""
 
     def select(example: Example) -> Example:
-        name = {"record": source.describe(example["index"])}
-        return {key: example[key] for key in ("encoded", *keys)} | name
+        if "record" not in example:
+            number = tf.strings.as_string(example["index"])
+            name = tf.strings.join(["image ", number, f" of {source.name}"])
+            example = example | {"record": name}
+        return {key: example[key] for key in ("encoded", "record", *keys)}
 
     return source.read().map(select)
 
@@ -237,15 +257,14 @@ def plain_images(
         side, 3), `label`, int64 (batch_size,), and `weight`, float32
         (batch_size,): 1, and 0 for what pads the last batch.
     """
-    view, view_spec = views.plain_view(image_format)
+    view = views.plain_view(image_format)
     chunk = epochs.chunk_size(batch_size)
+    threads = epochs.num_threads(input_config)
 
     def decode(batch: Example) -> Example:
         encoded, names = batch["encoded"], batch["record"]
         no_seeds = tf.zeros([tf.size(encoded), 2], tf.int64)
-        images, decodable = decoding.decode_batch(
-            encoded, no_seeds, view, view_spec
-        )
+        images, decodable = decoding.decode_batch(encoded, no_seeds, view)
         if warnings is None:
             decoding.refuse_undecodable(names, decodable)
         else:
@@ -256,10 +275,8 @@ def plain_images(
     return (
         _examples(source, "label")
         .batch(chunk)
-        .map(decode, num_parallel_calls=epochs.num_threads(input_config))
-        .map(lambda batch: epochs.pad(batch, chunk))
-        .batch(batch_size // chunk)
-        .map(epochs.merge_chunks)
+        .map(decode, num_parallel_calls=threads)
+        .rebatch(batch_size)
         .map(lambda batch: epochs.pad(batch, batch_size))
         .prefetch(2)
         .with_options(epochs.options())

@@ -160,13 +160,13 @@ def count(paths: list[pathlib.Path]) -> list[int]:
         InputError: A file is damaged; see `scan`.
     """
     known = _load_counts(paths[0].parent) if paths else {}
-    sizes = [path.stat().st_size for path in paths]
-    numbers: dict[pathlib.Path, int] = {}
-    for path, size in zip(paths, sizes, strict=True):
-        number, known_size = known.get(path.name, (0, -1))
-        if size == known_size:
+    numbers, unknown = {}, []
+    for path in paths:
+        number, size = known.get(path.name, (0, -1))
+        if path.stat().st_size == size:
             numbers[path] = number
-    unknown = [path for path in paths if path not in numbers]
+        else:
+            unknown.append(path)
     if unknown:
         with progress.bar(len(unknown), "count records", "file") as bar:
             for path in unknown:

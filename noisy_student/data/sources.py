@@ -26,7 +26,8 @@ class ImageSource:
         num_images: The number of images.
         read: Returns a dataset of dicts with `encoded` (string: JPEG, PNG,
             BMP or GIF), `label` (int64, 0-based, negative where unknown) and
-            `index` (int64, stable), always in the same order.
+            `index` (int64, stable), always in the same order. `record`
+            (string) names an image in messages; without it the index does.
         name: What the indices refer to, for messages.
         record_paths: The TFRecord files that are read, where these are known.
     """
@@ -83,36 +84,14 @@ class ImageSource:
     def _selection(
         self, num_images: int, read: Callable[[], tf.data.Dataset]
     ) -> "ImageSource":
-        return _Selection(
-            num_images, read, self.name, self, record_paths=self.record_paths
+        return ImageSource(
+            num_images, read, self.name, record_paths=self.record_paths
         )
 
     def labels(self) -> np.ndarray:
         """Returns the labels of all images, int64 (images,)."""
         labels = self.read().map(lambda example: example["label"])
         return np.concatenate([batch.numpy() for batch in labels.batch(4096)])
-
-    def describe(self, index: tf.Tensor) -> tf.Tensor:
-        """Returns the name of an image for messages.
-
-        Args:
-            index: int64 (), the image's `index`.
-
-        Returns:
-            string ().
-        """
-        number = tf.strings.as_string(index)
-        return tf.strings.join(["image ", number, f" of {self.name}"])
-
-
-@dataclasses.dataclass(frozen=True)
-class _Selection(ImageSource):
-    """Some images of a source; they keep their indices and names."""
-
-    whole: ImageSource
-
-    def describe(self, index: tf.Tensor) -> tf.Tensor:
-        return self.whole.describe(index)
 
 
 def nearly_equal(sizes: Sequence[int]) -> bool:

@@ -118,7 +118,7 @@ def split_labeled(
     num_classes: int,
     seed: int,
 ) -> tuple[ImageSource, ImageSource | None]:
-    """Lets a class-balanced random subset keep its labels.
+    """Lets a random subset with equally many of each class keep its labels.
 
     Args:
         source: The labelled images.
@@ -134,15 +134,6 @@ def split_labeled(
         ValueError: `num_labeled` is not divisible by the number of classes,
             or a class has too few images.
     """
-    mask = _balanced_mask(labels, num_labeled, num_classes, seed)
-    rest = source.subset(~mask)
-    return source.subset(mask), rest if rest.num_images else None
-
-
-def _balanced_mask(
-    labels: np.ndarray, num_labeled: int, num_classes: int, seed: int
-) -> np.ndarray:
-    """Chooses `num_labeled / num_classes` images per class: bool (images,)."""
     per_class, remainder = divmod(num_labeled, num_classes)
     if remainder:
         raise ValueError(
@@ -160,4 +151,5 @@ def _balanced_mask(
                 f"{len(labels)} images in all."
             )
         mask[generator.permutation(members)[:per_class]] = True
-    return mask
+    rest = source.subset(~mask)
+    return source.subset(mask), rest if rest.num_images else None

@@ -4,62 +4,15 @@ Any data set whose features include `image` and `label` works by name. Images
 stay encoded: the pipelines choose what is decoded, and how much of it.
 """
 
-import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from noisy_student import tasks
 from noisy_student.data.sources import ImageSource, Span
-
-
-@dataclasses.dataclass(frozen=True)
-class NamedSource(ImageSource):
-    """Images of a data set; other processes can unpickle and read it too.
-
-    Attributes:
-        builder: The data set.
-        spans: The images.
-    """
-
-    builder: tfds.core.DatasetBuilder
-    spans: tuple[Span, ...]
-
-    def numbers(self) -> np.ndarray:
-        """Returns the images' numbers in their splits, int64 (images,)."""
-        ranges = [np.arange(span.start, span.stop) for span in self.spans]
-        return np.concatenate(ranges)
-
-    def read_places(
-        self, places: np.ndarray
-    ) -> Iterator[tuple[str, bytes, int]]:
-        """Yields the images at some places, counted in the order of the files.
-
-        Args:
-            places: int (n,), ascending, in [0, num_images).
-
-        Yields:
-            The name (`DATA_SET/SPLIT/NUMBER`), the encoded image, the label.
-        """
-        offset = 0
-        for split, start, stop in self.spans:
-            within = (places >= offset) & (places < offset + stop - start)
-            numbers = places[within] - offset + start
-            offset += stop - start
-            if not len(numbers):
-                continue
-            first, wanted = int(numbers[0]), set(numbers.tolist())
-            span = Span(split, first, int(numbers[-1]) + 1)
-            images = _read(self.builder, (span,), in_order=True)
-            for example in images.as_numpy_iterator():
-                number = first + int(example["index"])
-                if number in wanted:
-                    name = f"{self.builder.name}/{split}/{number:08d}"
-                    yield name, example["encoded"], int(example["label"])
 
 
 class NamedImages:
@@ -100,15 +53,12 @@ class NamedImages:
 
     def source(
         self, spans: list[Span], name: str, num_classes: int | None = None
-    ) -> NamedSource:
+    ) -> ImageSource:
         """See `ImageSet`; all images have labels."""
         del num_classes  # known to the data set
-        return NamedSource(
-            sum(span.stop - span.start for span in spans),
-            functools.partial(_read, self.builder, tuple(spans)),
-            name,
-            self.builder,
-            tuple(spans),
+        number = sum(span.stop - span.start for span in spans)
+        return ImageSource(
+            number, functools.partial(read, self.builder, spans), name
         )
 
     def task(self) -> tasks.Task:
@@ -171,9 +121,9 @@ def _download(builder: tfds.core.DatasetBuilder) -> None:
         ) from error
 
 
-def _read(
+def read(
     builder: tfds.core.DatasetBuilder,
-    spans: tuple[Span, ...],
+    spans: Iterable[Span],
     in_order: bool = False,
 ) -> tf.data.Dataset:
     """Returns the dataset of `ImageSource.read`.
@@ -191,12 +141,10 @@ def _read(
         read_config=config,
         decoders={"image": tfds.decode.SkipDecoding()},
     )
-    return dataset.enumerate().map(_to_example)
-
-
-def _to_example(index: tf.Tensor, features: dict) -> dict[str, tf.Tensor]:
-    return {
-        "encoded": features["image"],
-        "label": features["label"],
-        "index": index,
-    }
+    return dataset.enumerate().map(
+        lambda index, features: {
+            "encoded": features["image"],
+            "label": features["label"],
+            "index": index,
+        }
+    )

@@ -8,6 +8,7 @@ reads only its own files, so 128 shards of a large set cost one pass.
 import dataclasses
 import functools
 import io
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.data import decoding, image_files, record_files, records
-from noisy_student.data.sources import ImageSource, Span
+from noisy_student.data.sources import ImageSource, Span, nearly_equal
 from noisy_student.files.run_directory import CLASSES_FILE
 
 _BATCH = 32  # records parsed at a time
@@ -97,16 +98,53 @@ class RecordSource(ImageSource):
             with decoding.input_errors():
                 parsed = records.parse_images(tf.constant(data))
             sizes += [
-                image_files.size(io.BytesIO(encoded), _name(number, path))
+                image_files.size(
+                    io.BytesIO(encoded), f"record {number} of {path}"
+                )
                 for number, encoded in zip(
                     numbers, parsed["encoded"].numpy(), strict=True
                 )
             ]
         return sizes
 
-    def describe(self, index: tf.Tensor) -> tf.Tensor:
-        """Returns `record 5 of PATH`, string ()."""
-        return _describe(self.files, index[tf.newaxis])[0]
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabeledSource(ImageSource):
+    """Images with a teacher's labels and `probabilities` in record files."""
+
+    num_classes: int
+
+    @classmethod
+    def from_files(
+        cls, paths: list[str], num_records: int, num_classes: int
+    ) -> "PseudoLabeledSource":
+        """Returns the source of some files.
+
+        Args:
+            paths: The files.
+            num_records: The number of records in all of them.
+            num_classes: The size of the probabilities.
+        """
+        paths = sorted(paths)
+        return cls(
+            num_records,
+            functools.partial(records.read_pseudo_labeled, paths, num_classes),
+            "the pseudo-labelled records",
+            num_classes,
+            record_paths=tuple(paths),
+        )
+
+    def worker_part(self, index: int, count: int) -> ImageSource:
+        """See `ImageSource`; own files if all workers' are equally large."""
+        paths = list(self.record_paths)
+        sizes = [
+            sum(map(os.path.getsize, paths[i::count])) for i in range(count)
+        ]
+        if count == 1 or not nearly_equal(sizes):
+            return self.stride(index, count)
+        paths = paths[index::count]
+        numbers = record_files.count([pathlib.Path(path) for path in paths])
+        return self.from_files(paths, sum(numbers), self.num_classes)
 
 
 def _read(
@@ -123,11 +161,10 @@ def _read(
         example = records.parse_images(serialized)
         size = tf.size(serialized, out_type=tf.int64)
         index = batch * batch_size + tf.range(size)
+        record = _names(files, index)
         if num_classes is not None:
-            decoding.refuse_labels(
-                _describe(files, index), example["label"], num_classes
-            )
-        return example | {"index": index}
+            decoding.refuse_labels(record, example["label"], num_classes)
+        return example | {"index": index, "record": record}
 
     spans = (
         [file.path for file in files],
@@ -143,11 +180,7 @@ def _read(
     )
 
 
-def _name(number: int, path: str) -> str:
-    return f"record {number} of {path}"
-
-
-def _describe(files: tuple[FileSpan, ...], index: tf.Tensor) -> tf.Tensor:
+def _names(files: tuple[FileSpan, ...], index: tf.Tensor) -> tf.Tensor:
     """Returns the names, string (images,), of images by index, int64."""
     offsets = tf.constant(_offsets(files))
     place = tf.searchsorted(offsets, index, "right") - 1

@@ -1,7 +1,8 @@
 """What the model sees of an image: decoded, cut to size and noised.
 
 Small images (`Task.small_images`) are resized, and cropped by padding after
-their noise; larger ones are decoded where they are cropped.
+their noise; larger ones are decoded where they are cropped. `pipelines.py`
+calls this for chunks of images at a time.
 """
 
 import dataclasses
@@ -11,9 +12,14 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from noisy_student import noise, tasks
-from noisy_student.config import NoiseConfig
-from noisy_student.data.decoding import Example, Spec, View
+from noisy_student.config import InputConfig, NoiseConfig
+from noisy_student.data import decoding, epochs
+from noisy_student.data.decoding import Example, View
 
+# From a batch and whether each image could be decoded, bool (batch,).
+Check = Callable[[Example, tf.Tensor], Example]
+# From the number of a chunk of images, int64 (), and the chunk.
+Stage = Callable[[tf.Tensor, Example], Example]
 # Of images, uint8 (batch, side, side, 3), and a seed, int64 (2,).
 Noise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -51,19 +57,104 @@ class ImageFormat:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class BatchSpec:
+    """What training batches are like.
+
+    Attributes:
+        image_format: The form of the images.
+        noise: The input noise.
+        batch_size: The number of images in a batch.
+        seed: The seed of order and noise.
+        first_batch: The number of batches already taken.
+        teacher_side: The side of the `teacher_image` in unlabelled batches,
+            the same images as evaluation sees them; None leaves it out.
+        second_view: Whether there is also a `second_image`, the same images
+            under noise of their own.
+        input: How memory and threads are used.
+        worker: Which worker's batches these are, in [0, num_workers).
+        num_workers: The number of workers, each of which sees its part of
+            the images.
+    """
+
+    image_format: ImageFormat
+    noise: NoiseConfig
+    batch_size: int
+    seed: int
+    first_batch: int = 0
+    teacher_side: int | None = None
+    second_view: bool = False
+    input: InputConfig = dataclasses.field(default_factory=InputConfig)
+    worker: int = 0
+    num_workers: int = 1
+
+
+def stages(
+    spec: BatchSpec, seed: tuple[int, int], check: Check
+) -> tuple[Stage, Stage]:
+    """Returns two functions of a chunk's number and the chunk.
+
+    The first decodes images to what does not change in a small image from
+    epoch to epoch, or to the random crop of a large one. The second adds the
+    views that are copies of another, and noise.
+
+    Args:
+        spec: What the batches are like.
+        seed: The seed of views and noise.
+        check: Is called with what the first decoded.
+    """
+    image_format, clean = spec.image_format, spec.noise.remove_aug
+    # Then the teacher sees the image itself before its noise.
+    copied = image_format.small and spec.teacher_side == image_format.side
+    teacher_side = None if copied else spec.teacher_side
+    if image_format.small or clean:
+        view = plain_view(image_format, teacher_side)
+    else:
+        view = _random_view(image_format.side, teacher_side, spec.second_view)
+    add_noise = batch_noise(image_format, spec.noise)
+
+    def decode(number: tf.Tensor, chunk: Example) -> Example:
+        encoded = chunk["encoded"]
+        count = tf.size(encoded, out_type=tf.int64)
+        first = epochs.seed_at(seed, number)
+        seeds = tf.random.stateless_uniform(
+            tf.stack([count, 2]), first, None, None, tf.int64
+        )
+        images, decodable = decoding.decode_batch(encoded, seeds, view)
+        checked = check(images | chunk, decodable)
+        read = ("encoded", "record")
+        return {key: x for key, x in checked.items() if key not in read}
+
+    def augment(number: tf.Tensor, chunk: Example) -> Example:
+        if copied:
+            chunk = chunk | {"teacher_image": chunk["image"]}
+        if spec.second_view and "second_image" not in chunk:
+            chunk = chunk | {"second_image": chunk["image"]}
+        if clean:
+            return chunk
+        # Negative numbers: other seeds than those of the views.
+        first = epochs.seed_at(seed, -1 - number)
+        noised = {"image": add_noise(chunk["image"], first)}
+        if spec.second_view:
+            second = tf.random.experimental.stateless_fold_in(first, 1)
+            noised["second_image"] = add_noise(chunk["second_image"], second)
+        return chunk | noised
+
+    return decode, augment
+
+
 def plain_view(
     image_format: ImageFormat, teacher_side: int | None = None
-) -> tuple[View, Spec]:
+) -> View:
     """Returns what evaluation, prediction and the teacher see, as `image`.
 
     Args:
         image_format: The form of `image`.
         teacher_side: The side of an additional `teacher_image`, or None.
-
-    Returns:
-        The function of an encoded image, and the form of its results.
     """
-    sides = _sides(image_format, teacher_side)
+    sides = {"image": image_format.side}
+    if teacher_side is not None:
+        sides["teacher_image"] = teacher_side
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
         del seed
@@ -72,26 +163,13 @@ def plain_view(
         image = noise.decode(encoded)
         return {k: noise.resize(image, s) for k, s in sides.items()}
 
-    return view, _spec(sides)
+    return view
 
 
-def random_view(
-    image_format: ImageFormat,
-    teacher_side: int | None = None,
-    second_view: bool = False,
-) -> tuple[View, Spec]:
-    """Returns a random crop of a large image, as `image`.
-
-    Args:
-        image_format: The form of `image`.
-        teacher_side: The side of an additional `teacher_image`, decoded in
-            the same go, or None.
-        second_view: Whether there is another random crop, `second_image`.
-
-    Returns:
-        The function of an encoded image, and the form of its results.
-    """
-    side = image_format.side
+def _random_view(
+    side: int, teacher_side: int | None, second_view: bool
+) -> View:
+    """Returns a random crop of a large image; see `BatchSpec`."""
 
     def view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
         if teacher_side is None:
@@ -107,19 +185,7 @@ def random_view(
             crops["second_image"] = second
         return crops
 
-    sides = _sides(image_format, teacher_side)
-    return view, _spec(sides | {"second_image": side} if second_view else sides)
-
-
-def _sides(
-    image_format: ImageFormat, teacher_side: int | None
-) -> dict[str, int]:
-    sides = {"image": image_format.side}
-    return sides | ({"teacher_image": teacher_side} if teacher_side else {})
-
-
-def _spec(sides: dict[str, int]) -> Spec:
-    return {k: tf.TensorSpec([s, s, 3], tf.uint8) for k, s in sides.items()}
+    return view
 
 
 def batch_noise(image_format: ImageFormat, config: NoiseConfig) -> Noise:

@@ -9,17 +9,19 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from noisy_student.data import image_files, splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
-from noisy_student.data.sources import ImageSet
+from noisy_student.data.sources import ImageSet, Span
 
-if TYPE_CHECKING:
-    from noisy_student.data import tfds  # slow to import
+if TYPE_CHECKING:  # slow to import
+    import tensorflow_datasets as tfds_library
+
+    from noisy_student.data import tfds
 
 UNLABELED_PREFIX = "extra"  # of images that lie in no splits
 
@@ -98,19 +100,42 @@ class FileImages:
 
 @dataclasses.dataclass(frozen=True)
 class NamedImages:
-    """Images of a `tfds.NamedSource` at some places, which ascend."""
+    """Images of a data set of tensorflow-datasets.
 
-    source: "tfds.NamedSource"
+    Attributes:
+        builder: The data set.
+        spans: The images to choose from.
+        places: int (images,), ascending: the places in `spans` of the images.
+    """
+
+    builder: "tfds_library.core.DatasetBuilder"
+    spans: Sequence[Span]
     places: np.ndarray
 
     def select(self, places: np.ndarray) -> "NamedImages":
         """See `Images`."""
-        return NamedImages(self.source, self.places[places])
+        return NamedImages(self.builder, self.spans, self.places[places])
 
     def read(self) -> Iterator[RawImage]:
-        """See `Images`."""
-        for image in self.source.read_places(self.places):
-            yield RawImage(*image)
+        """See `Images`; the name is `DATA_SET/SPLIT/NUMBER`."""
+        from noisy_student.data import tfds  # slow to import
+
+        offset, places = 0, self.places
+        for split, start, stop in self.spans:
+            within = (places >= offset) & (places < offset + stop - start)
+            numbers = places[within] - offset + start
+            offset += stop - start
+            if not len(numbers):
+                continue
+            first, wanted = int(numbers[0]), set(numbers.tolist())
+            span = Span(split, first, int(numbers[-1]) + 1)
+            images = tfds.read(self.builder, [span], in_order=True)
+            for example in images.as_numpy_iterator():
+                number = first + int(example["index"])
+                if number in wanted:
+                    name = f"{self.builder.name}/{split}/{number:08d}"
+                    label = int(example["label"])
+                    yield RawImage(name, example["encoded"], label)
 
 
 def parse(split: str, images: ImageSet) -> tuple[str, str]:
@@ -187,15 +212,15 @@ def named_split(
     """
     prefix, expression = parse(split, images)
     spans = splits.resolve(expression, images, "splits")
-    source = images.source(spans, expression)
+    numbers = np.concatenate([np.arange(s.start, s.stop) for s in spans])
     if places is None:
-        places = np.arange(source.num_images)
-    digest = hashlib.sha256(source.numbers()[places].tobytes()).hexdigest()
+        places = np.arange(len(numbers))
+    digest = hashlib.sha256(numbers[places].tobytes()).hexdigest()
     names = "+".join(span.split for span in spans)
     version = images.builder.version
     return Split(
         prefix,
-        NamedImages(source, places),
+        NamedImages(images.builder, spans, places),
         np.arange(len(places)),
         f"{len(places)} of {images.name}:{version} {names}, {digest[:16]}",
     )

@@ -90,7 +90,12 @@ class RecordSet:
                     f"splits must have different names; {prefix} is there "
                     "twice. Give one another name: validation=train[90%:]."
                 )
-            self._shards += _divide(directory, split, number)
+            # Never more files than images.
+            count = max(min(number, len(split.order)), 1)
+            for i, places in enumerate(np.array_split(split.order, count)):
+                path = directory / shards.shard_name(prefix, i, count)
+                images = split.images.select(places)
+                self._shards.append(Shard(path, images, len(places)))
             self._settings[f"images of {prefix}"] = split.fingerprint
             self._settings[f"num_shards of {prefix}"] = str(number)
         self._finished = self._load()
@@ -113,15 +118,12 @@ class RecordSet:
             "{changes}. Name another directory, or give the same flags and "
             "images to go on.",
         )
-        listed = {
-            n: Finished(*values) for n, values in state["finished"].items()
-        }
-        return {
-            name: finished
-            for name, finished in listed.items()
-            if (self._directory / name).exists()
-            and (self._directory / name).stat().st_size == finished.size
-        }
+        finished = {}
+        for name, values in state["finished"].items():
+            made, path = Finished(*values), self._directory / name
+            if path.exists() and path.stat().st_size == made.size:
+                finished[name] = made
+        return finished
 
     def _save(self) -> None:
         finished = dict(sorted(self._finished.items()))
@@ -171,21 +173,6 @@ class RecordSet:
                 len(lines),
                 path,
             )
-
-
-def _divide(
-    directory: pathlib.Path, split: Split, num_shards: int
-) -> list[Shard]:
-    """Divides images into files, in order; never more files than images."""
-    count = max(min(num_shards, len(split.order)), 1)
-    return [
-        Shard(
-            directory / shards.shard_name(split.prefix, i, count),
-            split.images.select(places),
-            len(places),
-        )
-        for i, places in enumerate(np.array_split(split.order, count))
-    ]
 
 
 def _make_all(

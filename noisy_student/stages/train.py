@@ -159,7 +159,7 @@ def train_model(
         run_config=config.run,
         method=method,
         batches=functools.partial(
-            training_input.training_batches, experiment, method, unlabeled, seed
+            training_input.replica_batches, experiment, method, unlabeled, seed
         ),
         num_labeled=data.labeled.num_images,
         evaluator=experiment.accuracy(models.input_side(experiment.model)),

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from noisy_student import methods, models, pseudo_labels
-from noisy_student.data import pipelines, sources
+from noisy_student.data import pipelines, sources, tfrecords
 from noisy_student.stages.experiment import Experiment
 
 
@@ -68,7 +68,7 @@ def method_context(
     )
 
 
-def training_batches(
+def replica_batches(
     experiment: Experiment,
     method: methods.Method,
     unlabeled: Unlabeled,
@@ -108,12 +108,11 @@ def training_batches(
         worker=context.input_pipeline_id,
         num_workers=workers,
     )
-    source = None
-    if method.needs_unlabeled:
-        source = _unlabeled_source(experiment, unlabeled)
     return pipelines.training_batches(
         experiment.data.labeled,
-        source,
+        _unlabeled_images(experiment, unlabeled)
+        if method.needs_unlabeled
+        else None,
         spec,
         train.unlabeled_batch_size // (replicas * parts),
         method.batch_keys,
@@ -130,13 +129,13 @@ def _teacher_side(
     return unlabeled.teacher.input_shape[1] if unlabeled.teacher else side
 
 
-def _unlabeled_source(
+def _unlabeled_images(
     experiment: Experiment, unlabeled: Unlabeled
-) -> sources.ImageSource | pipelines.PseudoLabeledRecords:
+) -> sources.ImageSource:
     data = experiment.data
     if unlabeled.records is None:
         return data.require_unlabeled()
-    return pipelines.PseudoLabeledRecords(
+    return tfrecords.PseudoLabeledSource.from_files(
         pseudo_labels.record_paths(unlabeled.records),
         pseudo_labels.PseudoLabelStats.load(unlabeled.records).records,
         data.task.num_classes,

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.config import NoiseConfig
-from noisy_student.data import pipelines, records, sources, views
+from noisy_student.data import pipelines, records, sources, tfrecords, views
 from noisy_student.files import shards
 
 PLAIN = NoiseConfig("none")
@@ -68,7 +68,8 @@ def write_records(path, source, num_classes=3):
 
 
 def unlabeled(path, batches):
-    return pipelines.pseudo_labeled_images([str(path)], 10, 3, batches)
+    source = tfrecords.PseudoLabeledSource.from_files([str(path)], 10, 3)
+    return pipelines.unlabeled_images(source, batches)
 
 
 def take(dataset, count):

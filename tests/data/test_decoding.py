@@ -8,8 +8,6 @@ from absl import logging
 from noisy_student.data import decoding
 from noisy_student.errors import InputError
 
-SPEC = {"image": tf.TensorSpec([2, 2, 3], tf.uint8)}
-
 
 def view(encoded, seed):
     image = tf.io.decode_png(encoded, channels=3)
@@ -32,7 +30,7 @@ def decode(*values):
     encoded = tf.constant(encode(*values))
     seeds = tf.tile(tf.range(len(values), dtype=tf.int64)[:, None], [1, 2])
     images, decodable = tf.function(
-        lambda encoded, seeds: decoding.decode_batch(encoded, seeds, view, SPEC)
+        lambda encoded, seeds: decoding.decode_batch(encoded, seeds, view)
     )(encoded, seeds)
     return images["image"][:, 0, 0, 0].numpy().tolist(), decodable.numpy()
 

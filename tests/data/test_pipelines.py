@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noisy_student.config import InputConfig
-from noisy_student.data import epochs, pipelines
+from noisy_student.data import epochs, pipelines, tfrecords
 from noisy_student.errors import InputError
 from tests.data.images import (
     LARGE,
@@ -184,7 +184,8 @@ def test_workers_share_the_images(tmp_path, kind):
             dataset = pipelines.unlabeled_images(source, batches)
             key = "unlabeled_image"
         else:
-            dataset = pipelines.pseudo_labeled_images(paths, 8, 3, batches)
+            records = tfrecords.PseudoLabeledSource.from_files(paths, 8, 3)
+            dataset = pipelines.unlabeled_images(records, batches)
             key = "unlabeled_image"
         epochs = [batch[key][:, 0, 0, 0] // 10 for batch in take(dataset, 3)]
         assert len({tuple(sorted(epoch)) for epoch in epochs}) == 1
@@ -197,7 +198,7 @@ def test_training_batches_have_the_keys_that_are_asked_for(tmp_path):
     probabilities = write_records(tmp_path / "train-0", make_source())
     spec = pipelines.BatchSpec(SMALL, PLAIN, 5, seed=0)
     path = str(tmp_path / "train-0")
-    pseudo_labels = pipelines.PseudoLabeledRecords([path], 10, 3)
+    pseudo_labels = tfrecords.PseudoLabeledSource.from_files([path], 10, 3)
     keys = ["image", "label", "unlabeled_image", "unlabeled_probabilities"]
     dataset = pipelines.training_batches(
         make_source(), pseudo_labels, spec, 10, keys

@@ -9,7 +9,7 @@ import tensorflow as tf
 from noisy_student.config import DataConfig, ModelConfig, TrainConfig
 from noisy_student.methods import noisy_student
 from noisy_student.stages.experiment import Experiment
-from noisy_student.stages.training_input import Unlabeled, training_batches
+from noisy_student.stages.training_input import Unlabeled, replica_batches
 from tests.settings import experiment
 
 TRAIN = TrainConfig(
@@ -50,7 +50,7 @@ def test_a_later_step_is_what_would_have_come(opened, place):
     ) * TRAIN.accumulation_steps
 
     def batches(start):
-        return training_batches(opened, METHOD, Unlabeled(), 0, place, start)
+        return replica_batches(opened, METHOD, Unlabeled(), 0, place, start)
 
     whole = list(batches(0).take(3 * per_step).as_numpy_iterator())
     later = batches(2)

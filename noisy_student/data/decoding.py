@@ -38,9 +38,11 @@ def decode_batch(
         What the views return, stacked, and whether each image could be
         decoded, bool (batch,). Views of images that could not are 0.
     """
-    # TensorFlow can survive the error of an operation only in a dataset.
-    images = tf.data.Dataset.from_tensor_slices((encoded, seeds))
-    spec = images.map(view).element_spec
+    one_image = tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int64)
+    traced = tf.function(view).get_concrete_function(*one_image)
+    spec = tf.nest.map_structure(
+        tf.TensorSpec.from_tensor, traced.structured_outputs
+    )
 
     def at_once(*batch: tf.Tensor) -> tuple[Example, tf.Tensor]:
         views = tf.map_fn(lambda x: view(*x), batch, fn_output_signature=spec)
@@ -67,7 +69,8 @@ def decode_batch(
         }
         return whole, tf.scatter_nd(places, ones, count[tf.newaxis]) > 0
 
-    # The second is slower, but knows which one is broken: if the first fails.
+    # TensorFlow can survive the error of an operation only in a dataset. The
+    # second way is slower, but knows which image is broken.
     batch = tf.data.Dataset.from_tensors((encoded, seeds))
     either = (
         batch.map(at_once).ignore_errors().concatenate(batch.map(one_by_one))

@@ -36,15 +36,14 @@ def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     Raises:
         ValueError: Files of a prefix are missing, or of two different sets.
     """
-    found: dict[str, dict[int, set[int]]] = {}
+    found: dict[str, list[re.Match[str]]] = {}
     for path in directory.iterdir():
         match = _NAME.fullmatch(path.name)
         if match and path.is_file():
-            sets = found.setdefault(match["prefix"], {})
-            sets.setdefault(int(match["count"]), set()).add(int(match["index"]))
+            found.setdefault(match["prefix"], []).append(match)
     return {
-        prefix: _complete(directory, prefix, sets)
-        for prefix, sets in sorted(found.items())
+        prefix: _complete(directory, prefix, names)
+        for prefix, names in sorted(found.items())
     }
 
 
@@ -62,18 +61,19 @@ def check_prefix(prefix: str) -> None:
 
 
 def _complete(
-    directory: pathlib.Path, prefix: str, sets: dict[int, set[int]]
+    directory: pathlib.Path, prefix: str, found: list[re.Match[str]]
 ) -> list[pathlib.Path]:
-    """Returns the paths of a prefix, whose `sets` are {files: indices}."""
-    if len(sets) > 1:
-        counts = " and of ".join(f"{count:05d}" for count in sorted(sets))
+    """Returns the paths of a prefix, which has these files."""
+    counts = sorted({match["count"] for match in found})
+    if len(counts) > 1:
         raise ValueError(
-            f"{directory} has {prefix} files of {counts}; leave one set there."
+            f"{directory} has {prefix} files of {' and of '.join(counts)}; "
+            "leave one set there."
         )
-    ((count, indices),) = sets.items()
+    count = int(counts[0])
     names = [f"{prefix}-{i:05d}-of-{count:05d}" for i in range(count)]
-    missing = [name for i, name in enumerate(names) if i not in indices]
-    if missing or len(indices) > count:
+    missing = sorted(set(names) - {match.string for match in found})
+    if missing or len(found) > count:
         others = len(missing) - _MAX_NAMES
         more = f" and {others} others" if others > 0 else ""
         raise ValueError(

@@ -155,10 +155,10 @@ def parse(split: str, images: ImageSet) -> tuple[str, str]:
     return prefix or split, expression
 
 
-def is_labeled(expression: str, images: ImageSet) -> bool:
-    """Returns whether the images of an expression lie in class folders."""
-    names = splits.split_names(expression, images)
-    return bool(names) and not set(names) & set(UNLABELED_SPLITS)
+def labeled_names(split: str, images: ImageSet) -> list[str]:
+    """Returns the splits of a split to make if these have class folders."""
+    names = splits.split_names(parse(split, images)[1], images)
+    return [] if set(names) & set(UNLABELED_SPLITS) else names
 
 
 def folder_split(
@@ -176,7 +176,7 @@ def folder_split(
         ValueError: There is no such split, or it is empty.
     """
     prefix, expression = parse(split, images)
-    labeled = is_labeled(expression, images)
+    labeled = bool(labeled_names(split, images))
     whole = expression in (*images.split_names(), splits.WHOLE)
     if whole and not sum(images.shard_sizes(expression)):
         where = os.path.join(root, expression, "CLASS" if labeled else "")

@@ -1,24 +1,44 @@
-"""Makes TFRecords of folders of images or of a tensorflow-datasets name."""
+"""Makes TFRecords of folders of images or of tensorflow-datasets."""
 
 import pathlib
 
+import numpy as np
 from absl import logging
 
 from noisy_student import tasks
-from noisy_student.config.tools import MakeSettings
+from noisy_student.config.checks import require
+from noisy_student.config.tools import MakeSettings, SvhnSettings
 from noisy_student.data import splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
-from noisy_student.make_records import images, shards
+from noisy_student.make_records import images
+from noisy_student.make_records.shards import RecordSet
 
 _KNOWN_SPLITS = {"train", "validation", "test", *UNLABELED_SPLITS}
+SVHN_NAME = "svhn_cropped"
+SVHN_UNLABELED_DIR = "unlabeled"
+SVHN_NUM_SHARDS = {"train": 128, "validation": 64, "test": 64, "extra": 128}
 
 
-class MakeRecords:
+class _Stage:
+    """Makes the record sets that the `validate` of a subclass finds."""
+
+    _record_sets: list[RecordSet]
+
+    def run(self) -> None:
+        """Makes the files that are missing.
+
+        Raises:
+            InputError: A file cannot be written.
+        """
+        for record_set in self._record_sets:
+            record_set.make()
+
+
+class MakeRecords(_Stage):
     """Makes record files of the splits of a directory or data set."""
 
     def __init__(self, settings: MakeSettings) -> None:
         self._settings = settings
-        self._record_set: shards.RecordSet | None = None
 
     def validate(self) -> None:
         """Checks the settings and lists the images; writes nothing.
@@ -36,22 +56,69 @@ class MakeRecords:
             if settings.input_dir is None
             else _folder_splits(settings)
         )
-        self._record_set = shards.RecordSet(
-            pathlib.Path(settings.output_dir),
-            chosen,
-            {split.prefix: settings.num_shards for split in chosen},
-            names,
-            settings.num_workers,
-        )
+        number = {split.prefix: settings.num_shards for split in chosen}
+        path = pathlib.Path(settings.output_dir)
+        self._record_sets = [
+            RecordSet(path, chosen, number, names, settings.num_workers)
+        ]
 
-    def run(self) -> None:
-        """Makes the files that are missing.
+
+class PrepareSvhn(_Stage):
+    """Makes the record files of SVHN as the original program divides it.
+
+    The training images less 4,000 of them, which validate; the test images;
+    and the `extra` ones, which serve as unlabelled, in a directory of their
+    own.
+    """
+
+    def __init__(self, settings: SvhnSettings) -> None:
+        self._settings = settings
+
+    def validate(self) -> None:
+        """Checks the settings and chooses the images; writes nothing.
 
         Raises:
-            InputError: A file cannot be written.
+            ValueError: The data are missing, or a directory holds something
+                else.
         """
-        assert self._record_set is not None  # `validate` was called
-        self._record_set.make()
+        from noisy_student.data import tfds  # slow to import
+
+        settings = self._settings
+        svhn = tfds.NamedImages(SVHN_NAME, settings.tfds_data_dir)
+        size = sum(svhn.shard_sizes("train"))
+        held_out = 0 if settings.full_train_data else settings.num_validation
+        require(
+            held_out < size,
+            "num_validation",
+            f"below the {size} training images",
+            held_out,
+        )
+        order = np.random.default_rng(settings.seed).permutation(size)
+        train = images.named_split(svhn, "train", np.sort(order[held_out:]))
+        chosen = np.sort(order[:held_out])
+        validation = (
+            images.named_split(svhn, "validation=train", chosen)
+            if held_out
+            else images.named_split(svhn, "validation=test")
+        )
+        test, extra = (
+            images.named_split(svhn, "test"),
+            images.named_split(svhn, "extra"),
+        )
+        directory = pathlib.Path(settings.output_dir)
+        self._record_sets = [
+            RecordSet(
+                path,
+                made,
+                SVHN_NUM_SHARDS,
+                svhn.class_names,
+                settings.num_workers,
+            )
+            for path, made in (
+                (directory, [train, validation, test]),
+                (directory / SVHN_UNLABELED_DIR, [extra]),
+            )
+        ]
 
 
 def _folder_splits(
@@ -65,12 +132,10 @@ def _folder_splits(
     names = folders.split_names()
     in_splits = _KNOWN_SPLITS & set(names)
     chosen = settings.splits or (names if in_splits else [splits.WHOLE])
-    expressions = [images.parse(split, folders)[1] for split in chosen]
     labeled = [
         name
-        for expression in expressions
-        if images.is_labeled(expression, folders)
-        for name in splits.split_names(expression, folders)
+        for split in chosen
+        for name in images.labeled_names(split, folders)
     ]
     if labeled:
         folders.read_classes(["train"] if "train" in labeled else labeled)

@@ -10,7 +10,7 @@ from noisy_student import make_records, noise
 from noisy_student.config import DataConfig
 from noisy_student.config.tools import MakeSettings, SvhnSettings
 from noisy_student.data.open import open_task
-from noisy_student.make_records import svhn
+from noisy_student.make_records import make
 from tests.data.directories import encoded_of, labels_of, photo, read_all
 
 SIZES = {"train": 30, "test": 12, "extra": 20}
@@ -99,8 +99,8 @@ def test_the_splits_are_the_originals(data_dir, tmp_path):
 @pytest.fixture
 def two_shards(monkeypatch):
     """Of each split; the originals are many."""
-    number = dict.fromkeys(svhn.NUM_SHARDS, 2)
-    monkeypatch.setattr(svhn, "NUM_SHARDS", number)
+    number = dict.fromkeys(make.SVHN_NUM_SHARDS, 2)
+    monkeypatch.setattr(make, "SVHN_NUM_SHARDS", number)
 
 
 def test_sets_of_several_files_are_divided_without_overlap(

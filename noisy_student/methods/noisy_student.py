@@ -9,7 +9,6 @@ from noisy_student.config import HARD_LABELS
 from noisy_student.methods import base, losses, supervised
 
 
-@base.register("noisy_student")
 @dataclasses.dataclass(eq=False)
 class NoisyStudent(base.Method):
     """Cross entropy with labels and with a teacher's pseudo labels (section 2).
@@ -39,14 +38,15 @@ class NoisyStudent(base.Method):
     needs_teacher = True
 
     def __post_init__(self) -> None:
-        keys = ["unlabeled_image", "unlabeled_weight"]
+        taught = self.teacher is not None
+        self.batch_keys = (
+            *supervised.Supervised.batch_keys,
+            "unlabeled_image",
+            "unlabeled_weight",
+            "teacher_image" if taught else "unlabeled_probabilities",
+        )
         if self.has_records:
-            keys += ["unlabeled_label"]
-        if self.teacher is None:
-            keys += ["unlabeled_probabilities"]
-        else:
-            keys += ["teacher_image"]
-        self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
+            self.batch_keys += ("unlabeled_label",)
 
     @classmethod
     def from_context(cls, context: base.MethodContext) -> "NoisyStudent":
@@ -71,30 +71,20 @@ class NoisyStudent(base.Method):
         labeled = supervised.labeled_losses(
             logits[:num_labeled], batch, self.label_smoothing
         )
-        unlabeled = self._unlabeled_losses(logits[num_labeled:], batch)
-        return base.Losses(
-            labeled.terms | unlabeled.terms,
-            labeled.metrics | unlabeled.metrics,
-        )
-
-    def _unlabeled_losses(
-        self, logits: tf.Tensor, batch: base.Batch
-    ) -> base.Losses:
-        targets = self._targets(batch)
+        unlabeled, targets = logits[num_labeled:], self._targets(batch)
         term = base.LossTerm(
-            losses.cross_entropy(targets, logits),
+            losses.cross_entropy(targets, unlabeled),
             batch["unlabeled_weight"],
             self.unlabel_ratio,
         )
-        metrics = {
-            "unl/pred_prob": supervised.mean_confidence(tf.nn.softmax(logits)),
-            "unl/target_prob": supervised.mean_confidence(targets),
-        }
+        metrics = supervised.confidences(tf.nn.softmax(unlabeled), targets)
         if self.has_records:
             metrics["unl/acc_to_dump"] = supervised.agreement(
-                logits, batch["unlabeled_label"]
+                unlabeled, batch["unlabeled_label"]
             )
-        return base.Losses({"ext/loss": term}, metrics)
+        return base.Losses(
+            labeled.terms | {"ext/loss": term}, labeled.metrics | metrics
+        )
 
     def _targets(self, batch: base.Batch) -> tf.Tensor:
         """Returns probabilities, float32 (unlabelled images, classes)."""

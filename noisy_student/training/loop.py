@@ -116,17 +116,19 @@ class TrainLoop:
     @tf.function
     def _run_batch(self, iterator: Iterator) -> tf.Tensor:
         """Returns the metrics of a batch or a piece, means over replicas."""
-
-        def on_replica(batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
-            metrics = self.step(batch) | {_STOP: stop}
-            self._names[:] = metrics
-            # In one vector: one message between workers.
-            return tf.stack(list(metrics.values()))
-
         stop = tf.zeros([]) if self.stop is None else self.stop.read_value()
-        metrics = self._strategy.run(on_replica, args=(next(iterator), stop))
+        metrics = self._strategy.run(
+            self._on_replica, args=(next(iterator), stop)
+        )
         mean = tf.distribute.ReduceOp.MEAN
         return self._strategy.reduce(mean, metrics, axis=None)
+
+    # A method: AutoGraph would leave a nested function's threads alone.
+    def _on_replica(self, batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
+        """Returns all metrics in one vector: one message between workers."""
+        metrics = self.step(batch) | {_STOP: stop}
+        self._names[:] = metrics
+        return tf.stack(list(metrics.values()))
 
     def step(self, batch: base.Batch) -> Metrics:
         """Takes one replica's step on a batch; runs in replica context.

@@ -1,15 +1,17 @@
 """Where the targets of unlabelled images come from: one file per method.
 
-`_BUILT_IN` names the methods, as the help of `--method` does; the other files
-are what they share.
+The built-in methods are the classes that the files of this folder register;
+the other files are what methods share. The help of `--method` names them.
 """
 
 import dataclasses
 import importlib
 import inspect
+import pkgutil
 from typing import Any
 
 from noisy_student.config import ExperimentConfig
+from noisy_student.methods import base
 from noisy_student.methods.base import (
     Batch,
     Losses,
@@ -17,11 +19,7 @@ from noisy_student.methods.base import (
     Method,
     MethodContext,
 )
-from noisy_student.methods.mean_teacher import MeanTeacher
-from noisy_student.methods.noisy_student import NoisyStudent
-from noisy_student.methods.pi_model import PiModel
 from noisy_student.methods.supervised import Supervised, labeled_losses
-from noisy_student.methods.temporal_ensembling import TemporalEnsembling
 
 __all__ = [
     "Batch",
@@ -37,18 +35,11 @@ __all__ = [
 ]
 
 
-_BUILT_IN: dict[str, type[Method]] = {
-    "mean_teacher": MeanTeacher,
-    "noisy_student": NoisyStudent,
-    "pi_model": PiModel,
-    "supervised": Supervised,
-    "temporal_ensembling": TemporalEnsembling,
-}
-
-
 def names() -> tuple[str, ...]:
     """Returns the names of the built-in methods, in alphabetical order."""
-    return tuple(_BUILT_IN)
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return tuple(sorted(base.registered))
 
 
 def find(name: str | None) -> type[Method]:
@@ -68,7 +59,7 @@ def find(name: str | None) -> type[Method]:
                 f"method must be one of {', '.join(names())}, or module:Class; "
                 f"got {name!r}."
             )
-        return _BUILT_IN[module]
+        return base.registered[module]
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
@@ -101,8 +92,9 @@ def with_defaults(config: ExperimentConfig) -> ExperimentConfig:
     Raises:
         ValueError: there is no such method.
     """
-    name = "noisy_student" if config.train.unlabel_ratio else "supervised"
-    train = _fill(config.train, method=name)
+    train = config.train
+    name = "noisy_student" if train.unlabel_ratio else "supervised"
+    train = _fill(train, method=name)
     method = find(train.method)
     train = _fill(
         train,

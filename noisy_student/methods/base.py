@@ -6,12 +6,14 @@ call what is declared here.
 
 import abc
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
 
 from noisy_student.config import ConsistencyConfig, TrainConfig
+from noisy_student.methods import ramps
 
 Batch = dict[str, tf.Tensor]
 
@@ -88,6 +90,11 @@ class MethodContext:
         """The label smoothing of the run, in [0, 1)."""
         assert self.train.label_smoothing is not None, "see with_defaults"
         return self.train.label_smoothing
+
+    @property
+    def ramp(self) -> ramps.Ramps:
+        """The ramps of the run."""
+        return ramps.Ramps.from_config(self.train, self.num_labeled)
 
 
 class Method(abc.ABC):
@@ -176,6 +183,7 @@ class Method(abc.ABC):
         Returns:
             float32 () in [0, 1); None for that of `moving_average_decay`.
         """
+        del step
         return None
 
     def state(self) -> dict[str, Any]:
@@ -205,3 +213,21 @@ class Method(abc.ABC):
             step: int64 (), number of finished steps.
         """
         del step
+
+
+registered: dict[str, type[Method]] = {}
+_AnyMethod = TypeVar("_AnyMethod", bound=type[Method])
+
+
+def register(name: str) -> Callable[[_AnyMethod], _AnyMethod]:
+    """Returns a class decorator that makes a class a built-in method.
+
+    Args:
+        name: its name in the setting `method`.
+    """
+
+    def add(method: _AnyMethod) -> _AnyMethod:
+        registered[name] = method
+        return method
+
+    return add

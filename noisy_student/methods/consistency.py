@@ -13,7 +13,7 @@ from noisy_student.methods import base, losses, ramps, supervised
 
 FIRST_VIEW = ("image", "unlabeled_image")
 SECOND_VIEW = ("second_image", "unlabeled_second_image")
-KEYS = (*supervised.Supervised.batch_keys, *FIRST_VIEW[1:], "unlabeled_weight")
+_KEYS = (*supervised.Supervised.batch_keys, *FIRST_VIEW[1:], "unlabeled_weight")
 
 
 class ConsistencyMethod(base.Method):
@@ -26,16 +26,18 @@ class ConsistencyMethod(base.Method):
     """
 
     needs_unlabeled = True
-    batch_keys: tuple[str, ...] = (*KEYS, *SECOND_VIEW)
+    batch_keys: tuple[str, ...] = (*_KEYS, *SECOND_VIEW)
     default_optimizer = "adam"
     default_label_smoothing = 0.0
 
     def __init__(self, context: base.MethodContext) -> None:
         weight = context.consistency.max_consistency_weight
         assert weight is not None, "see with_defaults"
-        num_images = context.num_labeled + context.num_unlabeled
-        self.max_weight = weight * (context.num_labeled / num_images)
-        self.ramp = ramps.Ramps.from_config(context.train, context.num_labeled)
+        share = context.num_labeled / (
+            context.num_labeled + context.num_unlabeled
+        )
+        self.ramp: ramps.Ramps = context.ramp
+        self.max_weight = weight * share
         self.label_smoothing = context.label_smoothing
 
     def losses(
@@ -74,9 +76,12 @@ class ConsistencyMethod(base.Method):
             has_target * image_weights(batch),
             weight,
         )
-        metrics = {"cons/weight": weight} | supervised.confidences(
-            probabilities[num_labeled:], targets[num_labeled:]
-        )
+        confidence = supervised.mean_confidence
+        metrics = {
+            "cons/weight": weight,
+            "unl/pred_prob": confidence(probabilities[num_labeled:]),
+            "unl/target_prob": confidence(targets[num_labeled:]),
+        }
         return base.Losses(
             labeled.terms | {"cons/loss": term}, labeled.metrics | metrics
         )

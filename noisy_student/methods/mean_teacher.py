@@ -7,6 +7,7 @@ from noisy_student import models
 from noisy_student.methods import base, consistency
 
 
+@base.register("mean_teacher")
 class MeanTeacher(consistency.ConsistencyMethod):
     """The student should agree with the average of its own weights (section 2).
 

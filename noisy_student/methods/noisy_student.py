@@ -9,6 +9,7 @@ from noisy_student.config import HARD_LABELS
 from noisy_student.methods import base, losses, supervised
 
 
+@base.register("noisy_student")
 @dataclasses.dataclass(eq=False)
 class NoisyStudent(base.Method):
     """Cross entropy with labels and with a teacher's pseudo labels (section 2).
@@ -38,15 +39,14 @@ class NoisyStudent(base.Method):
     needs_teacher = True
 
     def __post_init__(self) -> None:
-        taught = self.teacher is not None
-        self.batch_keys = (
-            *supervised.Supervised.batch_keys,
-            "unlabeled_image",
-            "unlabeled_weight",
-            "teacher_image" if taught else "unlabeled_probabilities",
-        )
+        keys = ["unlabeled_image", "unlabeled_weight"]
         if self.has_records:
-            self.batch_keys += ("unlabeled_label",)
+            keys += ["unlabeled_label"]
+        if self.teacher is None:
+            keys += ["unlabeled_probabilities"]
+        else:
+            keys += ["teacher_image"]
+        self.batch_keys = (*supervised.Supervised.batch_keys, *keys)
 
     @classmethod
     def from_context(cls, context: base.MethodContext) -> "NoisyStudent":
@@ -71,20 +71,30 @@ class NoisyStudent(base.Method):
         labeled = supervised.labeled_losses(
             logits[:num_labeled], batch, self.label_smoothing
         )
-        unlabeled, targets = logits[num_labeled:], self._targets(batch)
+        unlabeled = self._unlabeled_losses(logits[num_labeled:], batch)
+        return base.Losses(
+            labeled.terms | unlabeled.terms,
+            labeled.metrics | unlabeled.metrics,
+        )
+
+    def _unlabeled_losses(
+        self, logits: tf.Tensor, batch: base.Batch
+    ) -> base.Losses:
+        targets = self._targets(batch)
         term = base.LossTerm(
-            losses.cross_entropy(targets, unlabeled),
+            losses.cross_entropy(targets, logits),
             batch["unlabeled_weight"],
             self.unlabel_ratio,
         )
-        metrics = supervised.confidences(tf.nn.softmax(unlabeled), targets)
+        metrics = {
+            "unl/pred_prob": supervised.mean_confidence(tf.nn.softmax(logits)),
+            "unl/target_prob": supervised.mean_confidence(targets),
+        }
         if self.has_records:
             metrics["unl/acc_to_dump"] = supervised.agreement(
-                unlabeled, batch["unlabeled_label"]
+                logits, batch["unlabeled_label"]
             )
-        return base.Losses(
-            labeled.terms | {"ext/loss": term}, labeled.metrics | metrics
-        )
+        return base.Losses({"ext/loss": term}, metrics)
 
     def _targets(self, batch: base.Batch) -> tf.Tensor:
         """Returns probabilities, float32 (unlabelled images, classes)."""

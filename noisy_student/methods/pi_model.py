@@ -6,6 +6,7 @@ import tensorflow as tf
 from noisy_student.methods import base, consistency
 
 
+@base.register("pi_model")
 class PiModel(consistency.ConsistencyMethod):
     """Two noisy passes of the student should agree (algorithm 1).
 

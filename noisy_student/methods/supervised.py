@@ -6,6 +6,7 @@ import tensorflow as tf
 from noisy_student.methods import base, losses
 
 
+@base.register("supervised")
 class Supervised(base.Method):
     """Cross entropy with smoothed labels.
 
@@ -67,24 +68,6 @@ def agreement(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Returns the share of examples whose greatest logit is at the label."""
     predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
     return tf.reduce_mean(tf.cast(predicted == labels, tf.float32))
-
-
-def confidences(
-    probabilities: tf.Tensor, targets: tf.Tensor
-) -> dict[str, tf.Tensor]:
-    """Returns the metrics of unlabelled images that methods share.
-
-    Args:
-        probabilities: float32 (unlabelled images, classes), predicted.
-        targets: float32, of the same shape.
-
-    Returns:
-        `unl/pred_prob` and `unl/target_prob`, see `mean_confidence`.
-    """
-    return {
-        "unl/pred_prob": mean_confidence(probabilities),
-        "unl/target_prob": mean_confidence(targets),
-    }
 
 
 def mean_confidence(probabilities: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from noisy_student import memory, methods
 from noisy_student.config import ConsistencyConfig
 from noisy_student.data import pipelines
-from noisy_student.methods import temporal_ensembling
+from noisy_student.methods import ensemble
 from tests.data.images import NOISED, SMALL, make_source
 from tests.methods import made
 
@@ -33,7 +33,7 @@ def predictions(rows, seed):
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 6, 15])
 def test_three_epochs_equal_a_loop(batch_size, dtype):
     config = ConsistencyConfig(ensemble_decay=DECAY, ensemble_dtype=dtype)
-    ours = temporal_ensembling.Ensemble((IMAGES, CLASSES), config)
+    ours = ensemble.Ensemble((IMAGES, CLASSES), config)
     update = tf.function(ours.update)
     history = {row: [] for row in range(IMAGES)}
     seen = []
@@ -65,7 +65,7 @@ def test_three_epochs_equal_a_loop(batch_size, dtype):
 
 def test_the_first_target_is_the_first_prediction():
     """The bias of the start is divided out."""
-    ours = temporal_ensembling.Ensemble((IMAGES, CLASSES), ConsistencyConfig())
+    ours = ensemble.Ensemble((IMAGES, CLASSES), ConsistencyConfig())
     rows = np.array([4, 7])
     ours.update(rows, predictions(rows, 0), np.array([True, False]))
     targets, has_target = ours.targets(np.array([7, 4, 0]))
@@ -75,14 +75,14 @@ def test_the_first_target_is_the_first_prediction():
 
 
 def test_nothing_chosen_changes_nothing():
-    ours = temporal_ensembling.Ensemble((IMAGES, CLASSES), ConsistencyConfig())
+    ours = ensemble.Ensemble((IMAGES, CLASSES), ConsistencyConfig())
     rows = np.array([4, 4])
     tf.function(ours.update)(rows, predictions(rows, 0), np.zeros(2, bool))
     assert not np.any(ours.state()["counts"])
 
 
 def test_an_image_twice_in_a_batch_counts_twice_in_order():
-    ours = temporal_ensembling.Ensemble(
+    ours = ensemble.Ensemble(
         (IMAGES, CLASSES), ConsistencyConfig(ensemble_decay=DECAY)
     )
     rows = np.array([2, 5, 2, 2])
@@ -96,7 +96,7 @@ def test_an_image_twice_in_a_batch_counts_twice_in_order():
 
 def test_a_decay_of_0_keeps_the_last_prediction():
     config = ConsistencyConfig(ensemble_decay=0.0)
-    ours = temporal_ensembling.Ensemble((IMAGES, CLASSES), config)
+    ours = ensemble.Ensemble((IMAGES, CLASSES), config)
     rows = np.arange(IMAGES)
     for seed in range(2):
         ours.update(rows, predictions(rows, seed), np.ones(IMAGES, bool))
@@ -107,20 +107,16 @@ def test_a_decay_of_0_keeps_the_last_prediction():
 def test_the_memory_is_said_and_missing_memory_refused(monkeypatch, capsys):
     size, config = (1_281_167, 1000), ConsistencyConfig()
     monkeypatch.setattr(memory, "available", lambda: 10 * 2**30)
-    temporal_ensembling.check_memory(size, config)
+    ensemble.check_memory(size, config)
     said = capsys.readouterr().err
     assert "1,281,167 x 1,000 targets in float32" in said
     assert "5,129,792,668 bytes (4.78 GiB), and twice as much when" in said
     assert "10.00 GiB are free" in said
     monkeypatch.setattr(memory, "available", lambda: 9 * 2**30)
     with pytest.raises(ValueError, match=r"9\.55 GiB when .* 9\.00 GiB"):
-        temporal_ensembling.check_memory(size, config)
-    temporal_ensembling.check_memory(
-        size, ConsistencyConfig(force_ensemble=True)
-    )
-    temporal_ensembling.check_memory(
-        size, ConsistencyConfig(ensemble_dtype="float16")
-    )
+        ensemble.check_memory(size, config)
+    ensemble.check_memory(size, ConsistencyConfig(force_ensemble=True))
+    ensemble.check_memory(size, ConsistencyConfig(ensemble_dtype="float16"))
 
 
 def test_the_method_checks_the_memory_of_its_own_part(monkeypatch):

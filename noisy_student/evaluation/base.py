@@ -1,7 +1,4 @@
-"""Evaluators: from a model and images to numbers with names.
-
-`Evaluator` is what they share: one pass over the images, each counted once.
-"""
+"""What evaluators share: one pass over the images, each counted once."""
 
 import abc
 import dataclasses
@@ -13,6 +10,9 @@ import tensorflow as tf
 
 from noisy_student import progress
 
+# From a worker's place to one pass over its images, batch by batch.
+Batches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+Metrics = dict[str, float]
 _COUNTED = "num_images"
 
 
@@ -29,11 +29,13 @@ class Evaluator(abc.ABC):
             batches of a replica: `image`, `label` and `weight`, which is 0
             for padding, as `pipelines.plain_images` does.
         num_images: number of images with weight 1, over all workers.
+        description: text of the progress bar.
         shown: whether there is a progress bar.
     """
 
-    batches: Callable[[tf.distribute.InputContext], tf.data.Dataset]
+    batches: Batches
     num_images: int
+    description: str = "evaluate"
     shown: bool = True
 
     @abc.abstractmethod
@@ -52,7 +54,7 @@ class Evaluator(abc.ABC):
         """
 
     @abc.abstractmethod
-    def metrics(self, sums: dict) -> dict[str, float]:
+    def metrics(self, sums: dict) -> Metrics:
         """Computes the metrics.
 
         Args:
@@ -62,7 +64,7 @@ class Evaluator(abc.ABC):
 
     def __call__(
         self, model: keras.Model, on_batch: Callable[[], None] = lambda: None
-    ) -> dict[str, float]:
+    ) -> Metrics:
         """Evaluates a model in the strategy's scope that it was built in.
 
         Args:
@@ -75,7 +77,7 @@ class Evaluator(abc.ABC):
         iterator, steps, step_size = self._distribute()
         total: dict[str, tf.Tensor] = {}
         with progress.bar(
-            self.num_images, "evaluate", "image", shown=self.shown
+            self.num_images, self.description, "image", shown=self.shown
         ) as bar:
             for step in range(steps):
                 for name, value in self._step(model, iterator).items():
@@ -132,33 +134,3 @@ class Evaluator(abc.ABC):
         strategy = tf.distribute.get_strategy()
         dataset = strategy.distribute_datasets_from_function(padded)
         return iter(dataset), *sizes[0]
-
-
-class Accuracy(Evaluator):
-    """The shares of correct predictions, `top_1_accuracy`, `top_5_accuracy`.
-
-    Both are in [0, 1]. With fewer than five classes, the second is 1.
-    """
-
-    def sums(
-        self, model: keras.Model, batch: dict[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        """Counts the correct predictions."""
-        labels = batch["label"]
-        logits = model(batch["image"], training=False)
-        correct = {
-            "top_1_accuracy": tf.argmax(logits, axis=-1) == labels,
-            "top_5_accuracy": tf.math.in_top_k(
-                labels, logits, k=min(5, logits.shape[-1])
-            ),
-        }
-        return {
-            name: tf.reduce_sum(tf.cast(which, tf.float32) * batch["weight"])
-            for name, which in correct.items()
-        }
-
-    def metrics(self, sums: dict[str, float]) -> dict[str, float]:
-        """Divides by the number of images."""
-        return {
-            name: float(total) / self.num_images for name, total in sums.items()
-        }

@@ -1,4 +1,4 @@
-"""What a run came to: `results.json`, and the table of it."""
+"""The results of self-training: `results.json`, and a table."""
 
 import json
 from typing import Any
@@ -49,7 +49,8 @@ def is_finished(config: ExperimentConfig) -> bool:
 
 def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
     """Writes `results.json`."""
-    writing.write_json(config.directory / RESULTS_FILE, results)
+    path = config.directory / RESULTS_FILE
+    writing.write_json(path, results)
 
 
 def format_table(results: dict[str, Any]) -> str:
@@ -61,8 +62,8 @@ def format_table(results: dict[str, Any]) -> str:
     rows = [header]
     for row in generations:
         labels = row["pseudo_labels"]
-        known = ("generation", "role", "model_name", "num_images")
-        cells = [str(row[name]) for name in known]
+        cells = [str(row[n]) for n in ("generation", "role", "model_name")]
+        cells += [str(row["num_images"])]
         cells += [str(labels["kept"]), str(labels["records"])]
         cells += [_percent(labels["accuracy"])]
         cells += [_cell(name, row.get(name)) for name in names]

@@ -30,8 +30,7 @@ class _State:
         self.requested = False
         self.ended = threading.Event()
         self.ended.set()  # until something is watched
-        self.holders = 0
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[], None]] = []  # of what is held
 
 
 _state = _State()
@@ -81,16 +80,14 @@ def held(callback: Callable[[], None]) -> Iterator[None]:
     Args:
         callback: Called from another thread as soon as the signal comes.
     """
-    _state.holders += 1
     _state.callbacks.append(callback)
     try:
         if _state.requested:
             callback()
         yield
     finally:
-        _state.holders -= 1
         _state.callbacks.remove(callback)
-    if _state.requested and not _state.holders:
+    if _state.requested and not _state.callbacks:
         raise Preempted
 
 
@@ -101,7 +98,7 @@ def is_requested() -> bool:
 
 def _handle(*_) -> None:
     _state.requested = True
-    if not _state.holders:
+    if not _state.callbacks:
         raise Preempted
 
 
@@ -112,6 +109,6 @@ def _listen(reader: int) -> None:
             _state.requested = True
             for callback in list(_state.callbacks):
                 callback()
-            if not _state.holders and not _state.ended.wait(_GRACE_SECONDS):
+            if not _state.callbacks and not _state.ended.wait(_GRACE_SECONDS):
                 print(Preempted().message, file=sys.stderr, flush=True)
                 os._exit(EXIT_CODE)

@@ -76,11 +76,7 @@ _TASKS = (
         small_images=True,
         unlabel_split="extra",
     ),
-    Task(
-        "imagenet2012",
-        num_classes=1000,
-        test_split="validation",
-    ),
+    Task("imagenet2012", num_classes=1000, test_split="validation"),
 )
 KNOWN = {task.name: task for task in _TASKS}
 # What the original program calls them.

@@ -1,7 +1,7 @@
 """The equations of the losses, one pure function each.
 
 They return one value per example, except for the weight decay. Means over
-examples and scaling over replicas are left to the step (`training/step.py`).
+examples and scaling over replicas are left to the step (`training/loop.py`).
 """
 
 from collections.abc import Iterable
@@ -88,10 +88,5 @@ def weight_decay(variables: Iterable) -> tf.Tensor:
     Returns:
         float32 ().
     """
-    return tf.add_n(
-        [
-            tf.nn.l2_loss(tf.convert_to_tensor(variable))
-            for variable in variables
-            if variable.name not in ("gamma", "beta")
-        ]
-    )
+    decayed = [v for v in variables if v.name not in ("gamma", "beta")]
+    return tf.add_n([tf.nn.l2_loss(tf.convert_to_tensor(v)) for v in decayed])

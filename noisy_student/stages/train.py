@@ -104,7 +104,8 @@ def check_training(
     models.check_model(experiment.model, replicas)
     unlabeled = training_input.Unlabeled(records)
     context = training_input.method_context(experiment, unlabeled)
-    methods.find(train.method).check(context)
+    if not training.is_finished(config.directory):
+        methods.find(train.method).check(context)
     ramps.Ramps.from_config(train, num_labeled)
     schedules.learning_rate(train, num_labeled)
     unlabeled_size = context.train.unlabeled_batch_size

@@ -28,7 +28,7 @@ def update(
 ) -> None:
     """Moves the average: average <- decay * average + (1 - decay) * student.
 
-    Call it after the update, in replica or in cross-replica context.
+    Call it after the update, in replica context.
 
     Args:
         average: the averaged model, of the student's architecture.
@@ -45,12 +45,8 @@ def update(
                 mean.value, move, args=(value.value, decay), group=False
             )
 
-    strategy = tf.distribute.get_strategy()
-    if tf.distribute.in_cross_replica_context():
-        move_all(strategy, decay)
-    else:  # As Keras' optimizers do.
-        interim = tf.__internal__.distribute.interim
-        interim.maybe_merge_call(move_all, strategy, decay)
+    interim = tf.__internal__.distribute.interim  # as in Keras' optimizers
+    interim.maybe_merge_call(move_all, tf.distribute.get_strategy(), decay)
 
 
 def start(average: keras.Model, student: keras.Model) -> None:

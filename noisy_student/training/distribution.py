@@ -152,15 +152,10 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
     if name == "tpu":
         return Devices(_tpu_strategy(run))
     gpus = tf.config.list_logical_devices("GPU")
+    local = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        return Devices(tf.distribute.MirroredStrategy(_local_devices()))
-    return Devices(tf.distribute.OneDeviceStrategy(_local_devices()[0]))
-
-
-def _local_devices() -> list[str]:
-    devices = tf.config.list_logical_devices("GPU")
-    devices = devices or tf.config.list_logical_devices("CPU")
-    return [device.name for device in devices]
+        return Devices(tf.distribute.MirroredStrategy(local))
+    return Devices(tf.distribute.OneDeviceStrategy(local[0]))
 
 
 def _multi_worker(workers: cluster.Cluster) -> Devices:
@@ -181,15 +176,13 @@ def _multi_worker(workers: cluster.Cluster) -> Devices:
             ". Start the same command on all of them."
         ) from error
     preemption.watch_again()
-    local = strategy.extended.worker_devices
-    return Devices(
-        strategy,
-        workers.index,
-        count,
-        tf.distribute.MirroredStrategy(local)
-        if len(local) > 1
-        else tf.distribute.OneDeviceStrategy(local[0]),
+    names = strategy.extended.worker_devices
+    local = (
+        tf.distribute.MirroredStrategy(names)
+        if len(names) > 1
+        else tf.distribute.OneDeviceStrategy(names[0])
     )
+    return Devices(strategy, workers.index, count, local)
 
 
 def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
@@ -203,9 +196,12 @@ def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
             name, zone=run.tpu_zone, project=run.gcp_project
         )
-        if resolver.master():
+        if address := resolver.master().removeprefix("grpc://"):
             # TensorFlow itself would try to connect for ever.
-            _check_reachable(resolver.master())
+            host, _, port = address.rpartition(":")
+            socket.create_connection(
+                (host, int(port)), _CONNECT_SECONDS
+            ).close()
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
@@ -215,11 +211,6 @@ def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
             f"There is no TPU {name!r}: {reason} Set tpu to its name or to "
             "grpc://HOST:8470, or use another distribution."
         ) from error
-
-
-def _check_reachable(address: str) -> None:
-    host, _, port = address.removeprefix("grpc://").rpartition(":")
-    socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
 
 
 def check_batch_size(

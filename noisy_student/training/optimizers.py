@@ -1,19 +1,31 @@
 """The optimizers: TensorFlow 1's RMSProp, Adam with a falling beta1, SGD."""
 
+from typing import TypeAlias
+
 import keras
 import tensorflow as tf
 
 from noisy_student.config import TrainConfig
 from noisy_student.methods import ramps
 
+LearningRate: TypeAlias = (
+    keras.optimizers.schedules.LearningRateSchedule | float
+)
+
 
 class RMSprop(keras.optimizers.RMSprop):
     """RMSProp with momentum whose mean square starts at 1, as TF1's did.
 
-    ms = 0.9 ms + 0.1 g^2; m = 0.9 m + lr g / sqrt(ms + 0.001); v = v - m.
-    Keras starts ms at 0, which makes the first steps up to three times as
-    long.
+    ms = 0.9 ms + 0.1 g^2; m = 0.9 m + lr g / sqrt(ms + 0.001); v = v - m:
+    the optimizer of the paper, with EfficientNet's settings. Keras starts ms
+    at 0, which makes the first steps up to three times as long.
+
+    Args:
+        learning_rate: a schedule or a number.
     """
+
+    def __init__(self, learning_rate: LearningRate) -> None:
+        super().__init__(learning_rate, rho=0.9, momentum=0.9, epsilon=1e-3)
 
     def build(self, variables) -> None:
         was_built = self.built
@@ -39,7 +51,7 @@ class Adam(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate: keras.optimizers.schedules.LearningRateSchedule | float,
+        learning_rate: LearningRate,
         first: float,
         last: float,
         ramp: ramps.Ramps,
@@ -59,17 +71,8 @@ class Adam(keras.optimizers.Adam):
         """Ignores the constant that Keras sets."""
 
 
-def rmsprop(
-    learning_rate: keras.optimizers.schedules.LearningRateSchedule | float,
-) -> RMSprop:
-    """Returns the optimizer of the paper, with EfficientNet's settings."""
-    return RMSprop(learning_rate, rho=0.9, momentum=0.9, epsilon=1e-3)
-
-
 def make_optimizer(
-    train: TrainConfig,
-    num_labeled: int,
-    learning_rate: keras.optimizers.schedules.LearningRateSchedule,
+    train: TrainConfig, num_labeled: int, learning_rate: LearningRate
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a run.
 
@@ -91,4 +94,4 @@ def make_optimizer(
             ramps.Ramps.from_config(train, num_labeled),
             train.adam_beta2,
         )
-    return rmsprop(learning_rate)
+    return RMSprop(learning_rate)

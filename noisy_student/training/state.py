@@ -1,21 +1,55 @@
-"""The models and counters of a run: where they start, and how they are kept."""
+"""What a run is given, and what it keeps: models, counters and checkpoints."""
 
+import dataclasses
 import pathlib
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import models
+from noisy_student import evaluation, methods, models
+from noisy_student.config import ModelConfig, RunConfig, TrainConfig
 from noisy_student.files import run_directory
 from noisy_student.training import (
     averaging,
     checkpoints,
+    distribution,
     optimizers,
     schedules,
-    worker_checkpoints,
 )
-from noisy_student.training.run import TrainingRun
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRun:
+    """Everything that `train` needs, made outside the strategy's scope.
+
+    Attributes:
+        directory: the run directory.
+        model_config: the model, with what the task decides filled in.
+        train_config: the optimisation, with the method's defaults filled in.
+        run_config: how often to save and evaluate.
+        method: computes the losses.
+        batches: makes the endless training batches of a worker's replicas,
+            beginning with those of a given step.
+        num_labeled: number of labelled images, which make an epoch.
+        evaluator: evaluates the averaged model.
+        devices: the devices that train.
+        seed: of initial weights and dropout.
+        description: text of the progress bar.
+    """
+
+    directory: pathlib.Path
+    model_config: ModelConfig
+    train_config: TrainConfig
+    run_config: RunConfig
+    method: methods.Method
+    batches: Callable[[tf.distribute.InputContext, int], tf.data.Dataset]
+    num_labeled: int
+    evaluator: evaluation.Evaluator
+    devices: distribution.Devices
+    seed: int
+    description: str = "train"
 
 
 class TrainingState:
@@ -62,7 +96,7 @@ class TrainingState:
             ],
             "seconds": self.seconds,
         }
-        self.checkpoints = worker_checkpoints.WorkerCheckpoints(
+        self.checkpoints = checkpoints.WorkerCheckpoints(
             run.directory / "checkpoints",
             run.run_config.keep_checkpoint_max,
             run.devices,

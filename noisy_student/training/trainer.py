@@ -1,8 +1,8 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-The loop around `loop.py`, and its log. `step.py` has what a step does,
-`state.py` what is kept, `evaluations.py` the evaluations; images and losses are
-the caller's.
+What surrounds `loop.py`: checkpoints, evaluations, logs and the stop on
+SIGTERM. `state.py` has what a run is given and what is kept of it; images and
+losses are the caller's.
 """
 
 import math
@@ -14,16 +14,12 @@ import keras
 import tensorflow as tf
 
 from noisy_student import preemption, progress
-from noisy_student.files import run_directory
-from noisy_student.training import (
-    evaluations,
-    loop,
-    schedules,
-    state,
-    step,
-    summaries,
-)
-from noisy_student.training.run import TrainingRun
+from noisy_student.files import run_directory, writing
+from noisy_student.training import loop, schedules
+from noisy_student.training.state import TrainingRun, TrainingState
+
+# The metric whose greatest value marks the best model.
+_BEST_BY = "top_1_accuracy"
 
 
 def train(run: TrainingRun) -> dict:
@@ -69,27 +65,25 @@ class _Trainer:
 
     def __init__(self, run: TrainingRun, stop: tf.Variable) -> None:
         self.run = run
-        self.state = state.TrainingState(run)
+        self.devices = run.devices
+        self.total_steps = run.train_config.total_steps(run.num_labeled)
+        self.state = TrainingState(run)
         self.train_loop = loop.TrainLoop(
-            step.Step(
-                run.method,
-                self.state.student,
-                self.state.average,
-                self.state.optimizer,
-                run.train_config,
-            ),
+            run.method,
+            self.state.student,
+            self.state.average,
+            self.state.optimizer,
+            run.train_config,
             stop,
         )
-        self.summaries = summaries.Summaries(
-            run.directory, run.devices.is_chief
-        )
-        self.evaluations = evaluations.Evaluations(
-            run, self.state, self.summaries, self._stop_evaluation_if_asked
-        )
+        if self.devices.is_chief:
+            self.writer = tf.summary.create_file_writer(str(run.directory))
+        else:
+            self.writer = tf.summary.create_noop_writer()
 
     def train(self) -> None:
         """Takes the remaining steps, evaluates, and writes the model."""
-        run, devices = self.run, self.run.devices
+        run, devices = self.run, self.devices
         self.state.start()
         start = self.state.step
         with devices.failing_together():
@@ -100,17 +94,17 @@ class _Trainer:
                 lambda context: run.batches(context, start)
             )
         )
-        self.evaluations.evaluate_if_due()  # a kill may have come before it
+        self._evaluate_if_due()  # a kill may have come before it
         with progress.bar(
-            run.total_steps,
+            self.total_steps,
             run.description,
             "step",
             initial=start,
             shown=devices.is_chief,
         ) as bar:
-            while self.state.step < run.total_steps:
+            while self.state.step < self.total_steps:
                 self._train_until(self._next_stop(), batches, bar)
-        self.evaluations.evaluate()
+        self._evaluate()
         with devices.failing_together():
             if devices.is_chief:
                 self.state.save_model(run.directory)
@@ -121,10 +115,10 @@ class _Trainer:
         intervals = (
             config.iterations_per_loop,
             config.save_checkpoints_steps,
-            config.steps_per_eval or self.run.total_steps,
+            config.steps_per_eval or self.total_steps,
         )
         stops = [(finished // every + 1) * every for every in intervals]
-        return min(self.run.total_steps, *stops)
+        return min(self.total_steps, *stops)
 
     def _train_until(self, stop: int, batches: Iterator, bar) -> None:
         begin, start = time.monotonic(), self.state.step
@@ -132,15 +126,15 @@ class _Trainer:
         finished = self.state.step
         bar.update(finished - start)
         rate = (finished - start) / (time.monotonic() - begin)
-        with self.run.devices.failing_together():
+        with self.devices.failing_together():
             self._check_loss(result.last)
             self._log(result.metrics, rate, bar)
         if result.stopped:
             self._save_and_stop()
         every = self.run.run_config.save_checkpoints_steps
-        if finished == self.run.total_steps or finished % every == 0:
+        if finished == self.total_steps or finished % every == 0:
             self.state.save()
-        self.evaluations.evaluate_if_due()
+        self._evaluate_if_due()
 
     def _check_loss(self, metrics: dict[str, float]) -> None:
         """Refuses a loss of the last step that is not finite."""
@@ -165,25 +159,60 @@ class _Trainer:
         )
         rate = self.state.learning_rate
         epochs = train.labels_per_step / self.run.num_labeled
-        self.summaries.write(
-            finished,
-            metrics
-            | {
-                "train/lr": float(rate(finished)),
-                "train/epoch": (rate.first_step + finished) * epochs,
-                "train/steps_per_second": steps_per_second,
-                "train/images_per_second": speed,
-            },
-        )
+        rates = {
+            "train/lr": float(rate(finished)),
+            "train/epoch": (rate.first_step + finished) * epochs,
+            "train/steps_per_second": steps_per_second,
+            "train/images_per_second": speed,
+        }
+        self._summarise(metrics | rates)
+
+    def _summarise(self, scalars: dict[str, float]) -> None:
+        """Writes scalars of this step for TensorBoard; the chief's alone."""
+        with writing.disk_errors(self.run.directory, tf.errors.OpError):
+            with self.writer.as_default(self.state.step):
+                for name, value in scalars.items():
+                    tf.summary.scalar(name, value)
+            self.writer.flush()
 
     def _save_and_stop(self) -> None:
         self.state.save()
-        self.run.devices.wait_for_all()
+        self.devices.wait_for_all()
         raise preemption.Preempted(
             f"Stopped by SIGTERM at step {self.state.step}, which is saved"
         )
 
+    def _evaluate_if_due(self) -> None:
+        """Evaluates at the multiples of `steps_per_eval`."""
+        every, step = self.run.run_config.steps_per_eval, self.state.step
+        if every and step and step % every == 0:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        """Evaluates the averaged model, unless that was done at this step."""
+        lines = run_directory.read_metrics(self.run.directory)
+        done = bool(lines) and lines[-1]["step"] == self.state.step
+        if self.devices.agree(done):
+            return
+        average = self.state.average
+        metrics = self.run.evaluator(average, self._stop_evaluation_if_asked)
+        with self.devices.failing_together():
+            if self.devices.is_chief:
+                self._record(metrics, lines)
+
     def _stop_evaluation_if_asked(self) -> None:
         """Stops during an evaluation, where one worker need not ask others."""
-        if preemption.is_requested() and self.run.devices.num_workers == 1:
+        if preemption.is_requested() and self.devices.num_workers == 1:
             self._save_and_stop()
+
+    def _record(self, metrics: dict[str, float], earlier: list[dict]) -> None:
+        """Writes an evaluation, and `best/` where there are several."""
+        best = max((line[_BEST_BY] for line in earlier), default=-1.0)
+        seconds = round(self.state.elapsed(), 1)
+        if self.run.run_config.steps_per_eval and metrics[_BEST_BY] > best:
+            self.state.save_best()
+        scalars = {f"eval/{name}": x for name, x in metrics.items()}
+        scalars.pop("eval/num_images", None)  # the same at every evaluation
+        self._summarise(scalars)
+        line = {"step": self.state.step, **metrics, "seconds": seconds}
+        run_directory.append_metrics(self.run.directory, line)

@@ -23,7 +23,6 @@ from noisy_student.training import (
     distribution,
     loop,
     optimizers,
-    step,
 )
 from tests.models import short
 
@@ -95,9 +94,9 @@ def train(devices, parts=1, build=build_model):
         keras.utils.set_random_seed(0)
         student, average = build(), build()
         averaging.start(average, student)
-        optimizer = optimizers.rmsprop(0.001)
+        optimizer = optimizers.RMSprop(0.001)
         optimizer.build(student.trainable_variables)
-        replica_step = step.Step(
+        train_loop = loop.TrainLoop(
             noisy_student.NoisyStudent(0.1, 2.0, 1.0),
             student,
             average,
@@ -108,7 +107,6 @@ def train(devices, parts=1, build=build_model):
                 moving_average_decay=0.9,
             ),
         )
-        train_loop = loop.TrainLoop(replica_step)
         iterator = iter(
             devices.strategy.distribute_datasets_from_function(
                 lambda context: batches_of(context, parts)

@@ -70,6 +70,6 @@ def test_average_is_the_same_on_two_replicas(two_replicas):
         def update():
             averaging.update(average, student, tf.constant(0.5))
 
-        update()
+        two_replicas.run(update)
     for copy in average.weights[0].value.values:
         np.testing.assert_allclose(copy, [2.0, 3.0])

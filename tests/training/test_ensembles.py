@@ -8,7 +8,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.config import TrainConfig
 from noisy_student.methods import mean_teacher, pi_model, ramps
-from noisy_student.training import averaging, loop, optimizers, step, trainer
+from noisy_student.training import averaging, loop, optimizers, trainer
 from tests.training import ensembles
 from tests.training.runs import run
 from tests.training.test_trainer import Killed, kill_after
@@ -38,8 +38,7 @@ def train(strategy, replicas, steps=8, size=8):
         optimizer = optimizers.Adam(0.01, 0.9, 0.5, ramps.Ramps(steps, 2, 4))
         optimizer.build(student.trainable_variables)
         config = TrainConfig(weight_decay=0.0, moving_average_decay=0.9)
-        replica_step = step.Step(method, student, average, optimizer, config)
-        train_loop = loop.TrainLoop(replica_step)
+        train_loop = loop.TrainLoop(method, student, average, optimizer, config)
         pieces = (
             ensembles.dataset(steps, size).unbatch().batch(size // replicas)
         )

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import methods
-from noisy_student.training import loop, optimizers, step
+from noisy_student.training import loop, optimizers
 from tests.training.test_step import (
     IMAGES,
     LABELS,
@@ -32,12 +32,12 @@ def nan_from(step_number):
 
 def dense_loop(stop=None):
     student, average = dense_model(), dense_model()
-    optimizer = optimizers.rmsprop(0.01)
+    optimizer = optimizers.RMSprop(0.01)
     optimizer.build(student.trainable_variables)
-    replica_step = step.Step(
-        methods.Supervised(0.1), student, average, optimizer, SETTINGS
+    train_loop = loop.TrainLoop(
+        methods.Supervised(0.1), student, average, optimizer, SETTINGS, stop
     )
-    return loop.TrainLoop(replica_step, stop), optimizer
+    return train_loop, optimizer
 
 
 def test_the_loop_ends_where_the_loss_is_no_number():
@@ -61,14 +61,13 @@ def test_steps_are_the_same_however_many_a_call():
     """To the bit, so that runs that were interrupted end the same."""
 
     def weights(*calls):
-        trained = small_step()
-        train_loop = loop.TrainLoop(trained)
+        train_loop = small_step()
         batch = image_batch()
-        batch = {key: batch[key] for key in trained.method.batch_keys}
+        batch = {key: batch[key] for key in train_loop.method.batch_keys}
         batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
         for number in calls:
             train_loop(batches, number)
-        return trained.average.get_weights()
+        return train_loop.average.get_weights()
 
     for a, b in zip(weights(5), weights(1, 3, 1), strict=True):
         np.testing.assert_array_equal(a, b)

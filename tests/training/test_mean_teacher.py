@@ -8,7 +8,7 @@ import tensorflow as tf
 from noisy_student import methods, models
 from noisy_student.config import ConsistencyConfig, ModelConfig, TrainConfig
 from noisy_student.methods import mean_teacher
-from noisy_student.training import averaging, loop, optimizers, step
+from noisy_student.training import averaging, loop, optimizers
 
 pytestmark = pytest.mark.usefixtures("short_network")
 
@@ -74,12 +74,10 @@ def test_the_teacher_is_the_average_in_closed_form(strategy):
         keras.utils.set_random_seed(0)
         student, average = (models.build_model(MODEL) for _ in range(2))
         averaging.start(average, student)
-        optimizer = optimizers.rmsprop(0.03)
+        optimizer = optimizers.RMSprop(0.03)
         optimizer.build(student.trainable_variables)
         config = TrainConfig(weight_decay=0.0, moving_average_decay=0.123)
-        train_loop = loop.TrainLoop(
-            step.Step(method, student, average, optimizer, config)
-        )
+        train_loop = loop.TrainLoop(method, student, average, optimizer, config)
         iterator = iter(
             strategy.distribute_datasets_from_function(lambda _: batches)
         )

@@ -9,7 +9,7 @@ from noisy_student.training import optimizers, schedules
 
 def test_rmsprop_follows_the_original(fixtures):
     trace = np.load(fixtures / "schedule/rmsprop_trace.npz")
-    optimizer = optimizers.rmsprop(0.1)
+    optimizer = optimizers.RMSprop(0.1)
     variable = keras.Variable(trace["var"][0])
     optimizer.build([variable])
     for step, gradient in enumerate(trace["grads"]):

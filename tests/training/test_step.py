@@ -9,7 +9,7 @@ from noisy_student import methods
 from noisy_student.config import ModelConfig, TrainConfig
 from noisy_student.methods import losses, noisy_student
 from noisy_student.models import efficientnet
-from noisy_student.training import averaging, loop, optimizers, step
+from noisy_student.training import averaging, loop, optimizers
 
 pytestmark = pytest.mark.usefixtures("short_network")
 
@@ -58,12 +58,11 @@ def train(strategy, num_steps):
     with strategy.scope():
         student, average = dense_model(), dense_model()
         averaging.start(average, student)
-        optimizer = optimizers.rmsprop(0.01)
+        optimizer = optimizers.RMSprop(0.01)
         optimizer.build(student.trainable_variables)
-        replica_step = step.Step(
+        train_loop = loop.TrainLoop(
             methods.Supervised(0.1), student, average, optimizer, SETTINGS
         )
-        train_loop = loop.TrainLoop(replica_step)
         result = train_loop(batches(strategy), num_steps)
     return student, average, optimizer, result.metrics
 
@@ -164,10 +163,10 @@ def small_step(config=SMALL, teacher=None, seed=0, method=None, optimizer=None):
     keras.utils.set_random_seed(seed)
     student, average = (efficientnet.build_model(config) for _ in range(2))
     averaging.start(average, student)
-    optimizer = optimizer or optimizers.rmsprop(0.01)
+    optimizer = optimizer or optimizers.RMSprop(0.01)
     optimizer.build(student.trainable_variables)
     method = method or noisy_student.NoisyStudent(0.1, 1.0, 1.0, teacher)
-    return step.Step(method, student, average, optimizer, SETTINGS)
+    return loop.TrainLoop(method, student, average, optimizer, SETTINGS)
 
 
 def image_batch(num_unlabeled=4):
@@ -196,7 +195,7 @@ def test_frozen_weights_stay_as_they_are_to_the_bit():
     trained = small_step(dataclasses.replace(SMALL, fix_layer_num=2))
     models = (trained.student, trained.average)
     before = [[w.numpy() for w in model.weights] for model in models]
-    run = tf.function(trained.run)
+    run = tf.function(trained.step)
     for _ in range(3):
         run(image_batch())
     frozen = ("stem/", "blocks_0/", "blocks_1/")
@@ -227,7 +226,7 @@ def test_the_teacher_is_not_trained():
     assert float(result.metrics["unl/target_prob"]) == pytest.approx(
         float(confidence), rel=1e-5
     )
-    tf.function(trained.run)(batch)
+    tf.function(trained.step)(batch)
     for old, new in zip(before, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -243,11 +242,11 @@ def test_replicas_share_their_moving_statistics(two_replicas):
         trained = small_step()
         value = two_replicas.experimental_distribute_values_from_function
         shared = value(lambda c: parts[c.replica_id_in_sync_group])
-        two_replicas.run(tf.function(trained.run), args=(shared,))
+        two_replicas.run(tf.function(trained.step), args=(shared,))
     seen = []
     for part in parts:
         alone = small_step()
-        alone.run(part)
+        alone.step(part)
         seen.append(alone.student.get_layer("stem").norm.moving_mean.numpy())
     ours = trained.student.get_layer("stem").norm.moving_mean.value
     assert not np.allclose(seen[0], seen[1], atol=1e-4)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.errors import InputError
-from noisy_student.training import distribution, worker_checkpoints
+from noisy_student.training import checkpoints, distribution
 
 
 @dataclasses.dataclass
@@ -80,7 +80,7 @@ class Worker:
     def __init__(self, directory, number, meeting, keep=2):
         self.shared, self.own = tf.Variable(0.0), tf.Variable(0.0)
         self.number = number
-        self.kept = worker_checkpoints.WorkerCheckpoints(
+        self.kept = checkpoints.WorkerCheckpoints(
             directory,
             keep,
             Devices(number, meeting),

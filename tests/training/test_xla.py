@@ -48,7 +48,7 @@ def test_xla_compiles_the_whole_step(make):
     """As on a TPU: teacher, student with noise, optimizer and average."""
     compiled = make(dataclasses.replace(SMALL, use_bfloat16=True))
     before = [w.numpy() for w in compiled.average.weights]
-    run = tf.function(compiled.run, jit_compile=True)
+    run = tf.function(compiled.step, jit_compile=True)
     losses = [float(run(image_batch())["train/loss"]) for _ in range(3)]
     assert np.isfinite(losses).all() and len(set(losses)) == 3
     assert int(compiled.optimizer.iterations) == 3
@@ -64,8 +64,8 @@ def test_xla_computes_the_same():
         SMALL, dropout_rate=0.0, stochastic_depth_rate=0.0
     )
     plain, compiled = small_step(quiet), small_step(quiet)
-    tf.function(plain.run)(image_batch())
-    tf.function(compiled.run, jit_compile=True)(image_batch())
+    tf.function(plain.step)(image_batch())
+    tf.function(compiled.step, jit_compile=True)(image_batch())
     for a, b in zip(
         plain.average.weights, compiled.average.weights, strict=True
     ):

@@ -15,7 +15,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.config import ModelConfig, TrainConfig
 from noisy_student.methods import base, supervised
-from noisy_student.training import averaging, loop, optimizers, step
+from noisy_student.training import averaging, loop, optimizers
 from tools.benchmarks import turns
 
 _MODELS = [f"efficientnet-b{number}" for number in range(5)]
@@ -44,19 +44,19 @@ def images_and_labels(
     return tf.constant(images, tf.float32), tf.constant(labels)
 
 
-def make_step(config: ModelConfig, method: base.Method) -> step.Step:
-    """Returns our step with new models, built in the current scope."""
+def make_loop(config: ModelConfig, method: base.Method) -> loop.TrainLoop:
+    """Returns our loop with new models, built in the current scope."""
     student = models.build_model(config)
     average = models.build_model(config)
     averaging.start(average, student)
-    optimizer = optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3)
+    optimizer = optimizers.RMSprop(1e-3)
     optimizer.build(student.trainable_variables)
-    return step.Step(method, student, average, optimizer, TrainConfig())
+    return loop.TrainLoop(method, student, average, optimizer, TrainConfig())
 
 
 def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:
     """Returns calls of the training loop, of `steps` whole steps each."""
-    train_loop = loop.TrainLoop(make_step(config, supervised.Supervised(0.1)))
+    train_loop = make_loop(config, supervised.Supervised(0.1))
     images, labels = images_and_labels(models.input_side(config), batch_size)
     weights = tf.ones(batch_size)
     batch = {"image": images, "label": labels, "label_weight": weights}

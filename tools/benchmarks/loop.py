@@ -23,7 +23,6 @@ from absl import app, flags
 from noisy_student import methods, models
 from noisy_student.config import ModelConfig
 from noisy_student.methods import base, noisy_student
-from noisy_student.training import loop
 from tools.benchmarks import choices, growth, loop_workers, memory, turns
 
 _SIDE = 32
@@ -71,7 +70,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
         if teacher:
             teacher.trainable = False
         method = noisy_student.NoisyStudent(0.1, 3.0, 1.0, teacher)
-    train_loop = loop.TrainLoop(growth.make_step(_config(), method))
+    train_loop = growth.make_loop(_config(), method)
     batch = _batch(labeled, unlabeled)
     batch = {key: batch[key] for key in method.batch_keys}
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -81,7 +80,7 @@ def in_loop(labeled: int, unlabeled: int, with_teacher: bool) -> turns.Turn:
 def bare(labeled: int) -> turns.Turn:
     """Returns turns of the compiled step, called from Python, in steps/s."""
     compiled = tf.function(
-        growth.make_step(_config(), methods.Supervised(0.1)).run
+        growth.make_loop(_config(), methods.Supervised(0.1)).step
     )
     batch = _batch(labeled)
 

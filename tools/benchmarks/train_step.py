@@ -74,7 +74,7 @@ def keras_applications(case: Case, jit: bool) -> growth.Run:
     if case.task == "predict":
         return growth.call_run(model, images, case.steps, jit)
     model.compile(
-        optimizer=optimizers.RMSprop(1e-3, 0.9, 0.9, 1e-3),
+        optimizer=optimizers.RMSprop(1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=jit,
     )

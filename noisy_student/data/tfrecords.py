@@ -49,7 +49,7 @@ class RecordSource(ImageSource):
         """Returns a source with these attributes."""
         return cls(
             sum(file.number for file in files),
-            lambda: _read(files, num_classes, _BATCH).unbatch(),
+            lambda: _read(files, num_classes, _BATCH, named=True).unbatch(),
             name,
             files,
             num_classes,
@@ -57,8 +57,8 @@ class RecordSource(ImageSource):
         )
 
     def read_batches(self, size: int) -> tf.data.Dataset:
-        """See `ImageSource`; parses whole batches."""
-        return _read(self.files, self.num_classes, size)
+        """See `ImageSource`; parses whole batches and names no image."""
+        return _read(self.files, self.num_classes, size, named=False)
 
     def shard(self, index: int, count: int) -> ImageSource:
         """Returns every `count`-th file if these divide evenly, or image."""
@@ -148,9 +148,15 @@ class PseudoLabeledSource(ImageSource):
 
 
 def _read(
-    files: tuple[FileSpan, ...], num_classes: int | None, batch_size: int
+    files: tuple[FileSpan, ...],
+    num_classes: int | None,
+    batch_size: int,
+    named: bool,
 ) -> tf.data.Dataset:
-    """Returns the dataset of `ImageSource.read_batches`."""
+    """Returns the dataset of `ImageSource.read_batches`.
+
+    Names cost time: `record` is there only if `named`.
+    """
 
     def read_file(
         path: tf.Tensor, first: tf.Tensor, number: tf.Tensor
@@ -161,10 +167,14 @@ def _read(
         example = records.parse_images(serialized)
         size = tf.size(serialized, out_type=tf.int64)
         index = batch * batch_size + tf.range(size)
-        record = _names(files, index)
+        example["index"] = index
+        if named or num_classes is not None:
+            example["record"] = _names(files, index)
         if num_classes is not None:
-            decoding.refuse_labels(record, example["label"], num_classes)
-        return example | {"index": index, "record": record}
+            decoding.refuse_labels(
+                example["record"], example["label"], num_classes
+            )
+        return example
 
     spans = (
         [file.path for file in files],

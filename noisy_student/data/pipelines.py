@@ -180,6 +180,8 @@ def _noised_epochs(
         .enumerate()
         .map(lambda row, image: image | {"row": row})
     )
+    # Only for small images that fit in memory; others are decoded after the
+    # shuffle.
     decoded = (
         images.batch(epochs.CHUNK)
         .enumerate()

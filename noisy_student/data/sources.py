@@ -2,8 +2,8 @@
 
 All sources look alike from outside: encoded images with a label and a stable
 index, in an order that never changes. `open.py` decides which source a task
-has; decoding, cropping and noise are done by `pipelines.py`. This module
-opens nothing.
+has; `views.py` decodes, crops and adds noise, in the pipelines of
+`pipelines.py`. This module opens nothing.
 """
 
 import dataclasses

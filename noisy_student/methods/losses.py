@@ -1,7 +1,8 @@
 """The equations of the losses, one pure function each.
 
-They return one value per example, except for the weight decay. Means over
-examples and scaling over replicas are left to the step (`training/loop.py`).
+They return one value per example, except for the weight decay.
+`base.LossTerm` has the mean over examples, and the step (`training/loop.py`)
+the scaling over replicas.
 """
 
 from collections.abc import Iterable

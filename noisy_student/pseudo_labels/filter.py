@@ -199,7 +199,7 @@ class FilterJob:
                 self.data_path(share),
                 self._tally_path(share),
                 self.predictions.images(images, share),
-                self._select(share, balance),
+                self._select(share, balance),  # drawn as images are read
                 self.output_dir / "samples",
                 share.shard,
                 self.num_classes,

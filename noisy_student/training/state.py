@@ -31,7 +31,8 @@ class TrainingRun:
         run_config: how often to save and evaluate.
         method: computes the losses.
         batches: makes the endless training batches of a worker's replicas,
-            beginning with those of a given step.
+            beginning with those of a given step; see
+            `stages.training_input.replica_batches`.
         num_labeled: number of labelled images, which make an epoch.
         evaluator: evaluates the averaged model.
         devices: the devices that train.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from noisy_student import evaluation, models
-from noisy_student.config import ExperimentConfig, ModelConfig, Settings
+from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.data import pipelines, sources, views
 from noisy_student.data.open import open_task
 from noisy_student.files import lock, run_directory
@@ -157,13 +157,12 @@ def resolve_model(config: ExperimentConfig) -> pathlib.Path:
     return pathlib.Path(models.resolve_model_path(named, checkpoints=False))
 
 
-def required_directory(settings: Settings, name: str) -> pathlib.Path:
+def required_directory(directory: str | None, name: str) -> pathlib.Path:
     """The absolute path of a directory that the flag `name` gives.
 
     Raises:
         ValueError: the flag is not set.
     """
-    directory = getattr(settings, name)
     if directory is None:
         raise ValueError(f"{name} must be set.")
     return pathlib.Path(directory).absolute()

@@ -32,9 +32,12 @@ class Filter(Stage):
             raise ValueError(
                 "worker_id is for mode=predict; filtering has task."
             )
-        self.output_dir = required_directory(config.predict, "output_dir")
+        self.output_dir = required_directory(
+            config.predict.output_dir, "output_dir"
+        )
         files = prediction_files(
-            config, required_directory(settings, "prediction_dir")
+            config,
+            required_directory(settings.prediction_dir, "prediction_dir"),
         )
         self.shares = files.shares(config.predict.shard_id, settings.task)
         if settings.runner is not None:

@@ -29,7 +29,9 @@ class Predict(Stage):
 
     def validate(self) -> None:
         config = self.config
-        self.output_dir = required_directory(config.predict, "output_dir")
+        self.output_dir = required_directory(
+            config.predict.output_dir, "output_dir"
+        )
         self.teacher = resolve_model(config)
         self.files = prediction_files(config, self.output_dir)
         self.shares = self.files.shares(
@@ -55,9 +57,11 @@ class Reassign(Stage):
     def validate(self) -> None:
         config = self.config
         predict = config.predict
-        self.output_dir = required_directory(predict, "output_dir")
+        self.output_dir = required_directory(predict.output_dir, "output_dir")
         self.teacher = resolve_model(config)
-        filtered = required_directory(config.data, "unlabel_data_dir")
+        filtered = required_directory(
+            config.data.unlabel_data_dir, "unlabel_data_dir"
+        )
         if predict.shard_id or predict.worker_id is not None:
             raise ValueError(
                 "reassign_label does all shards; leave out shard_id and "

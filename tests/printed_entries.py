@@ -137,7 +137,7 @@ ENTRIES = [
         quick=True,
         elsewhere="tests/test_docs.py",
     ),
-    Entry("for worker in 0 1; do TF_CONFIG=", f"{_SHORT} --mode=train"),
+    Entry("for worker in 0 1; do TF_CONFIG=", _SHORT_LOOP),
     Entry(
         "python -m tools.study --arms='flags/recipes/compare/digits_",
         f"{_SHORT} --seeds=0 --arms=flags/recipes/compare/digits_supervised"

@@ -174,7 +174,7 @@ def _noised_epochs(
     size, chunk = spec.batch_size, epochs.chunk_size(spec.batch_size)
     first = spec.first_batch * size
     threads = epochs.num_threads(spec.input)
-    decode, augment = views.stages(spec, seed, check)
+    decode, augment = views.chunk_maps(spec, seed, check)
     images = (
         _examples(source, *keys)
         .enumerate()

@@ -19,7 +19,7 @@ from noisy_student.data.decoding import Example, View
 # From a batch and whether each image could be decoded, bool (batch,).
 Check = Callable[[Example, tf.Tensor], Example]
 # From the number of a chunk of images, int64 (), and the chunk.
-Stage = Callable[[tf.Tensor, Example], Example]
+ChunkMap = Callable[[tf.Tensor, Example], Example]
 # Of images, uint8 (batch, side, side, 3), and a seed, int64 (2,).
 Noise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -89,9 +89,9 @@ class BatchSpec:
     num_workers: int = 1
 
 
-def stages(
+def chunk_maps(
     spec: BatchSpec, seed: tuple[int, int], check: Check
-) -> tuple[Stage, Stage]:
+) -> tuple[ChunkMap, ChunkMap]:
     """Returns two functions of a chunk's number and the chunk.
 
     The first decodes images to what does not change in a small image from

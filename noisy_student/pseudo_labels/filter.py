@@ -149,14 +149,18 @@ class FilterJob:
             InputError: some are not counted yet, or no image would be kept.
         """
         if counts is None:
-            missing = ", ".join(map(str, self.uncounted()))
+            shares = self.predictions.shares()
+            found = {share: self._read_counts(share) for share in shares}
+            missing = [str(share) for share in shares if found[share] is None]
             if missing:
                 raise InputError(
                     "The thresholds need the counts of all shards; in "
-                    f"{self.counts_dir} those of {missing} are missing. Run "
-                    "only_get_stats for them first."
+                    f"{self.counts_dir} those of {', '.join(missing)} are "
+                    "missing. Run only_get_stats for them first."
                 )
-            counts = self.count(self.predictions.shares())
+            counts = np.sum(
+                [each for each in found.values() if each is not None], axis=0
+            )
         balance = select.Balance.choose(counts, self.config)
         if self.config.use_all:
             return balance
@@ -222,11 +226,11 @@ class FilterJob:
     ) -> Iterator[select.Selection]:
         """Yields what becomes of a share's images, some at a time."""
         place, step = share.worker, self.predictions.total_replicas
-        samples = self.config.samples_per_class
+        rates = balance.sampling_rates(self.config.samples_per_class)
         for probabilities in self.predictions.read(share, self.num_classes):
             places = range(place, place + step * len(probabilities), step)
             yield from balance.select(
-                probabilities, places, self.seed, share.shard, samples
+                probabilities, places, self.seed, share.shard, rates
             ).blocks(IMAGES)
             place = places.stop
 

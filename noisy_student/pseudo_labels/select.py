@@ -179,7 +179,7 @@ class Balance:
         places: range,
         seed: int,
         shard: int,
-        samples: int,
+        rates: np.ndarray,
     ) -> "Selection":
         """Decides what becomes of some images of a shard.
 
@@ -188,13 +188,12 @@ class Balance:
             places: where the images are in the shard.
             seed: see `uniform`.
             shard: the images' shard.
-            samples: about how many kept images of a class, of all shards,
-                are saved to look at.
+            rates: float (classes,), which fraction of kept images is saved to
+                look at; see `sampling_rates`.
         """
         labels, top = top_classes(probabilities)
         copies = self.draw(labels, top, uniform(COPIES, seed, shard, places))
-        rates = self.sampling_rates(samples)[labels]
-        drawn = uniform(SAMPLES, seed, shard, places) < rates
+        drawn = uniform(SAMPLES, seed, shard, places) < rates[labels]
         sampled = (copies > 0) & drawn
         return Selection(places, probabilities, labels, top, copies, sampled)
 

@@ -133,6 +133,7 @@ def test_flags_are_checked_before_tensorflow_is_imported():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
     directory, _ = finished
     command = [sys.executable, "main.py", *TINY, f"--model_dir={tmp_path}/run"]
@@ -162,6 +163,7 @@ def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
     assert outcome(tmp_path / "run") == outcome(directory)
 
 
+@pytest.mark.slow
 def test_the_stages_one_by_one(finished, tmp_path):
     """Predict, filter and train by hand, as on a cluster."""
     directory, _ = finished

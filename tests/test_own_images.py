@@ -46,7 +46,9 @@ def records(photos):
     return output
 
 
-@pytest.mark.parametrize("kind", ["photos", "records"])
+@pytest.mark.parametrize(
+    "kind", ["photos", pytest.param("records", marks=pytest.mark.slow)]
+)
 def test_self_training_from_a_directory(kind, tmp_path, request):
     directory = request.getfixturevalue(kind)
     runs = tmp_path / "run"

@@ -96,6 +96,7 @@ def test_sigterm_saves_and_ends_with_75(teacher, tmp_path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_two_workers_train_together(tmp_path):
     flags = [*TINY, "--num_iterations=1", f"--model_dir={tmp_path}"]
     codes, outputs, errors = workers.run("main.py", *flags)
@@ -117,6 +118,7 @@ def test_two_workers_train_together(tmp_path):
     assert "holds another experiment" in "".join(errors)
 
 
+@pytest.mark.slow
 def test_each_worker_keeps_the_targets_of_its_own_images(tmp_path):
     """Temporal ensembling: 25 labelled of 50 each, 674 and 673 unlabelled."""
     command = [
@@ -145,6 +147,7 @@ def test_each_worker_keeps_the_targets_of_its_own_images(tmp_path):
         assert saved.get_tensor(f"sums/{VALUE}").dtype == np.float16
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_worker_stops_both(teacher, tmp_path):
     """With a teacher in the step, which every worker loads."""
     processes = workers.start(

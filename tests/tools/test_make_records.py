@@ -65,6 +65,7 @@ def contents(directory):
     }
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_and_ends_the_same(tmp_path, photos):
     (photos / "unlabelled").mkdir()
     for i in range(300):  # that it takes a moment

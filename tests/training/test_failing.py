@@ -1,8 +1,11 @@
 """Where one worker fails, none reports a lost worker."""
 
+import pytest
+
 from tests import workers
 
 
+@pytest.mark.slow
 def test_all_workers_end_with_an_error(tmp_path):
     codes, outputs, errors = workers.run(
         "-m", "tests.training.failing", tmp_path

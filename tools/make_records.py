@@ -4,7 +4,7 @@ Of folders (train/CLASS/*.jpg, test/CLASS/*.jpg, unlabelled/*.jpg; or one heap
 of unlabelled images), or of a name of tensorflow-datasets:
 
   python tools/make_records.py --input_dir=photos --output_dir=records
-  python tools/make_records.py --task_name=cifar10 --output_dir=records
+  python tools/make_records.py --task_name=cifar10 --output_dir=cifar10_records
 
 and then --label_data_dir=records, or for a heap --unlabel_image_dir=records.
 JPEGs are copied byte for byte (turned upright where EXIF says so), others

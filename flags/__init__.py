@@ -12,10 +12,12 @@ another class of settings:
 The library never sees flags.
 """
 
+import dataclasses
 import typing
 
 from absl import flags as absl_flags
 
+from flags import original
 from flags.define import define, fields_of, read
 from flags.help import help_of
 from noisy_student.config import ExperimentConfig, Settings
@@ -39,6 +41,7 @@ _ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
 
 for _group in _ALL:
     define(_group)
+original.define_ignored(absl_flags.FLAGS)
 
 
 def names() -> list[str]:
@@ -51,14 +54,25 @@ def experiment_config(
 ) -> ExperimentConfig:
     """All groups as one object.
 
+    Flags that are not given have the original program's defaults where
+    `original.task_of` says so.
+
     Args:
         values: the parsed flags.
 
     Raises:
         ValueError: a flag's value that no run could use.
     """
-    groups = {name: read(group, values) for name, group in GROUPS.items()}
-    return read(ExperimentConfig, values, **groups)
+    task = original.task_of(
+        values["task_name"].value, values["label_data_dir"].value
+    )
+    is_original = task is not None
+    groups = {
+        name: read(group, values, is_original) for name, group in GROUPS.items()
+    }
+    if is_original:
+        groups["data"] = dataclasses.replace(groups["data"], task_name=task)
+    return read(ExperimentConfig, values, is_original, **groups)
 
 
 def show_in_help(*groups: type[Settings]) -> None:

@@ -7,6 +7,7 @@ from typing import NoReturn, Protocol
 
 from absl import flags, logging
 
+from flags import original
 from noisy_student import preemption
 from noisy_student.errors import InputError, WorkerLostError
 
@@ -56,6 +57,7 @@ def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
         if argv[1:]:
             raise ValueError(f"unknown arguments {' '.join(argv[1:])}")
         logging.set_verbosity(logging.WARNING)
+        original.warn_of_ignored(flags.FLAGS)
         stage = make()
         if stage is not None:
             stage.validate()

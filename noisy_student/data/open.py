@@ -11,7 +11,7 @@ import numpy as np
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import record_files, splits
+from noisy_student.data import limits, record_files, splits
 from noisy_student.data.folders import (
     UNLABELED_SPLITS,
     FileSource,
@@ -29,6 +29,8 @@ _IDENTITY = (
     "label_split",
     "unlabel_split",
     "test_split",
+    "num_train_images",
+    "num_train_shards",
 )
 
 
@@ -41,8 +43,8 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
             digits are test images.
 
     Raises:
-        ValueError: The task is unknown, its data are missing, or
-            `num_labeled` does not fit it.
+        ValueError: The task is unknown, its data are missing, or a number of
+            images does not fit it.
     """
     if config.label_data_dir is not None:
         data = _open_directories(config)
@@ -55,7 +57,8 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         data = _open_digits(config, seed)
     else:
         data = _open_named(config)
-    task, labeled, unlabeled = data.task, data.labeled, data.unlabeled
+    task, unlabeled = data.task, data.unlabeled
+    labeled, test = limits.first_images(config, data.labeled, data.test)
     num_labeled = config.num_labeled or task.num_labeled
     if num_labeled is not None:
         labels = labeled.labels()
@@ -70,7 +73,11 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     # The seed counts if it chose images.
     identity["seed"] = None if num_labeled is None else seed
     return dataclasses.replace(
-        data, labeled=labeled, unlabeled=unlabeled, identity=identity
+        data,
+        labeled=labeled,
+        unlabeled=unlabeled,
+        test=test,
+        identity=identity,
     )
 
 
@@ -86,6 +93,8 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
                 f"{name} is for tensorflow-datasets; the task digits is "
                 "split by --num_labeled and --seed."
             )
+    limits.keep_first_files(config, None, "train")
+    limits.check_evaluated(config, "test")
     train, test = digits.load(seed)
     return TaskData(tasks.KNOWN["digits"], train, None, test, {})
 
@@ -98,6 +107,8 @@ def _open_named(config: DataConfig) -> TaskData:
     task = images.task()
     label = config.label_split or task.label_split
     test = config.test_split or task.test_split
+    limits.keep_first_files(config, None, label)
+    limits.check_evaluated(config, test)
     return TaskData(
         task,
         splits.open_split(images, label, "label_split"),
@@ -115,10 +126,12 @@ def _open_directories(config: DataConfig) -> TaskData:
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
+    limits.keep_first_files(config, images, label)
     label_spans = splits.resolve(label, images, "label_split")
     names = images.class_names
     num_classes = _num_classes(config, images, names)
     test = config.test_split or _default_test_split(images)
+    limits.check_evaluated(config, test)
     if isinstance(images, ImageFolders):
         images.check_classes(splits.split_names(test, images))
     test_images = splits.open_split(images, test, "test_split", num_classes)

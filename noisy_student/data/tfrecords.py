@@ -236,6 +236,7 @@ class RecordDirectories:
 
     Attributes:
         name: The directories, joined with `;`, for messages.
+        files: The files of each split, in order.
     """
 
     def __init__(self, directories: list[pathlib.Path]) -> None:
@@ -246,8 +247,8 @@ class RecordDirectories:
         """
         self.name = ";".join(map(str, directories))
         self._directories = directories
-        self._found = [record_files.find(path) for path in directories]
-        self._counted = functools.cache(self._count)
+        self.files = record_files.find_all(directories)
+        self._counted = functools.cache(lambda split: _count(self.files[split]))
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -267,7 +268,7 @@ class RecordDirectories:
 
     def split_names(self) -> list[str]:
         """Returns the prefixes of the files."""
-        return list(dict.fromkeys(name for d in self._found for name in d))
+        return list(self.files)
 
     def shard_sizes(self, split: str) -> list[int]:
         """Returns the number of whole records in each file of a split."""
@@ -279,10 +280,6 @@ class RecordDirectories:
         """See `ImageSet`."""
         files = [file for span in spans for file in self._cut(span)]
         return RecordSource.from_spans(tuple(files), num_classes, name)
-
-    def _count(self, split: str) -> list[FileSpan]:
-        found = [files[split] for files in self._found if split in files]
-        return [file for paths in found for file in _count(paths)]
 
     def _cut(self, span: Span) -> list[FileSpan]:
         """Returns the files of a span, the first and last perhaps in part."""

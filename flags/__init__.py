@@ -66,13 +66,15 @@ def experiment_config(
     task = original.task_of(
         values["task_name"].value, values["label_data_dir"].value
     )
-    is_original = task is not None
     groups = {
-        name: read(group, values, is_original) for name, group in GROUPS.items()
+        name: read(group, values, task is not None)
+        for name, group in GROUPS.items()
     }
-    if is_original:
-        groups["data"] = dataclasses.replace(groups["data"], task_name=task)
-    return read(ExperimentConfig, values, is_original, **groups)
+    config = read(ExperimentConfig, values, task is not None, **groups)
+    if task is None:
+        return config
+    data = dataclasses.replace(config.data, task_name=task)
+    return dataclasses.replace(config, data=data)
 
 
 def show_in_help(*groups: type[Settings]) -> None:

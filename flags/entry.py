@@ -13,7 +13,7 @@ from noisy_student.errors import InputError, WorkerLostError
 
 USAGE_ERROR = 2
 
-_DEBUG = flags.DEFINE_bool(
+DEBUG = flags.DEFINE_bool(
     "debug", False, "Show where in the program an error came from."
 )
 
@@ -71,7 +71,7 @@ def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
 
 
 def _end(error: Exception, code: int) -> NoReturn:
-    if _DEBUG.value:
+    if DEBUG.value:
         raise error
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)

@@ -11,32 +11,12 @@ from noisy_student.data.tfrecords import RecordDirectories
 _VALIDATION = ("validation", "dev")
 
 
-def check_evaluated(config: DataConfig, split: str) -> None:
-    """Refuses `num_eval_images` where it would have no effect.
-
-    Args:
-        config: The numbers.
-        split: The split that is evaluated.
-
-    Raises:
-        ValueError: It is another one than that of validation.
-    """
-    number = config.num_eval_images
-    if number is not None and split not in _VALIDATION:
-        raise ValueError(
-            f"num_eval_images={number} is for images of validation; {split} "
-            "is evaluated, and num_test_images cuts that."
-        )
-
-
-def keep_first_files(
-    config: DataConfig, images: ImageSet | None, split: str
-) -> None:
+def keep_first_files(config: DataConfig, images: ImageSet, split: str) -> None:
     """Forgets all but the first `num_train_shards` files of a split.
 
     Args:
         config: The number.
-        images: Those of `label_data_dir`; never reads the other files then.
+        images: Never reads the other files then.
         split: The expression for the labelled split.
 
     Raises:
@@ -59,23 +39,39 @@ def keep_first_files(
         images.files[name] = paths[:number]
 
 
-def first_images(
-    config: DataConfig, labeled: ImageSource, test: ImageSource
-) -> tuple[ImageSource, ImageSource]:
-    """Returns the first labelled and test images, as many as are asked for.
+def first_test_images(
+    config: DataConfig, images: ImageSet, split: str, source: ImageSource
+) -> ImageSource:
+    """Returns the first of the images that are evaluated.
+
+    Args:
+        config: The numbers; that of validation counts if it is evaluated.
+        images: The image set.
+        split: The split that is evaluated.
+        source: Its images.
 
     Raises:
-        ValueError: There are not so many.
+        ValueError: There are not so many, or none of validation.
     """
-    train, validation = config.num_train_images, config.num_eval_images
-    test = _first(test, validation, "num_eval_images")
-    return (
-        _first(labeled, train, "num_train_images"),
-        _first(test, config.num_test_images, "num_test_images"),
-    )
+    number = config.num_eval_images
+    if number is not None and not {*_VALIDATION} & {*images.split_names()}:
+        raise ValueError(
+            f"num_eval_images={number} is for images of validation, and "
+            f"{images.name} has none; num_test_images is for those of {split}."
+        )
+    if split in _VALIDATION:
+        source = first_images(source, number, "num_eval_images")
+    return first_images(source, config.num_test_images, "num_test_images")
 
 
-def _first(source: ImageSource, number: int | None, flag: str) -> ImageSource:
+def first_images(
+    source: ImageSource, number: int | None, flag: str
+) -> ImageSource:
+    """Returns the first images of a source; all where `number` is None.
+
+    Raises:
+        ValueError: There are not so many; `flag` gave the number.
+    """
     if number is None:
         return source
     if number > source.num_images:

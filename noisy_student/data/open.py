@@ -58,7 +58,9 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     else:
         data = _open_named(config)
     task, unlabeled = data.task, data.unlabeled
-    labeled, test = limits.first_images(config, data.labeled, data.test)
+    labeled = limits.first_images(
+        data.labeled, config.num_train_images, "num_train_images"
+    )
     num_labeled = config.num_labeled or task.num_labeled
     if num_labeled is not None:
         labels = labeled.labels()
@@ -73,18 +75,14 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     # The seed counts if it chose images.
     identity["seed"] = None if num_labeled is None else seed
     return dataclasses.replace(
-        data,
-        labeled=labeled,
-        unlabeled=unlabeled,
-        test=test,
-        identity=identity,
+        data, labeled=labeled, unlabeled=unlabeled, identity=identity
     )
 
 
 def _open_digits(config: DataConfig, seed: int) -> TaskData:
     from noisy_student.data import digits  # slow to import
 
-    names = ["label_split", "test_split"]
+    names = ["label_split", "test_split", "num_eval_images", "num_train_shards"]
     if config.unlabel_image_dir is None:
         names.append("unlabel_split")
     for name in names:
@@ -93,9 +91,8 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
                 f"{name} is for tensorflow-datasets; the task digits is "
                 "split by --num_labeled and --seed."
             )
-    limits.keep_first_files(config, None, "train")
-    limits.check_evaluated(config, "test")
     train, test = digits.load(seed)
+    test = limits.first_images(test, config.num_test_images, "num_test_images")
     return TaskData(tasks.KNOWN["digits"], train, None, test, {})
 
 
@@ -107,13 +104,13 @@ def _open_named(config: DataConfig) -> TaskData:
     task = images.task()
     label = config.label_split or task.label_split
     test = config.test_split or task.test_split
-    limits.keep_first_files(config, None, label)
-    limits.check_evaluated(config, test)
+    limits.keep_first_files(config, images, label)
+    test_images = splits.open_split(images, test, "test_split")
     return TaskData(
         task,
         splits.open_split(images, label, "label_split"),
         _open_unlabeled_split(config, images, task.unlabel_split),
-        splits.open_split(images, test, "test_split"),
+        limits.first_test_images(config, images, test, test_images),
         {},
         images.class_names,
     )
@@ -131,7 +128,6 @@ def _open_directories(config: DataConfig) -> TaskData:
     names = images.class_names
     num_classes = _num_classes(config, images, names)
     test = config.test_split or _default_test_split(images)
-    limits.check_evaluated(config, test)
     if isinstance(images, ImageFolders):
         images.check_classes(splits.split_names(test, images))
     test_images = splits.open_split(images, test, "test_split", num_classes)
@@ -141,7 +137,7 @@ def _open_directories(config: DataConfig) -> TaskData:
         _task(config, num_classes, labeled),
         labeled,
         _open_unlabeled_split(config, images, _unlabeled_split(images)),
-        test_images,
+        limits.first_test_images(config, images, test, test_images),
         {},
         names,
     )

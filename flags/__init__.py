@@ -51,6 +51,7 @@ def names() -> list[str]:
 
 def experiment_config(
     values: absl_flags.FlagValues = absl_flags.FLAGS,
+    as_original: bool = True,
 ) -> ExperimentConfig:
     """All groups as one object.
 
@@ -59,13 +60,16 @@ def experiment_config(
 
     Args:
         values: the parsed flags.
+        as_original: False where that has no such script, and the defaults are
+            always ours.
 
     Raises:
         ValueError: a flag's value that no run could use.
     """
-    task = original.task_of(
-        values["task_name"].value, values["label_data_dir"].value
-    )
+    task = None
+    if as_original:
+        names = (values[n].value for n in ("task_name", "label_data_dir"))
+        task = original.task_of(*names)
     groups = {
         name: read(group, values, task is not None)
         for name, group in GROUPS.items()

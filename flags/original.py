@@ -3,6 +3,7 @@
 docs/original.md compares all of its flags with ours.
 """
 
+import os
 import pathlib
 
 from absl import flags as absl_flags
@@ -56,8 +57,8 @@ def task_of(task_name: str | None, label_data_dir: str | None) -> str | None:
     Returns:
         imagenet or svhn; None where the defaults are ours.
     """
-    names = [name for name in (label_data_dir or "").split(";") if name.strip()]
-    directories = [path for path in map(pathlib.Path, names) if path.is_dir()]
+    names = (label_data_dir or "").split(";")
+    directories = [pathlib.Path(name) for name in names if os.path.isdir(name)]
     if not all(any(path.glob(_RECORD_FILES)) for path in directories):
         return None  # folders of images
     if task_name is not None:

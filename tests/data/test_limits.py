@@ -5,16 +5,16 @@ import pytest
 from noisy_student.config import DataConfig
 from noisy_student.data.open import open_task
 from noisy_student.files import shards
-from tests.data.directories import write_folders, write_records
+from tests.data.directories import (
+    encoded_of,
+    write_folders,
+    write_records,
+)
 
 
 def open_images(path, task_name="insects", **settings):
     config = DataConfig(task_name, label_data_dir=str(path), **settings)
     return open_task(config, seed=0)
-
-
-def encoded(source):
-    return [e["encoded"] for e in source.read().as_numpy_iterator()]
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def records(tmp_path):
 def test_the_first_images_of_records(records):
     path, written = records
     data = open_images(path, num_train_images=50, num_eval_images=6)
-    assert encoded(data.labeled) == written["train"][:50]
-    assert encoded(data.test) == written["validation"][:6]
+    assert encoded_of(data.labeled) == written["train"][:50]
+    assert encoded_of(data.test) == written["validation"][:6]
     assert data.labeled.num_images == 50 and data.test.num_images == 6
     again = open_images(path, num_train_images=80, num_test_images=3)
-    assert encoded(again.labeled) == written["train"]
-    assert encoded(again.test) == written["validation"][:3]
+    assert encoded_of(again.labeled) == written["train"]
+    assert encoded_of(again.test) == written["validation"][:3]
 
 
 def test_the_first_files_of_records(records):
@@ -45,7 +45,7 @@ def test_the_first_files_of_records(records):
         shard = path / shards.shard_name("train", number, 4)
         shard.write_bytes(b"no records at all")
     data = open_images(path, num_train_shards=2)
-    assert encoded(data.labeled) == written["train"][:40]
+    assert encoded_of(data.labeled) == written["train"][:40]
     assert data.labeled.shard(1, 2).num_images == 0
     assert data.test.num_images == 11
 
@@ -53,7 +53,7 @@ def test_the_first_files_of_records(records):
 def test_what_is_left_out_is_not_unlabelled_either(records):
     path, written = records
     data = open_images(path, num_train_images=50, num_labeled=15)
-    both = encoded(data.labeled) + encoded(data.unlabeled)
+    both = encoded_of(data.labeled) + encoded_of(data.unlabeled)
     assert sorted(both) == sorted(written["train"][:50])
     assert data.labeled.num_images == 15
 
@@ -63,9 +63,9 @@ def test_the_first_images_of_folders(tmp_path):
         tmp_path, {"train/a": 4, "train/b": 3, "test/a": 2, "test/b": 2}
     )
     data = open_images(tmp_path, num_train_images=5, num_test_images=3)
-    assert encoded(data.labeled) == list(files.values())[:5]
+    assert encoded_of(data.labeled) == list(files.values())[:5]
     assert data.labeled.labels().tolist() == [0, 0, 0, 0, 1]
-    assert encoded(data.test) == list(files.values())[7:10]
+    assert encoded_of(data.test) == list(files.values())[7:10]
 
 
 def test_the_first_images_of_the_digits():
@@ -73,7 +73,7 @@ def test_the_first_images_of_the_digits():
     data = open_task(config, seed=0)
     assert data.labeled.num_images + data.unlabeled.num_images == 100
     everything = open_task(DataConfig("digits"), seed=0)
-    assert encoded(data.test) == encoded(everything.test)[:30]
+    assert encoded_of(data.test) == encoded_of(everything.test)[:30]
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,14 @@ def test_steps_follow_the_ratio_and_flags_that_are_given():
     assert not config.model.use_bfloat16
 
 
+def test_scripts_that_the_original_has_not_have_our_defaults():
+    values = make_flags()
+    values(["import_checkpoint.py", "--task_name=svhn"])
+    config = flags.experiment_config(values, as_original=False)
+    assert config.data.task_name == "svhn_cropped"
+    assert not config.model.use_bfloat16
+
+
 def test_flags_without_effect_are_named_in_one_line():
     ignored = [
         "--master=grpc://10.0.0.2:8470",

@@ -48,10 +48,6 @@ class FileSource(ImageSource):
         """Returns every `count`-th file; the others are not read."""
         return self._at(slice(index, None, count))
 
-    def first(self, number: int) -> ImageSource:
-        """Returns the first files."""
-        return self._at(slice(number))
-
     def subset(self, mask: np.ndarray) -> ImageSource:
         """Returns the files where the mask is true; no others are read."""
         return self._at(mask)

@@ -3,6 +3,8 @@
 `num_train_images`, `num_eval_images`, `num_test_images`, `num_train_shards`.
 """
 
+import numpy as np
+
 from noisy_student.config import DataConfig
 from noisy_student.data import splits
 from noisy_student.data.sources import ImageSet, ImageSource
@@ -30,13 +32,7 @@ def keep_first_files(config: DataConfig, images: ImageSet, split: str) -> None:
             f"num_train_shards={number} is for TFRecords in label_data_dir."
         )
     for name in splits.split_names(split, images):
-        paths = images.files[name]
-        if number > len(paths):
-            raise ValueError(
-                f"num_train_shards={number} is more than the {len(paths)} "
-                f"files of {name} in {images.name}."
-            )
-        images.files[name] = paths[:number]
+        images.keep_first_files(name, number)
 
 
 def first_test_images(
@@ -79,4 +75,4 @@ def first_images(
             f"{flag}={number} is more than the {source.num_images} images of "
             f"{source.name}."
         )
-    return source.first(number)
+    return source.subset(np.arange(source.num_images) < number)

@@ -47,17 +47,6 @@ def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     }
 
 
-def find_all(
-    directories: Iterable[pathlib.Path],
-) -> dict[str, list[pathlib.Path]]:
-    """Returns what `find` does of several directories, one after the other."""
-    found: dict[str, list[pathlib.Path]] = {}
-    for directory in directories:
-        for prefix, paths in find(directory).items():
-            found.setdefault(prefix, []).extend(paths)
-    return found
-
-
 def check_prefix(prefix: str) -> None:
     """Checks that `find` would find files of this prefix.
 
@@ -162,7 +151,7 @@ def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
 
 
 def count(paths: list[pathlib.Path]) -> list[int]:
-    """Counts the whole records of each file.
+    """Counts the whole records of each file of a directory.
 
     A file that `counts.json` beside the files lists with its size is not
     read. A file that is cut off is warned of.
@@ -170,11 +159,10 @@ def count(paths: list[pathlib.Path]) -> list[int]:
     Raises:
         InputError: A file is damaged; see `scan`.
     """
-    parents = {path.parent for path in paths}
-    known = {parent: _load_counts(parent) for parent in parents}
+    known = _load_counts(paths[0].parent) if paths else {}
     numbers, unknown = {}, []
     for path in paths:
-        number, size = known[path.parent].get(path.name, (0, -1))
+        number, size = known.get(path.name, (0, -1))
         if path.stat().st_size == size:
             numbers[path] = number
         else:

@@ -72,10 +72,6 @@ class ImageSource:
             lambda: self.read().shard(count, index),
         )
 
-    def first(self, number: int) -> "ImageSource":
-        """Returns the first images, at most all; the others are not read."""
-        return self._selection(number, lambda: self.read().take(number))
-
     def subset(self, mask: np.ndarray) -> "ImageSource":
         """Returns the images where `mask`, bool (images,), is true."""
 

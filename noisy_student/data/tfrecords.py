@@ -236,7 +236,6 @@ class RecordDirectories:
 
     Attributes:
         name: The directories, joined with `;`, for messages.
-        files: The files of each split, in order.
     """
 
     def __init__(self, directories: list[pathlib.Path]) -> None:
@@ -247,8 +246,8 @@ class RecordDirectories:
         """
         self.name = ";".join(map(str, directories))
         self._directories = directories
-        self.files = record_files.find_all(directories)
-        self._counted = functools.cache(lambda split: _count(self.files[split]))
+        self._found = [record_files.find(path) for path in directories]
+        self._counted = functools.cache(self._count)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -268,7 +267,24 @@ class RecordDirectories:
 
     def split_names(self) -> list[str]:
         """Returns the prefixes of the files."""
-        return list(self.files)
+        return list(dict.fromkeys(name for d in self._found for name in d))
+
+    def keep_first_files(self, split: str, number: int) -> None:
+        """Forgets all but the first files of a split, which are never read.
+
+        Raises:
+            ValueError: There are not so many.
+        """
+        total = sum(len(files.get(split, ())) for files in self._found)
+        if number > total:
+            raise ValueError(
+                f"num_train_shards={number} is more than the {total} files of "
+                f"{split} in {self.name}."
+            )
+        for files in self._found:
+            if split in files:
+                files[split] = files[split][:number]
+                number -= len(files[split])
 
     def shard_sizes(self, split: str) -> list[int]:
         """Returns the number of whole records in each file of a split."""
@@ -280,6 +296,10 @@ class RecordDirectories:
         """See `ImageSet`."""
         files = [file for span in spans for file in self._cut(span)]
         return RecordSource.from_spans(tuple(files), num_classes, name)
+
+    def _count(self, split: str) -> list[FileSpan]:
+        found = [files[split] for files in self._found if split in files]
+        return [file for paths in found for file in _count(paths)]
 
     def _cut(self, span: Span) -> list[FileSpan]:
         """Returns the files of a span, the first and last perhaps in part."""

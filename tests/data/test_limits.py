@@ -50,6 +50,19 @@ def test_the_first_files_of_records(records):
     assert data.test.num_images == 11
 
 
+def test_the_first_files_of_several_directories(tmp_path):
+    written = []
+    for name, counts in (("a", [3, 2]), ("b", [4, 1])):
+        (tmp_path / name).mkdir()
+        written += write_records(tmp_path / name, "train", counts)
+        write_records(tmp_path / name, "test", [3])
+    both = f"{tmp_path}/a;{tmp_path}/b"
+    for number, images in ((1, 3), (2, 5), (3, 9), (4, 10)):
+        data = open_images(both, num_train_shards=number, num_label_classes=3)
+        assert encoded_of(data.labeled) == written[:images]
+        assert data.test.num_images == 6
+
+
 def test_what_is_left_out_is_not_unlabelled_either(records):
     path, written = records
     data = open_images(path, num_train_images=50, num_labeled=15)

@@ -1,12 +1,16 @@
 """Noisy Student Training: teach, label, filter, study under noise, repeat.
 
-The whole method on scikit-learn's digits, in minutes on a laptop:
-
+The whole method on scikit-learn's digits, in minutes (more in flags/recipes/):
   python main.py --flagfile=flags/recipes/digits.cfg --model_dir=runs/digits
-
-Other experiments are flag files in flags/recipes/; a flag after --flagfile
-overrides what the file says.
+On your own images, in photos/{train,test}/CLASS/ and photos/unlabelled/:
+  python main.py --label_data_dir=photos --unlabel_ratio=3 --model_dir=runs/mine
+One model, its accuracy, or its labels for others: --mode=train, eval, predict.
+All flags, of which those after --flagfile override the file's:
+  python main.py --help
+README.md explains it; docs/original.md compares flags with the original's.
 """
+
+import sys
 
 from absl import app
 
@@ -30,4 +34,7 @@ def make_stage() -> Stage | None:
 
 if __name__ == "__main__":
     flags.show_in_help()
+    if not sys.argv[1:]:
+        print(__doc__.strip())
+        sys.exit(1)  # as --help does
     app.run(main)

@@ -12,10 +12,12 @@ another class of settings:
 The library never sees flags.
 """
 
+import dataclasses
 import typing
 
 from absl import flags as absl_flags
 
+from flags import original
 from flags.define import define, fields_of, read
 from flags.help import help_of
 from noisy_student.config import ExperimentConfig, Settings
@@ -39,6 +41,7 @@ _ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
 
 for _group in _ALL:
     define(_group)
+original.define_ignored(absl_flags.FLAGS)
 
 
 def names() -> list[str]:
@@ -48,17 +51,34 @@ def names() -> list[str]:
 
 def experiment_config(
     values: absl_flags.FlagValues = absl_flags.FLAGS,
+    as_original: bool = True,
 ) -> ExperimentConfig:
     """All groups as one object.
 
+    Flags that are not given have the original program's defaults where
+    `original.task_of` says so.
+
     Args:
         values: the parsed flags.
+        as_original: False where that has no such script, and the defaults are
+            always ours.
 
     Raises:
         ValueError: a flag's value that no run could use.
     """
-    groups = {name: read(group, values) for name, group in GROUPS.items()}
-    return read(ExperimentConfig, values, **groups)
+    task = None
+    if as_original:
+        names = (values[n].value for n in ("task_name", "label_data_dir"))
+        task = original.task_of(*names)
+    groups = {
+        name: read(group, values, task is not None)
+        for name, group in GROUPS.items()
+    }
+    config = read(ExperimentConfig, values, task is not None, **groups)
+    if task is None:
+        return config
+    data = dataclasses.replace(config.data, task_name=task)
+    return dataclasses.replace(config, data=data)
 
 
 def show_in_help(*groups: type[Settings]) -> None:

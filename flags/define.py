@@ -81,7 +81,7 @@ def define(
             options["default"] = [str(v) for v in field.default or ()] or None
             absl_flags.DEFINE_list(**options)
         elif field.rule.choices:
-            choices = list(field.rule.choices)
+            choices = [*field.rule.choices, *field.rule.none]
             absl_flags.DEFINE_enum(enum_values=choices, **options)
         else:
             _DEFINERS[field.value_type](**options)
@@ -92,6 +92,7 @@ def define(
 def read(
     group: type[_Settings],
     values: absl_flags.FlagValues = absl_flags.FLAGS,
+    original: bool = False,
     **others: Any,
 ) -> _Settings:
     """An instance of settings, from the flags that `define` made.
@@ -99,13 +100,14 @@ def read(
     Args:
         group: the class.
         values: the parsed flags.
+        original: whether those that are not given are as in the original.
         **others: values of the fields that have no flag.
 
     Raises:
         ValueError: a value that no run could use.
     """
     given = {
-        field.name: _value(field, values[field.name].value)
+        field.name: _value(field, values[field.name], original)
         for field in fields_of(group)
     }
     return group(**given, **others)
@@ -120,8 +122,11 @@ def _value_type(hint: Any) -> tuple[type, bool]:
     return hint, False
 
 
-def _value(field: Field, given: Any) -> Any:
+def _value(field: Field, flag: absl_flags.Flag, original: bool) -> Any:
     """A flag's value as that of its field."""
+    if original and flag.using_default_value:
+        return field.rule.original
+    given = flag.value
     if given is None:
         return field.default
     if not field.is_list:

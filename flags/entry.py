@@ -7,12 +7,13 @@ from typing import NoReturn, Protocol
 
 from absl import flags, logging
 
+from flags import original
 from noisy_student import preemption
 from noisy_student.errors import InputError, WorkerLostError
 
 USAGE_ERROR = 2
 
-_DEBUG = flags.DEFINE_bool(
+DEBUG = flags.DEFINE_bool(
     "debug", False, "Show where in the program an error came from."
 )
 
@@ -56,6 +57,7 @@ def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
         if argv[1:]:
             raise ValueError(f"unknown arguments {' '.join(argv[1:])}")
         logging.set_verbosity(logging.WARNING)
+        original.warn_of_ignored(flags.FLAGS)
         stage = make()
         if stage is not None:
             stage.validate()
@@ -69,7 +71,7 @@ def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
 
 
 def _end(error: Exception, code: int) -> NoReturn:
-    if _DEBUG.value:
+    if DEBUG.value:
         raise error
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)

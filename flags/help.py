@@ -36,6 +36,9 @@ def _entry(field: Field, flag: absl_flags.Flag) -> list[str]:
         word = "default" if field.default is not None else "default here"
         default = str(flag.default_as_str).strip("'")
         notes.insert(0, f"{word}: {default}")
+    original = field.rule.original
+    if original not in (None, field.default):
+        notes.insert(1, f"for the original's data: {original}")
     lines = [absl_flags.text_wrap(f"{heads}: {flag.help}", 80, "    ", "  ")]
     if notes:
         note = f"({'; '.join(notes)})"

@@ -80,7 +80,7 @@ _TASKS = (
 )
 KNOWN = {task.name: task for task in _TASKS}
 # What the original program calls them.
-_ORIGINAL_NAMES = {"svhn": "svhn_cropped", "imagenet": "imagenet2012"}
+ORIGINAL_NAMES = {"svhn": "svhn_cropped", "imagenet": "imagenet2012"}
 
 # Data sets of characters, whose mirror images are other characters.
 _NOT_TO_FLIP = ("mnist", "kmnist", "emnist", "binarized_mnist", "omniglot")
@@ -88,7 +88,7 @@ _NOT_TO_FLIP = ("mnist", "kmnist", "emnist", "binarized_mnist", "omniglot")
 
 def full_name(name: str) -> str:
     """Translates the original program's name of a task."""
-    return _ORIGINAL_NAMES.get(name, name)
+    return ORIGINAL_NAMES.get(name, name)
 
 
 def generic_task(name: str, num_classes: int, side: int | None) -> Task:

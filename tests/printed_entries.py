@@ -74,6 +74,11 @@ ENTRIES = [
         "python main.py --label_data_dir=photos",
         f"{_SHORT_LOOP} --input_image_size=32",
     ),
+    Entry(
+        "python main.py --label_data_dir=photos --unlabel_ratio=3",
+        quick=True,
+        elsewhere="the README's command for photographs",
+    ),
     Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
     Entry(
         "python main.py --label_data_dir=records",

@@ -236,3 +236,11 @@ def read_labels(directory):
             feature["label"].int64_list.value[0],
             round(feature["prob"].float_list.value[0], 4),
         )
+
+
+def test_nothing_is_answered_by_what_to_type():
+    process = run()
+    assert process.returncode == 1 and not process.stderr
+    lines = process.stdout.strip().split("\n")
+    assert len(lines) == 10
+    assert sum(line.startswith("  python main.py ") for line in lines) == 3

@@ -25,7 +25,7 @@ def make_stage():
     """The import that the flags ask for."""
     from noisy_student import stages
 
-    config = flags.experiment_config()
+    config = flags.experiment_config(as_original=False)
     return stages.ImportWeights(config, flags.read(ImportSettings))
 
 

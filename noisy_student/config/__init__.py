@@ -81,7 +81,7 @@ class ExperimentConfig(Settings):
     model; eval: the accuracy of a model; predict: a teacher's probabilities
     for the unlabelled images."""
 
-    model_dir: str | None = setting(None)
+    model_dir: str | None = setting(None, none=("",))
     """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,
     model.keras. The same command on the same directory goes on where it
     stopped."""

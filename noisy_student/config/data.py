@@ -22,8 +22,10 @@ class DataConfig(Settings):
     """digits (scikit-learn's scans, nothing to download), cifar10,
     svhn_cropped (svhn), imagenet2012 (imagenet), or any data set of
     tensorflow-datasets with `image` and `label`. With --label_data_dir it is
-    only a name; that of a known task brings its normalisation. Default:
-    digits, or with --label_data_dir the directory's name."""
+    only a name; that of a known task brings its normalisation. The names
+    imagenet and svhn also bring the original program's defaults
+    (docs/original.md). Default: digits; with --label_data_dir the directory's
+    name, or imagenet if it holds TFRecords without classes.txt."""
 
     tfds_data_dir: str | None = setting(None)
     """Directory in which tensorflow-datasets keeps its data; a missing data
@@ -52,8 +54,23 @@ class DataConfig(Settings):
     """Split to evaluate on. Default: the task's."""
 
     num_label_classes: int | None = setting(None, above=0)
-    """Number of classes, needed where --label_data_dir holds TFRecords without
-    classes.txt. Default: the task's."""
+    """Number of classes of TFRecords without classes.txt in --label_data_dir.
+    Default: the task's."""
+
+    num_train_images: int | None = setting(None, above=0)
+    """Take only so many images of --label_split, the first ones. Default:
+    all."""
+
+    num_eval_images: int | None = setting(None, above=0)
+    """The same for the images of validation, where these are what is
+    evaluated. Default: all."""
+
+    num_test_images: int | None = setting(None, above=0)
+    """The same for the images of --test_split. Default: all."""
+
+    num_train_shards: int | None = setting(None, above=0)
+    """Read only so many of the TFRecord files of --label_split, the first
+    ones. Default: all."""
 
     num_labeled: int | None = setting(None, above=0)
     """How many images of --label_split keep their label, the same number of
@@ -108,7 +125,9 @@ class NoiseConfig(Settings):
     images a cut-out square of half the side; keras_cv: keras-cv's RandAugment
     instead (slower, and not exactly repeatable)."""
 
-    unl_aug: str | None = setting(None, choices=AUGMENTATIONS)
+    unl_aug: str | None = setting(
+        None, choices=AUGMENTATIONS, none=("default",)
+    )
     """The same choice for unlabelled images. Default: --augment_name."""
 
     remove_aug: bool = setting(False)
@@ -149,3 +168,11 @@ class InputConfig(Settings):
     cache_mib: int = setting(1024, at_least=0)
     """A source of small images (up to 64 pixels) stays in memory, decoded, if
     it takes no more MiB than this."""
+
+    use_cache: bool = setting(True)
+    """False is --cache_mib=0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.use_cache:
+            self._resolve(cache_mib=0)

@@ -49,7 +49,7 @@ class ModelConfig(Settings):
     """Use the variant for 32x32 images, whose second and third stage keep the
     resolution. Default: the task's."""
 
-    use_bfloat16: bool = setting(False)
+    use_bfloat16: bool = setting(False, original=True)
     """Compute features in bfloat16; weights, batch statistics, logits and loss
     stay float32."""
 

@@ -20,8 +20,9 @@ class RunConfig(Settings):
     auto: multi_worker if TF_CONFIG lists several workers, else mirrored if
     there are several GPUs, else one_device."""
 
-    use_tpu: bool = setting(False)
-    """The same as --distribution=tpu."""
+    use_tpu: bool | None = setting(False, original=None)
+    """The same as --distribution=tpu. None, the default for the original's
+    data: with --distribution=auto, a TPU where there is one."""
 
     tpu: str | None = setting(None)
     """Name of the TPU, its address grpc://HOST:8470, or local. Implies

@@ -33,7 +33,7 @@ class PseudoLabelConfig(Settings):
     keeps the most probable ones, by a higher threshold that leaves --num_image
     or a few more; else it is thinned evenly."""
 
-    num_shards: int = setting(1, at_least=1, at_most=1_000_000)
+    num_shards: int = setting(1, original=128, at_least=1, at_most=1_000_000)
     """Shards that the unlabelled images are divided into. If it is the number
     of their files, or a divisor of it, each shard reads only its own files."""
 
@@ -59,15 +59,15 @@ class PseudoLabelConfig(Settings):
 class PredictConfig(Settings):
     """Which model predicts or is evaluated, and where predictions go."""
 
-    predict_ckpt_path: str | None = setting(None)
+    predict_ckpt_path: str | None = setting(None, none=("",))
     """The model (.keras) that --mode=predict and --mode=eval use. Default:
     model.keras in --model_dir."""
 
-    output_dir: str | None = setting(None)
+    output_dir: str | None = setting(None, none=("",))
     """Directory for the probabilities of --mode=predict, and for what a tool
     makes."""
 
-    info_dir: str | None = setting(None)
+    info_dir: str | None = setting(None, none=("",))
     """Directory in which --mode=predict notes how many images each finished
     shard has. Default: info in --output_dir."""
 

@@ -31,6 +31,9 @@ class Rule:
         above, at_least, below, at_most: bounds of a number; None is no bound.
         special: numbers allowed outside of these bounds, with their meaning,
             such as `{-1: "hard labels"}`.
+        none: values that mean None, such as -1 in the original program.
+        original: the default for the original program's data, see
+            `flags.original`; where it is not stated, the setting's default.
         aliases: other names of the flag, such as the original program's.
     """
 
@@ -40,6 +43,8 @@ class Rule:
     below: float | None = None
     at_most: float | None = None
     special: Mapping[float, str] = dataclasses.field(default_factory=dict)
+    none: tuple[Any, ...] = ()
+    original: Any = None
     aliases: tuple[str, ...] = ()
 
     def range(self) -> str:
@@ -58,6 +63,11 @@ class Rule:
             words = [f"in {left}{low}, {high}{right}"]
         words += [
             f"{number:g} for {why}" for number, why in self.special.items()
+        ]
+        words += [
+            f"{value:g} for the default"
+            for value in self.none
+            if not isinstance(value, str)
         ]
         return ", or ".join(words)
 
@@ -99,8 +109,9 @@ def setting(default: Any, **rule: Any) -> Any:
             decides, and the docstring then says so.
         **rule: the attributes of its `Rule`.
     """
+    stated = {"original": default} | rule
     return dataclasses.field(
-        default=default, metadata={_METADATA: Rule(**rule)}
+        default=default, metadata={_METADATA: Rule(**stated)}
     )
 
 
@@ -116,7 +127,7 @@ class Settings:
     """
 
     def __post_init__(self) -> None:
-        """Checks every value by its rule.
+        """Makes None of what means it, and checks every value by its rule.
 
         Raises:
             ValueError: naming the setting, the rule and the value.
@@ -124,6 +135,9 @@ class Settings:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             rule, value = rule_of(field), getattr(self, field.name)
             if rule is None:
+                continue
+            if value in rule.none:
+                self._resolve(**{field.name: None})
                 continue
             for each in value if isinstance(value, tuple) else (value,):
                 broken = rule.broken_by(each)

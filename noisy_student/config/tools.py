@@ -11,14 +11,14 @@ from noisy_student.config.settings import Settings, setting
 class FilterSettings(Settings):
     """Filtering: which predictions, and how the work is shared."""
 
-    prediction_dir: str | None = setting(None)
+    prediction_dir: str | None = setting(None, none=("",))
     """The --output_dir of --mode=predict."""
 
-    prelim_stats_dir: str | None = setting(None)
+    prelim_stats_dir: str | None = setting(None, none=("",))
     """Directory for the counts of each shard. Default: counts in
     --output_dir."""
 
-    task: int | None = setting(None)
+    task: int | None = setting(None, none=(-1,))
     """Which of the --total_replicas parts of each shard to do, from 0.
     Default: all of them."""
 

@@ -29,7 +29,7 @@ class TrainConfig(Settings):
     for a method of your own (docs/methods.md). Default: noisy_student if
     --unlabel_ratio is above 0, else supervised."""
 
-    train_batch_size: int = setting(128, above=0)
+    train_batch_size: int = setting(128, original=4096, above=0)
     """Labelled images per step, over all replicas."""
 
     label_data_sample_prob: float = setting(1.0, above=0, at_most=1)
@@ -44,7 +44,7 @@ class TrainConfig(Settings):
     """Unlabelled images per labelled one in each step; also the factor on
     their part of the loss."""
 
-    train_steps: int | None = setting(None, above=0)
+    train_steps: int | None = setting(None, original=109_474, above=0)
     """Steps to train, before --train_ratio. Default: 350 epochs of the
     labelled images."""
 
@@ -55,7 +55,7 @@ class TrainConfig(Settings):
     """Factor on the number of steps and on the decay period of the learning
     rate."""
 
-    train_last_step_num: int | None = setting(None, above=0)
+    train_last_step_num: int | None = setting(None, above=0, none=(-1,))
     """Train only this many steps, the last ones of the schedule (before
     --train_ratio); for fine-tuning. Default: all."""
 
@@ -70,7 +70,7 @@ class TrainConfig(Settings):
     --teacher_model_name). Default: none, the probabilities in
     --unlabel_data_dir are used."""
 
-    teacher_model_name: str | None = setting(None)
+    teacher_model_name: str | None = setting(None, none=("",))
     """Which EfficientNet --teacher_model_path is, if it is a checkpoint of the
     original."""
 

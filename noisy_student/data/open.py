@@ -11,7 +11,7 @@ import numpy as np
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import record_files, splits
+from noisy_student.data import limits, record_files, splits
 from noisy_student.data.folders import (
     UNLABELED_SPLITS,
     FileSource,
@@ -29,6 +29,8 @@ _IDENTITY = (
     "label_split",
     "unlabel_split",
     "test_split",
+    "num_train_images",
+    "num_train_shards",
 )
 
 
@@ -41,8 +43,8 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
             digits are test images.
 
     Raises:
-        ValueError: The task is unknown, its data are missing, or
-            `num_labeled` does not fit it.
+        ValueError: The task is unknown, its data are missing, or a number of
+            images does not fit it.
     """
     if config.label_data_dir is not None:
         data = _open_directories(config)
@@ -55,7 +57,10 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         data = _open_digits(config, seed)
     else:
         data = _open_named(config)
-    task, labeled, unlabeled = data.task, data.labeled, data.unlabeled
+    task, unlabeled = data.task, data.unlabeled
+    labeled = limits.first_images(
+        data.labeled, config.num_train_images, "num_train_images"
+    )
     num_labeled = config.num_labeled or task.num_labeled
     if num_labeled is not None:
         labels = labeled.labels()
@@ -77,7 +82,7 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
 def _open_digits(config: DataConfig, seed: int) -> TaskData:
     from noisy_student.data import digits  # slow to import
 
-    names = ["label_split", "test_split"]
+    names = ["label_split", "test_split", "num_eval_images", "num_train_shards"]
     if config.unlabel_image_dir is None:
         names.append("unlabel_split")
     for name in names:
@@ -87,6 +92,7 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
                 "split by --num_labeled and --seed."
             )
     train, test = digits.load(seed)
+    test = limits.first_images(test, config.num_test_images, "num_test_images")
     return TaskData(tasks.KNOWN["digits"], train, None, test, {})
 
 
@@ -98,11 +104,13 @@ def _open_named(config: DataConfig) -> TaskData:
     task = images.task()
     label = config.label_split or task.label_split
     test = config.test_split or task.test_split
+    limits.keep_first_files(config, images, label)
+    test_images = splits.open_split(images, test, "test_split")
     return TaskData(
         task,
         splits.open_split(images, label, "label_split"),
         _open_unlabeled_split(config, images, task.unlabel_split),
-        splits.open_split(images, test, "test_split"),
+        limits.first_test_images(config, images, test, test_images),
         {},
         images.class_names,
     )
@@ -115,6 +123,7 @@ def _open_directories(config: DataConfig) -> TaskData:
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
+    limits.keep_first_files(config, images, label)
     label_spans = splits.resolve(label, images, "label_split")
     names = images.class_names
     num_classes = _num_classes(config, images, names)
@@ -128,7 +137,7 @@ def _open_directories(config: DataConfig) -> TaskData:
         _task(config, num_classes, labeled),
         labeled,
         _open_unlabeled_split(config, images, _unlabeled_split(images)),
-        test_images,
+        limits.first_test_images(config, images, test, test_images),
         {},
         names,
     )

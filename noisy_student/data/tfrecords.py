@@ -269,6 +269,23 @@ class RecordDirectories:
         """Returns the prefixes of the files."""
         return list(dict.fromkeys(name for d in self._found for name in d))
 
+    def keep_first_files(self, split: str, number: int) -> None:
+        """Forgets all but the first files of a split, which are never read.
+
+        Raises:
+            ValueError: There are not so many.
+        """
+        total = sum(len(files.get(split, ())) for files in self._found)
+        if number > total:
+            raise ValueError(
+                f"num_train_shards={number} is more than the {total} files of "
+                f"{split} in {self.name}."
+            )
+        for files in self._found:
+            if split in files:
+                files[split] = files[split][:number]
+                number -= len(files[split])
+
     def shard_sizes(self, split: str) -> list[int]:
         """Returns the number of whole records in each file of a split."""
         return [file.number for file in self._counted(split)]

@@ -24,6 +24,7 @@ _FREE = (
     "num_iterations",
     "num_parallel_calls",
     "cache_mib",
+    "use_cache",
     "force_ensemble",
     "samples_per_class",
 )

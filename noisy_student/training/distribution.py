@@ -132,8 +132,9 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
     - `multi_worker`: the devices of all processes that `TF_CONFIG` names;
       waits for these.
     - `tpu`: the cores of a TPU.
-    - `auto`: multi_worker where `TF_CONFIG` names several processes, else
-      mirrored with more than one GPU, else one_device.
+    - `auto`: multi_worker where `TF_CONFIG` names several processes, else,
+      where `use_tpu` is None, a TPU if there is one, else mirrored with more
+      than one GPU, else one_device.
 
     Call this before any other use of TensorFlow.
 
@@ -147,6 +148,8 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
     name = run.distribution
     if name == "auto" and several_workers and cluster.is_given():
         name = "multi_worker"
+    if name == "auto" and run.use_tpu is None and _has_tpu():
+        name = "tpu"
     if name == "multi_worker":
         return _multi_worker(cluster.read())
     if name == "tpu":
@@ -183,6 +186,12 @@ def _multi_worker(workers: cluster.Cluster) -> Devices:
         else tf.distribute.OneDeviceStrategy(names[0])
     )
     return Devices(strategy, workers.index, count, local)
+
+
+def _has_tpu() -> bool:
+    """Whether the environment names a TPU, or this machine has one."""
+    named = os.environ.get("TPU_NAME")
+    return bool(named or tf.config.list_physical_devices("TPU"))
 
 
 def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:

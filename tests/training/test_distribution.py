@@ -21,6 +21,17 @@ def test_a_batch_must_be_divisible_by_the_replicas():
         distribution.check_batch_size("train_batch_size", 8, 2, 3)
 
 
+def test_a_tpu_that_nobody_asked_for_serves_where_there_is_one(monkeypatch):
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    devices = distribution.make_devices(RunConfig(use_tpu=None))
+    assert devices.strategy.num_replicas_in_sync == 1
+    monkeypatch.setenv("TPU_NAME", "grpc://localhost:1")
+    distribution.make_devices(RunConfig())
+    distribution.make_devices(RunConfig("one_device", use_tpu=None))
+    with pytest.raises(ValueError, match="There is no TPU 'grpc://localhost"):
+        distribution.make_devices(RunConfig(use_tpu=None))
+
+
 @pytest.mark.parametrize("tpu", [None, "grpc://localhost:1"])
 def test_a_tpu_that_is_not_there_is_refused(tpu):
     with pytest.raises(ValueError, match="There is no TPU"):

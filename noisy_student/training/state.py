@@ -5,11 +5,13 @@ import pathlib
 import time
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from noisy_student import evaluation, methods, models
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
+from noisy_student.errors import InputError
 from noisy_student.files import run_directory
 from noisy_student.training import (
     averaging,
@@ -18,6 +20,8 @@ from noisy_student.training import (
     optimizers,
     schedules,
 )
+
+_CHECKPOINTS = "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,7 @@ class TrainingState:
             "seconds": self.seconds,
         }
         self.checkpoints = checkpoints.WorkerCheckpoints(
-            run.directory / "checkpoints",
+            run.directory / _CHECKPOINTS,
             run.run_config.keep_checkpoint_max,
             run.devices,
             shared,
@@ -169,3 +173,31 @@ class TrainingState:
                     f"{self.step}, which is not saved; earlier checkpoints are "
                     f"intact. A lower {setting} usually helps."
                 )
+
+
+def has_checkpoints(directory: pathlib.Path) -> bool:
+    """Whether a run directory holds checkpoints to resume from."""
+    found = checkpoints.Checkpoints(directory / _CHECKPOINTS, keep=1)
+    return bool(found.steps())
+
+
+def restore_average(directory: pathlib.Path, model: keras.Model) -> int:
+    """Reads the averaged weights of a run's newest readable checkpoint.
+
+    Args:
+        directory: the run directory; see `has_checkpoints`.
+        model: gets the weights; of the run's architecture and classes.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        InputError: none can be read, or they are of another model.
+    """
+    found = checkpoints.Checkpoints(
+        directory / _CHECKPOINTS, keep=1, partial=True, average=model
+    )
+    step = found.restore_newest()
+    if step is None:
+        raise InputError(f"{directory / _CHECKPOINTS} holds no checkpoint.")
+    return step

@@ -198,9 +198,7 @@ class FilterJob:
         if unwritten:
             part = len(unwritten) / len(self.predictions.shares())
             size = sizes.of_records(
-                self.predictions.images(images, unwritten[0]),
-                part * balance.num_records,
-                self.num_classes,
+                images, part * balance.num_records, self.num_classes
             )
             disk_space.check(self.output_dir, size, "Pseudo-labelled records")
             path = self.output_dir / stats.MADE_FROM_FILE

@@ -21,7 +21,7 @@ def of_records(
     """Bytes of so many pseudo-labelled records, estimated.
 
     Args:
-        images: some of the images; the first ones are read.
+        images: all unlabelled images; the first ones are read.
         num_records: number of records, copies included.
         num_classes: number of classes.
 
@@ -36,4 +36,4 @@ def of_records(
         _FRAME + len(records.encode_pseudo_labeled(image, 0, row))
         for image in encoded
     ]
-    return int(num_records * np.mean(sizes)) if sizes else 0
+    return int(num_records * np.mean(sizes))

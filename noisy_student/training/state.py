@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from noisy_student import evaluation, methods, models
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
@@ -197,7 +198,13 @@ def restore_average(directory: pathlib.Path, model: keras.Model) -> int:
     found = checkpoints.Checkpoints(
         directory / _CHECKPOINTS, keep=1, partial=True, average=model
     )
-    step = found.restore_newest()
-    if step is None:
-        raise InputError(f"{directory / _CHECKPOINTS} holds no checkpoint.")
-    return step
+    for step in reversed(found.steps()):
+        try:
+            found.restore(step)
+            return step
+        except InputError as error:
+            logging.warning("%s", error)
+    raise InputError(
+        f"No checkpoint in {directory / _CHECKPOINTS} can be read as a "
+        f"{model.name} of {model.output_shape[-1]} classes."
+    )

@@ -65,7 +65,7 @@ __all__ = [
     "setting",
 ]
 
-MODES = ("self_train", "train", "eval", "predict")
+MODES = ("self_train", "train", "train_and_eval", "eval", "predict")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +73,16 @@ class ExperimentConfig(Settings):
     """What to run, and where.
 
     With all its groups, it is what a run directory's `config.json` holds. In
-    self-training, `model` is the first teacher's.
+    self-training, `model` is the first teacher's. `mode` is train where
+    train_and_eval was given.
     """
 
     mode: str = setting("self_train", choices=MODES)
     """self_train: teacher, pseudo labels, student, and again; train: one
-    model; eval: the accuracy of a model; predict: a teacher's probabilities
-    for the unlabelled images."""
+    model, evaluated every --steps_per_eval and at the end; train_and_eval: the
+    same as train; eval: the accuracy of a model, or of the newest checkpoint
+    of a run that is not finished, on test and validation images; predict: a
+    teacher's probabilities for the unlabelled images."""
 
     model_dir: str | None = setting(None, none=("",))
     """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,
@@ -105,6 +108,11 @@ class ExperimentConfig(Settings):
         default_factory=SelfTrainingConfig
     )
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode == "train_and_eval":
+            self._resolve(mode="train")
 
     @property
     def directory(self) -> pathlib.Path:

@@ -53,6 +53,10 @@ class DataConfig(Settings):
     test_split: str | None = setting(None)
     """Split to evaluate on. Default: the task's."""
 
+    validation_split: str | None = setting(None)
+    """Split that --mode=eval evaluates on besides, e.g. train[90%:]. Default:
+    dev or validation, if there is one that no other split flag takes."""
+
     num_label_classes: int | None = setting(None, above=0)
     """Number of classes of TFRecords without classes.txt in --label_data_dir.
     Default: the task's."""

@@ -48,8 +48,13 @@ class RunConfig(Settings):
     """Checkpoints to keep; older ones are deleted."""
 
     iterations_per_loop: int = setting(100, above=0)
-    """Training steps in one call on the device, between two updates of
-    progress bar and summaries."""
+    """Training steps in one call on the device, between two updates of the
+    progress bar."""
+
+    log_step_count_steps: int | None = setting(None, above=0)
+    """Training steps between two entries of the training metrics for
+    TensorBoard, which are means over these steps. Default: an entry for each
+    call of --iterations_per_loop."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -60,8 +60,9 @@ class PredictConfig(Settings):
     """Which model predicts or is evaluated, and where predictions go."""
 
     predict_ckpt_path: str | None = setting(None, none=("",))
-    """The model (.keras) that --mode=predict and --mode=eval use. Default:
-    model.keras in --model_dir."""
+    """The model that --mode=predict and --mode=eval use: a .keras file, a run
+    directory, or a checkpoint of the original (which is the --model_name).
+    Default: that of --model_dir."""
 
     output_dir: str | None = setting(None, none=("",))
     """Directory for the probabilities of --mode=predict, and for what a tool

@@ -1,6 +1,7 @@
 """Settings of the optimisation of one model."""
 
 import dataclasses
+from typing import Self
 
 from noisy_student.config.checks import require
 from noisy_student.config.paths import absolute
@@ -57,7 +58,7 @@ class TrainConfig(Settings):
 
     train_last_step_num: int | None = setting(None, above=0, none=(-1,))
     """Train only this many steps, the last ones of the schedule (before
-    --train_ratio); for fine-tuning. Default: all."""
+    --train_ratio); for fine-tuning, with --init_model_path. Default: all."""
 
     teacher_softmax_temp: float = setting(
         HARD_LABELS, above=0, special={HARD_LABELS: "hard labels"}
@@ -73,6 +74,9 @@ class TrainConfig(Settings):
     teacher_model_name: str | None = setting(None, none=("",))
     """Which EfficientNet --teacher_model_path is, if it is a checkpoint of the
     original."""
+
+    init_model: bool | None = setting(None)
+    """Whether to start from --init_model_path. Default: if that is given."""
 
     init_model_path: str | None = setting(None)
     """Weights to start from: a .keras file, a run directory, or a checkpoint
@@ -150,6 +154,19 @@ class TrainConfig(Settings):
             teacher_model_path=absolute(self.teacher_model_path),
             init_model_path=absolute(self.init_model_path),
         )
+
+    def with_init_model(self) -> Self:
+        """Lets `init_model` decide on `init_model_path`, and be None.
+
+        Raises:
+            ValueError: weights are to be given, and are not.
+        """
+        path = self.init_model_path
+        if self.init_model and path is None:
+            raise ValueError("init_model needs init_model_path.")
+        if self.init_model is False:
+            path = None
+        return dataclasses.replace(self, init_model=None, init_model_path=path)
 
     @property
     def labels_per_step(self) -> float:

@@ -31,7 +31,7 @@ def acquire(directory: pathlib.Path) -> None:
     Raises:
         InputError: another process runs there; the message names it.
     """
-    if ":/" in str(directory) or directory.resolve() in _held:
+    if writing.is_remote(directory) or directory.resolve() in _held:
         return
     path = directory / LOCK_FILE
     owner = {

@@ -7,7 +7,8 @@ import dataclasses
 import json
 import pathlib
 
-from noisy_student.config import ExperimentConfig
+from noisy_student.config import ExperimentConfig, ModelConfig
+from noisy_student.config.settings import rule_of
 from noisy_student.files import lock, stamps, writing
 
 CONFIG_FILE = "config.json"
@@ -90,6 +91,22 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
         f"The run in {directory} was trained on other images: {{changes}}. "
         "Give its flags, or name the model by predict_ckpt_path.",
     )
+
+
+def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
+    """The model that a run trains, as its `config.json` says.
+
+    Returns:
+        The model's settings, and `input_image_size`, the side in pixels of
+        its images; None where the task or the model decides.
+    """
+    settings = writing.read_json(directory / CONFIG_FILE)
+    values = {
+        field.name: settings["model"][field.name]
+        for field in dataclasses.fields(ModelConfig)
+        if rule_of(field) is not None and field.name in settings["model"]
+    }
+    return ModelConfig(**values), settings["data"]["input_image_size"]
 
 
 def read_metrics(directory: pathlib.Path) -> list[dict]:

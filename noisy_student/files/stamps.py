@@ -4,12 +4,25 @@ A stamp is a dict of JSON values that is kept beside the artefact. Work that
 is resumed compares it with what it would make now.
 """
 
-from collections.abc import Collection, Mapping
+import hashlib
+import pathlib
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from noisy_student.errors import InputError
 
 Stamp = Mapping[str, Any]
+_BLOCK = 1 << 20  # bytes read at a time
+
+
+def digest(paths: Iterable[pathlib.Path]) -> str:
+    """SHA-256 of the contents of files, one after the other."""
+    sha = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                sha.update(block)
+    return sha.hexdigest()
 
 
 def check_same(

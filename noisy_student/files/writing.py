@@ -29,6 +29,11 @@ def is_temporary(path: pathlib.Path) -> bool:
     return path.name.startswith(_PREFIX)
 
 
+def is_remote(path: pathlib.Path) -> bool:
+    """Whether a path is none of this machine's (gs://...)."""
+    return ":/" in str(path)
+
+
 @contextlib.contextmanager
 def replacing(
     path: pathlib.Path, errors: tuple[type[Exception], ...] = (OSError,)

@@ -10,6 +10,9 @@ from noisy_student.models.efficientnet import (
 from noisy_student.models.importers.weights import assign
 from noisy_student.models.pretrained import (
     check_fits,
+    check_pretrained,
+    digest,
+    load_pretrained,
     load_teacher,
     read_weights,
     resolve_model_path,
@@ -22,8 +25,11 @@ __all__ = [
     "call_as_teacher",
     "check_fits",
     "check_model",
+    "check_pretrained",
+    "digest",
     "input_side",
     "load_model",
+    "load_pretrained",
     "load_teacher",
     "random_states",
     "read_weights",

@@ -11,20 +11,18 @@ import numpy as np
 
 from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.errors import InputError
+from noisy_student.files import stamps
 from noisy_student.files.run_directory import MODEL_FILE
 from noisy_student.models import efficientnet, saved
 from noisy_student.models.importers import original, weights
 
 
-def resolve_model_path(
-    path: str | pathlib.Path, checkpoints: bool = True
-) -> str:
+def resolve_model_path(path: str | pathlib.Path) -> str:
     """Returns the file, or the prefix of a checkpoint, that a path means.
 
     Args:
         path: a `.keras` file, a run directory with one, or the prefix or
             directory of a TF1 checkpoint of the original.
-        checkpoints: whether checkpoints of the original will do.
 
     Raises:
         ValueError: there is none of these.
@@ -32,20 +30,32 @@ def resolve_model_path(
     in_directory = pathlib.Path(path) / MODEL_FILE
     if in_directory.is_file():
         return str(in_directory)
-    if _is_keras_file(path) or not checkpoints:
+    if _is_keras_file(path):
         saved.check_model_file(pathlib.Path(path))
         return str(path)
     try:
         return original.checkpoint_prefix(path)
     except ValueError as error:
         raise ValueError(
-            f"{path} is neither a .keras file, nor a directory with "
-            f"{MODEL_FILE}, nor a checkpoint of the original."
+            f"There is no model at {path}: {path} is neither a .keras file, "
+            f"nor a directory with {MODEL_FILE}, nor a checkpoint of the "
+            "original."
         ) from error
 
 
 def _is_keras_file(path: str | pathlib.Path) -> bool:
     return pathlib.Path(path).suffix == ".keras"
+
+
+def digest(path: str | pathlib.Path) -> str:
+    """Tells a model from others by the content of its files.
+
+    Args:
+        path: from `resolve_model_path`.
+    """
+    if _is_keras_file(path):
+        return stamps.digest([pathlib.Path(path)])
+    return stamps.digest(original.checkpoint_files(str(path)))
 
 
 def read_weights(path: str) -> weights.Weights:
@@ -87,8 +97,66 @@ def check_fits(path: str, config: ModelConfig, allow_new_head: bool) -> None:
     weights.assign(model, read_weights(path), path, allow_new_head)
 
 
+def check_pretrained(path: str, config: ModelConfig) -> None:
+    """Refuses a checkpoint that `load_pretrained` could not load.
+
+    A `.keras` file says itself what it is of, and is only looked at there.
+
+    Args:
+        path: see `load_pretrained`.
+        config: see `load_pretrained`.
+
+    Raises:
+        ValueError: there is no model of this name.
+        InputError: the checkpoint is damaged or of another model; what
+            differs is listed.
+    """
+    if not _is_keras_file(path):
+        check_fits(path, config, allow_new_head=False)
+
+
+def load_pretrained(
+    path: str, config: ModelConfig, side: int | None = None
+) -> keras.Model:
+    """Loads a trained model. Call in the scope of the strategy.
+
+    Args:
+        path: from `resolve_model_path`.
+        config: of a checkpoint of the original, which does not say it itself,
+            the model: its name, overrides, resolution and normalisation. Of
+            a `.keras` file only the classes must be these.
+        side: side in pixels of the images that the model is to take; None
+            for its own.
+
+    Returns:
+        A model from images in [0, 255] to float32 logits.
+
+    Raises:
+        ValueError: a checkpoint needs a known `config.model_name`.
+        InputError: the file is damaged, or of another model or another
+            number of classes.
+    """
+    if not _is_keras_file(path):
+        config = dataclasses.replace(
+            config,
+            fix_layer_num=NOTHING_FROZEN,
+            input_image_size=side or config.input_image_size,
+        )
+        model = efficientnet.build_model(config)
+        weights.assign(model, original.read(path), path)
+        return model
+    model = saved.load_model(path, side)
+    classes = model.output_shape[-1]
+    if classes != config.num_classes:
+        raise InputError(
+            f"The model {path} knows {classes} classes, and the task has "
+            f"{config.num_classes}."
+        )
+    return model
+
+
 def load_teacher(
-    path: str, name: str | None, student: ModelConfig
+    path: str, name: str | None, config: ModelConfig
 ) -> keras.Model:
     """Loads a model that labels images in the training step.
 
@@ -97,39 +165,28 @@ def load_teacher(
     Args:
         path: from `resolve_model_path`.
         name: which EfficientNet it is. Needed for a checkpoint, whose model
-            is built with the student's overrides, as in the original.
-        student: gives the classes, the normalisation and the overrides.
+            has the overrides of the student's, as in the original.
+        config: of the student, at the resolution of the task's images.
 
     Returns:
         A model from images in [0, 255] to float32 logits.
 
     Raises:
         ValueError: the name is missing, or another than the file's.
-        InputError: the file is damaged, or has another number of classes.
+        InputError: see `load_pretrained`.
     """
-    if _is_keras_file(path):
-        model = saved.load_model(path)
-        if name is not None and model.name != name.replace("-", "_"):
-            raise ValueError(
-                f"teacher_model_path {path} is a {model.name}; got "
-                f"teacher_model_name={name}."
-            )
-    else:
-        if name is None:
-            raise ValueError(
-                f"teacher_model_path {path} is a checkpoint of the original: "
-                "set teacher_model_name."
-            )
-        config = dataclasses.replace(
-            student, model_name=name, fix_layer_num=NOTHING_FROZEN
+    if name is not None:
+        config = dataclasses.replace(config, model_name=name)
+    elif not _is_keras_file(path):
+        raise ValueError(
+            f"teacher_model_path {path} is a checkpoint of the original: set "
+            "teacher_model_name."
         )
-        model = efficientnet.build_model(config)
-        weights.assign(model, original.read(path), path)
-    classes = model.output_shape[-1]
-    if classes != student.num_classes:
-        raise InputError(
-            f"The teacher {path} knows {classes} classes, and the student's "
-            f"task has {student.num_classes}."
+    model = load_pretrained(path, config)
+    if name is not None and model.name != name.replace("-", "_"):
+        raise ValueError(
+            f"teacher_model_path {path} is a {model.name}; got "
+            f"teacher_model_name={name}."
         )
     model.trainable = False
     return model

@@ -1,5 +1,6 @@
 """The teacher's labels on disk: predict, count, choose, write."""
 
+from noisy_student.pseudo_labels import sizes
 from noisy_student.pseudo_labels.filter import FilterJob, filter_and_balance
 from noisy_student.pseudo_labels.predictions import (
     PredictionFiles,
@@ -25,4 +26,5 @@ __all__ = [
     "predict",
     "reassigned_from",
     "record_paths",
+    "sizes",
 ]

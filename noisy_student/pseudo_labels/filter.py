@@ -23,8 +23,8 @@ from absl import logging
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.errors import InputError
-from noisy_student.files import shards, stamps, writing
-from noisy_student.pseudo_labels import select, stats
+from noisy_student.files import disk_space, shards, stamps, writing
+from noisy_student.pseudo_labels import select, sizes, stats
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 from noisy_student.pseudo_labels.stats import PseudoLabelStats
 from noisy_student.pseudo_labels.write import IMAGES, Tally, write_share
@@ -196,6 +196,11 @@ class FilterJob:
         """
         unwritten = self.unwritten(shares)
         if unwritten:
+            part = len(unwritten) / len(self.predictions.shares())
+            size = sizes.of_records(
+                images, part * balance.num_records, self.num_classes
+            )
+            disk_space.check(self.output_dir, size, "Pseudo-labelled records")
             path = self.output_dir / stats.MADE_FROM_FILE
             writing.write_json(path, self.made_from)
         for share in unwritten:

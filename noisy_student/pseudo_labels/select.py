@@ -128,6 +128,11 @@ class Balance:
     copies: np.ndarray
     max_prob: float
 
+    @property
+    def num_records(self) -> float:
+        """The expected number of records, of all images together."""
+        return float((self.totals * self.copies).sum())
+
     @classmethod
     def choose(cls, counts: np.ndarray, config: PseudoLabelConfig) -> "Balance":
         """Chooses thresholds and copies.

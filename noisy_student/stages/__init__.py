@@ -7,6 +7,8 @@ that can be wrong, so that bad input costs nothing and touches nothing. Then
 it runs, and leaves a finished artefact on disk.
 """
 
+import dataclasses
+
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import run_directory
@@ -30,6 +32,8 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
     Raises:
         ValueError: the method is unknown, or the finished run another one.
     """
+    train = config.train.with_init_model()
+    config = dataclasses.replace(config, train=train)
     finished = config.mode == "self_train" and report.is_finished(config)
     config = methods.with_defaults(config)
     if finished:

@@ -5,16 +5,15 @@
 
 import dataclasses
 import functools
-import hashlib
 import json
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding, pipelines, tfrecords
+from noisy_student.data import decoding, pipelines, sources, tfrecords
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory
+from noisy_student.files import disk_space, run_directory
 from noisy_student.stages.experiment import (
     Experiment,
     Stage,
@@ -39,6 +38,7 @@ class Predict(Stage):
         )
         self.experiment = Experiment.open(config, local_devices(config))
         self.experiment.data.require_unlabeled()
+        models.check_pretrained(str(self.teacher), self.experiment.model)
 
     def run(self) -> None:
         names = self.experiment.data.class_names
@@ -89,7 +89,8 @@ class Reassign(Stage):
         )
         config = dataclasses.replace(config, pseudo_labels=settings)
         self.experiment = Experiment(config, data, opened.devices)
-        teacher = digest(self.teacher)
+        models.check_pretrained(str(self.teacher), self.experiment.model)
+        teacher = models.digest(self.teacher)
         pseudo_labels.check_output(
             self.output_dir, data, teacher, settings, config.seed
         )
@@ -141,7 +142,7 @@ def label_images(
 
     Args:
         experiment: Its `data.unlabeled` must be there.
-        teacher: A `.keras` file.
+        teacher: A `.keras` file, or the prefix of the original's checkpoint.
         files: Where the predictions go.
         shares: Those to predict, None for all; finished ones are passed over.
 
@@ -150,13 +151,15 @@ def label_images(
             or the teacher takes images of another size than the settings say.
     """
     data = experiment.data
-    made_from = {"images": data.identity, "teacher": digest(teacher)}
+    made_from = {"images": data.identity, "teacher": models.digest(teacher)}
     files.check_made_from(made_from)
     missing = files.missing(shares)
     if not missing:
         return
+    needed = size_of_predictions(data, files, missing)
+    disk_space.check(files.output_dir, needed, "Predictions")
     with experiment.devices.own.scope():
-        model = models.load_model(teacher)
+        model = models.load_pretrained(str(teacher), experiment.model)
         side = model.input_shape[1]
         asked = experiment.config.data.input_image_size
         if asked not in (None, side):
@@ -176,10 +179,22 @@ def label_images(
         )
 
 
-def digest(path: pathlib.Path) -> str:
-    """SHA-256 of a file: tells a teacher from others."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def size_of_predictions(
+    data: sources.TaskData,
+    files: pseudo_labels.PredictionFiles,
+    shares: Iterable[pseudo_labels.Share] | None = None,
+) -> int:
+    """Bytes that the predictions of some shares will take.
+
+    Args:
+        data: Its `unlabeled` must be there.
+        files: How the images are divided.
+        shares: The shares; None for all that are missing.
+    """
+    images = data.require_unlabeled()
+    shares = files.missing() if shares is None else shares
+    count = sum(files.images(images, share).num_images for share in shares)
+    return pseudo_labels.sizes.of_predictions(count, data.task.num_classes)
 
 
 def label_files(
@@ -206,7 +221,7 @@ def make_pseudo_labels(
 
     Args:
         experiment: Of the student.
-        teacher: A `.keras` file.
+        teacher: A `.keras` file, or the prefix of the original's checkpoint.
         directory: Gets the predictions and the records.
         seed: Of the random copies.
     """

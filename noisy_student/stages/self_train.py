@@ -13,7 +13,7 @@ from absl import logging
 
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig, ModelConfig
-from noisy_student.files import run_directory, writing
+from noisy_student.files import disk_space, run_directory, writing
 from noisy_student.models import scaling
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import predict, train
@@ -41,6 +41,7 @@ class SelfTrain(Stage):
         experiment.data.require_unlabeled()
         for number in range(self.config.self_training.num_iterations + 1):
             train.check_training(_generation(experiment, number))
+        _check_space(experiment)
 
     def run(self) -> None:
         with self.experiment.devices.watching_workers():
@@ -75,7 +76,7 @@ def self_train(experiment: Experiment) -> dict:
             description = "train teacher"
         else:
             teacher = _directory(config, number - 1) / run_directory.MODEL_FILE
-            labels = directory / "pseudo_labels"
+            labels = _labels(config, number)
             stats = predict.make_pseudo_labels(
                 generation, teacher, labels, seed
             )
@@ -88,6 +89,24 @@ def self_train(experiment: Experiment) -> dict:
             writing.copy(model, config.directory / model.name)
             report.save_results(config, results)
     return results
+
+
+def _check_space(experiment: Experiment) -> None:
+    """Refuses a run whose predictions alone would not fit on the disk.
+
+    What is kept of them is not known before.
+    """
+    config = experiment.config
+    finished = len(report.load_results(config)["generations"])
+    students = range(max(finished, 1), config.self_training.num_iterations + 1)
+    needed = sum(
+        predict.size_of_predictions(
+            experiment.data,
+            predict.label_files(config, _labels(config, number)),
+        )
+        for number in students
+    )
+    disk_space.check(config.directory, needed, "Predictions")
 
 
 def check_models(config: ExperimentConfig) -> None:
@@ -142,6 +161,11 @@ def _model(config: ExperimentConfig, number: int) -> ModelConfig:
 
 def _directory(config: ExperimentConfig, number: int) -> pathlib.Path:
     return config.directory / f"generation_{number:02d}"
+
+
+def _labels(config: ExperimentConfig, number: int) -> pathlib.Path:
+    """What a student learns from."""
+    return _directory(config, number) / "pseudo_labels"
 
 
 def _seed(config: ExperimentConfig, number: int) -> int:

@@ -11,7 +11,7 @@ import pathlib
 import keras
 
 from noisy_student import methods, models, pseudo_labels, training
-from noisy_student.config import ExperimentConfig
+from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
@@ -41,9 +41,11 @@ class Train(Stage):
         if train.teacher_model_path is None:
             return
         path = models.resolve_model_path(train.teacher_model_path)
+        # At a resolution of its own, whatever the student's is.
+        teacher = experiment.config.model.for_task(experiment.data.task, None)
         with experiment.devices.strategy.scope():
             self.teacher = models.load_teacher(
-                path, train.teacher_model_name, experiment.model
+                path, train.teacher_model_name, teacher
             )
 
     def run(self) -> None:
@@ -128,9 +130,31 @@ def check_training(
             f"{workers} workers cannot share {num_labeled} labelled images; "
             "use fewer workers."
         )
+    _check_start(experiment)
+
+
+def _check_start(experiment: Experiment) -> None:
+    """Refuses given weights that do not fit, and fresh ones where others must.
+
+    Raises:
+        ValueError: the weights do not fit; or they are fresh, and blocks
+            would be frozen, or only the end of the schedule trained.
+    """
+    train = experiment.config.train
     if train.init_model_path is not None:
         path = models.resolve_model_path(train.init_model_path)
         models.check_fits(path, experiment.model, train.allow_new_head)
+        return
+    for name, value, unset in (
+        ("fix_layer_num", experiment.model.fix_layer_num, NOTHING_FROZEN),
+        ("train_last_step_num", train.train_last_step_num, None),
+    ):
+        if value != unset:
+            raise ValueError(
+                f"{name}={value} is for weights that were trained before, and "
+                "this model starts from fresh ones (as students of "
+                "mode=self_train do): set init_model_path or leave it out."
+            )
 
 
 def train_model(

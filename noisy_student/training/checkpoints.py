@@ -30,11 +30,19 @@ class Checkpoints:
     Args:
         directory: the directory.
         keep: number of checkpoints to keep.
+        partial: whether they hold more than `state`, which is only read.
         **state: what they hold: trackable objects by name.
     """
 
-    def __init__(self, directory: pathlib.Path, keep: int, **state: Any):
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        keep: int,
+        partial: bool = False,
+        **state: Any,
+    ) -> None:
         self._directory = directory
+        self._partial = partial
         self._checkpoint = tf.train.Checkpoint(**state)
         self._keep = keep
 
@@ -86,7 +94,11 @@ class Checkpoints:
         """
         try:
             status = self._checkpoint.read(str(self._prefix(step)))
-            status.assert_consumed().assert_existing_objects_matched()
+            if self._partial:
+                status.expect_partial()
+            else:
+                status.assert_consumed()
+            status.assert_existing_objects_matched()
         except (*_DAMAGE, AssertionError) as error:
             reason = str(error).strip().split("\n")[0]
             raise InputError(

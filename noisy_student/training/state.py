@@ -5,11 +5,14 @@ import pathlib
 import time
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from noisy_student import evaluation, methods, models
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
+from noisy_student.errors import InputError
 from noisy_student.files import run_directory
 from noisy_student.training import (
     averaging,
@@ -18,6 +21,8 @@ from noisy_student.training import (
     optimizers,
     schedules,
 )
+
+_CHECKPOINTS = "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +103,7 @@ class TrainingState:
             "seconds": self.seconds,
         }
         self.checkpoints = checkpoints.WorkerCheckpoints(
-            run.directory / "checkpoints",
+            run.directory / _CHECKPOINTS,
             run.run_config.keep_checkpoint_max,
             run.devices,
             shared,
@@ -169,3 +174,37 @@ class TrainingState:
                     f"{self.step}, which is not saved; earlier checkpoints are "
                     f"intact. A lower {setting} usually helps."
                 )
+
+
+def has_checkpoints(directory: pathlib.Path) -> bool:
+    """Whether a run directory holds checkpoints to resume from."""
+    found = checkpoints.Checkpoints(directory / _CHECKPOINTS, keep=1)
+    return bool(found.steps())
+
+
+def restore_average(directory: pathlib.Path, model: keras.Model) -> int:
+    """Reads the averaged weights of a run's newest readable checkpoint.
+
+    Args:
+        directory: the run directory; see `has_checkpoints`.
+        model: gets the weights; of the run's architecture and classes.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        InputError: none can be read, or they are of another model.
+    """
+    found = checkpoints.Checkpoints(
+        directory / _CHECKPOINTS, keep=1, partial=True, average=model
+    )
+    for step in reversed(found.steps()):
+        try:
+            found.restore(step)
+            return step
+        except InputError as error:
+            logging.warning("%s", error)
+    raise InputError(
+        f"No checkpoint in {directory / _CHECKPOINTS} can be read as a "
+        f"{model.name} of {model.output_shape[-1]} classes."
+    )

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from noisy_student import preemption, progress
 from noisy_student.files import run_directory, writing
-from noisy_student.training import loop, schedules
+from noisy_student.training import loop, means, schedules
 from noisy_student.training.state import TrainingRun, TrainingState
 
 # The metric whose greatest value marks the best model.
@@ -66,14 +66,17 @@ class _Trainer:
     def __init__(self, run: TrainingRun, stop: tf.Variable) -> None:
         self.run = run
         self.devices = run.devices
-        self.total_steps = run.train_config.total_steps(run.num_labeled)
+        train = run.train_config
+        self.total_steps = train.total_steps(run.num_labeled)
+        self.step_images = train.train_batch_size + train.unlabeled_batch_size
         self.state = TrainingState(run)
+        self.means = means.Means()
         self.train_loop = loop.TrainLoop(
             run.method,
             self.state.student,
             self.state.average,
             self.state.optimizer,
-            run.train_config,
+            train,
             stop,
         )
         if self.devices.is_chief:
@@ -116,6 +119,7 @@ class _Trainer:
             config.iterations_per_loop,
             config.save_checkpoints_steps,
             config.steps_per_eval or self.total_steps,
+            config.log_step_count_steps or self.total_steps,
         )
         stops = [(finished // every + 1) * every for every in intervals]
         return min(self.total_steps, *stops)
@@ -125,10 +129,16 @@ class _Trainer:
         result = self.train_loop(batches, stop - start)
         finished = self.state.step
         bar.update(finished - start)
-        rate = (finished - start) / (time.monotonic() - begin)
+        steps, seconds = finished - start, time.monotonic() - begin
+        self.means.add(result.metrics, steps, seconds)
+        speed = self.step_images * steps / seconds
+        bar.set_postfix_str(
+            f"loss={result.metrics['train/loss']:.3f}, {speed:.0f} images/s",
+            refresh=False,
+        )
         with self.devices.failing_together():
             self._check_loss(result.last)
-            self._log(result.metrics, rate, bar)
+            self._log_if_due(result.stopped)
         if result.stopped:
             self._save_and_stop()
         every = self.run.run_config.save_checkpoints_steps
@@ -147,23 +157,21 @@ class _Trainer:
             f"{schedules.peak_setting(self.run.train_config)} usually helps."
         )
 
-    def _log(
-        self, metrics: dict[str, float], steps_per_second: float, bar
-    ) -> None:
-        train, finished = self.run.train_config, self.state.step
-        images = train.train_batch_size + train.unlabeled_batch_size
-        speed = images * steps_per_second
-        bar.set_postfix_str(
-            f"loss={metrics['train/loss']:.3f}, {speed:.0f} images/s",
-            refresh=False,
-        )
+    def _log_if_due(self, stopped: bool) -> None:
+        """Logs the training metrics at `log_step_count_steps`, and at ends."""
+        finished = self.state.step
+        is_end = stopped or finished == self.total_steps
+        every = self.run.run_config.log_step_count_steps or 1
+        if finished % every and not is_end:
+            return
+        metrics, steps_per_second = self.means.take()
         rate = self.state.learning_rate
-        epochs = train.labels_per_step / self.run.num_labeled
+        epochs = self.run.train_config.labels_per_step / self.run.num_labeled
         rates = {
             "train/lr": float(rate(finished)),
             "train/epoch": (rate.first_step + finished) * epochs,
             "train/steps_per_second": steps_per_second,
-            "train/images_per_second": speed,
+            "train/images_per_second": steps_per_second * self.step_images,
         }
         self._summarise(metrics | rates)
 

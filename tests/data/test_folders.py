@@ -239,7 +239,7 @@ def test_names_of_any_encoding(tmp_path):
         ),
         (FOLDERS | {"test/ant": 0, "test/bee": 0, "test": 1}, {}, "class fol"),
         ({"train/a": 2, "test/a": 1}, {}, "2 classes or more; .* has 1, a"),
-        ({"train/a": 1, "train/b": 1}, {}, "split test or validation"),
+        ({"train/a": 1, "train/b": 1}, {}, "split test, validation or dev"),
         (FOLDERS | {"test/cow": 1}, {}, "labelled images; cow are not"),
         (FOLDERS, {"test_split": "dev"}, "'dev' is no split .* test, train"),
         (FOLDERS, {"label_split": "train[:99]"}, "incompatible with 7 exam"),

@@ -77,3 +77,13 @@ def test_a_missing_model_dir_is_named():
     settings = dataclasses.replace(experiment("x"), model_dir=None)
     with pytest.raises(ValueError, match="model_dir must be set"):
         _ = settings.directory
+
+
+def test_a_run_says_which_model_it_trains(tmp_path):
+    model = config.ModelConfig(
+        "efficientnet-b3", width_coefficient=0.5, dropout_rate=0.0
+    )
+    data = config.DataConfig("digits", input_image_size=24)
+    settings = dataclasses.replace(experiment(tmp_path), model=model, data=data)
+    run_directory.claim(tmp_path, settings)
+    assert run_directory.read_model(tmp_path) == (model, 24)

@@ -143,9 +143,6 @@ def test_what_a_path_may_be(old_file, fixtures, tmp_path):
         resolve(tmp_path)
     file.write_bytes(old_file.read_bytes())
     for path in (tmp_path, file, str(file)):
-        for checkpoints in (True, False):
-            assert resolve(path, checkpoints) == str(file)
+        assert resolve(path) == str(file)
     prefix = fixtures / "svhn_small/model.ckpt"
     assert resolve(prefix) == str(prefix)
-    with pytest.raises(ValueError, match="There is no model at"):
-        resolve(prefix, checkpoints=False)

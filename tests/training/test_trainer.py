@@ -128,6 +128,37 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         np.testing.assert_allclose(ours, truth, atol=1e-6)
 
 
+def logged(directory, name):
+    """Scalars of a run's events by step."""
+    [path] = directory.glob("events.out.tfevents*")
+    return {
+        event.step: float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == name
+    }
+
+
+def test_training_metrics_are_logged_at_steps_of_their_own(tmp_path):
+    """They are means over the steps since the entry before."""
+    for name, every in (("default", None), ("each", 1), ("seldom", 12)):
+        run(tmp_path / name, log_step_count_steps=every)
+    losses = {
+        name: logged(tmp_path / name, "train/loss")
+        for name in ("default", "each", "seldom")
+    }
+    assert list(losses["default"]) == [5, 10, 15, 20, 25, 30]
+    assert list(losses["each"]) == list(range(1, 31))
+    assert list(losses["seldom"]) == [12, 24, 30]
+    for entries in (losses["default"], losses["seldom"]):
+        before = 0
+        for step, loss in entries.items():
+            steps = range(before + 1, step + 1)
+            mean = np.mean([losses["each"][each] for each in steps])
+            assert loss == pytest.approx(mean, rel=1e-4)
+            before = step
+
+
 def test_old_checkpoints_are_deleted(tmp_path):
     run(tmp_path, keep_checkpoint_max=1)
     assert len(list((tmp_path / "checkpoints").glob("*.index"))) == 1

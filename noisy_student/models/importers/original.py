@@ -3,6 +3,7 @@
 The released ones (`noisy_student_efficientnet-*`) are among them.
 """
 
+import glob
 import pathlib
 
 import tensorflow as tf
@@ -24,15 +25,31 @@ def checkpoint_prefix(path: str | pathlib.Path) -> str:
     Raises:
         ValueError: there is no checkpoint.
     """
-    prefix = str(path)
-    if pathlib.Path(prefix).is_dir():
-        prefix = tf.train.latest_checkpoint(prefix) or prefix
-    if not pathlib.Path(f"{prefix}.index").is_file():
-        raise ValueError(
-            f"There is no checkpoint {path}: {path}.index is missing. Give the "
-            "prefix, without .index or .data-*."
-        )
-    return prefix
+    path = pathlib.Path(path)
+    for prefix in _newest(path) if path.is_dir() else [path]:
+        if pathlib.Path(f"{prefix}.index").is_file():
+            return str(prefix)
+    raise ValueError(
+        f"There is no checkpoint {path}: {path}.index is missing. Give the "
+        "prefix, without .index or .data-*."
+    )
+
+
+def _newest(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Where the newest checkpoint of a directory may be."""
+    state = tf.train.get_checkpoint_state(str(directory))
+    if state is None:
+        return []
+    stated = pathlib.Path(state.model_checkpoint_path)
+    # Absolute names stay behind where a directory is copied.
+    return [stated, directory / stated.name]
+
+
+def checkpoint_files(prefix: str) -> list[pathlib.Path]:
+    """Returns the files of a checkpoint, the index first."""
+    path = pathlib.Path(prefix)
+    data = sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*"))
+    return [path.with_name(f"{path.name}.index"), *data]
 
 
 def read(prefix: str, averaged: bool = True) -> Weights:

@@ -55,11 +55,11 @@ def record_paths(directory: pathlib.Path) -> list[str]:
         for path in files
     ]
     if not paths:
+        hint = record_files.places_of(directory, "train")
         raise ValueError(
             f"{directory} does not hold pseudo-labelled records (data/train-* "
             f"and {STATS_FILE}), or filtering them did not finish; "
-            "tools/filter_unlabel.py writes them"
-            f"{record_files.places_of(directory, 'train')}."
+            f"tools/filter_unlabel.py writes them{'' if home else hint}."
         )
     return paths
 
@@ -192,15 +192,12 @@ def reassigned_from(directory: pathlib.Path) -> dict[str, str]:
     Args:
         directory: see `record_paths`.
     """
-    home = _home(directory)
-    if home is not None:
-        content = (home / STATS_FILE).read_bytes()
-    else:
-        files = [pathlib.Path(path) for path in record_paths(directory)]
-        sizes = {path.name: path.stat().st_size for path in files}
-        content = json.dumps(sizes).encode()
-    place = str((home or directory).resolve()).encode()
-    sha = hashlib.sha256(place + b"\0" + content).hexdigest()
+    stats, paths = stats_of(directory), record_paths(directory)
+    sizes = {path: pathlib.Path(path).stat().st_size for path in paths}
+    # Not the seconds that filtering took, which differ where it was resumed.
+    content = [sizes, stats.made_from if stats else None]
+    text = json.dumps(content, sort_keys=True)
+    sha = hashlib.sha256(text.encode()).hexdigest()
     return {_REASSIGNED_FROM: sha}
 
 

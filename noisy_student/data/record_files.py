@@ -79,7 +79,7 @@ def places_of(directory: pathlib.Path, prefix: str) -> str:
         The end of a message, "" where no likely directory has any.
     """
     pattern = f"{prefix}-*-of-{'[0-9]' * 5}"
-    paths = [(directory / place).resolve() for place in _LIKELY]
+    paths = dict.fromkeys((directory / place).resolve() for place in _LIKELY)
     found = [str(path) for path in paths if any(path.glob(pattern))]
     return f"; there are such files in {' and '.join(found)}" if found else ""
 

@@ -51,7 +51,7 @@ def record_paths(directory: pathlib.Path) -> list[str]:
     paths = [
         str(path)
         for prefix, files in found.items()
-        if prefix.split("-")[0] in ("train", "extra")
+        if re.fullmatch(f"train|extra|{_BY_TASK}", prefix)
         for path in files
     ]
     if not paths:

@@ -65,10 +65,11 @@ def directories(config: DataConfig) -> list[pathlib.Path]:
 
 
 def _no_files(path: pathlib.Path, prefix: str | None) -> str:
-    what = f"has no files {prefix}-00000-of-..." if path.is_dir() else "is none"
+    there = path.is_dir()
+    problem = f"{path} has no" if there else f"There is no directory {path} of"
     return (
-        f"The directory {path} {what}, and file_prefix={prefix} asks for such "
-        f"files{record_files.places_of(path, str(prefix))}."
+        f"{problem} files {prefix}-00000-of-..., which file_prefix={prefix} "
+        f"asks for{record_files.places_of(path, str(prefix))}."
     )
 
 

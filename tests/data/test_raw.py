@@ -78,7 +78,7 @@ def test_bad_settings_are_refused(tmp_path):
         open_raw(tmp_path, "svhn", unlabel_image_dir="/heap")
     with pytest.raises(ValueError, match="has no files train-00000-of"):
         open_raw(tmp_path, "svhn", file_prefix="train")
-    with pytest.raises(ValueError, match=f"{tmp_path}/none is none, and file"):
+    with pytest.raises(ValueError, match=f"no directory {tmp_path}/none of"):
         open_raw(tmp_path / "none", "svhn")
 
 

@@ -285,7 +285,9 @@ def test_the_parent_of_the_right_directory_is_refused(root, prefix):
     message = f"{wrong} .*; there are such files in {root / right}"
     with pytest.raises(ValueError, match=message):
         command(0, label_data_dir=wrong)
-    with pytest.raises(ValueError, match=r"missing.* asks for such files"):
+    with pytest.raises(
+        ValueError, match=r"no directory .*missing of files extra"
+    ):
         commands.filter(1, 0, input_dir=root / "missing")
 
 

@@ -7,7 +7,7 @@ import typing
 import pytest
 
 from noisy_student import config
-from noisy_student.config import settings
+from noisy_student.config import settings, tools
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,11 @@ from noisy_student.config import settings
         (config.TrainConfig, {"weight_decay": -1}, "weight_decay must be"),
         (config.PseudoLabelConfig, {"num_image": 0}, "num_image must be"),
         (config.PseudoLabelConfig, {"max_prob": 0}, "above min_threshold=0.0"),
+        (
+            config.PseudoLabelConfig,
+            {"only_use_num_shards": 2},
+            "only_use_num_shards must be at most num_shards=1; got 2",
+        ),
         (config.SelfTrainingConfig, {"num_iterations": 0}, "num_iterations"),
         (
             config.SelfTrainingConfig,
@@ -172,3 +177,10 @@ def test_students_have_models_of_their_own():
     assert first.depth_coefficient == second.depth_coefficient == 0.7
     assert first.width_coefficient is None  # a B1's own, not the teacher's
     assert config.SelfTrainingConfig().student_model(model, 3) == model
+
+
+def test_the_originals_minus_one_means_all():
+    labels = config.PseudoLabelConfig(only_use_num_shards=-1)
+    assert labels == config.PseudoLabelConfig()
+    filtering = tools.FilterSettings(total_label_replicas=-1)
+    assert filtering == tools.FilterSettings()

@@ -10,6 +10,11 @@ The flags that choose the images (task_name, directories, splits, num_labeled,
 seed, num_shards and total_replicas) must be those of the prediction. Leaves
 DIR/data/train-*, DIR/samples/ and DIR/stats.json.
 
+Records that stand alone are named by --input_dir and --file_prefix, as main.py
+knew them by --label_data_dir and --file_prefix; no other flags choose the
+images then, and the files are those of the original program:
+DIR/data/train-TASK-SSSSS-of-NNNNN, DIR/threshold.json and DIR/stats/.
+
 On several machines, each with --shard_id of its own: first all of them with
 --only_get_stats, which counts, then all of them without, which writes. Or let
 Apache Beam spread the work: --runner=FlinkRunner --beam_args=...

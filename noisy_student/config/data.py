@@ -86,8 +86,18 @@ class DataConfig(Settings):
     model's."""
 
     unlabel_data_dir: str | None = setting(None)
-    """Directory with pseudo-labelled records for --mode=train: the
-    --output_dir of tools/filter_unlabel.py."""
+    """Directory with unlabelled records for --mode=train: pseudo-labelled ones,
+    the --output_dir of tools/filter_unlabel.py or its data/; or with
+    --teacher_model_path any train-* and extra-* ones."""
+
+    file_prefix: str | None = setting(None)
+    """Name of the files that --mode=predict and tools/filter_unlabel.py read,
+    e.g. extra for extra-00000-of-00128 in --label_data_dir, which then needs
+    no other files. Default: the unlabelled images of the task."""
+
+    data_type: str | None = setting(None, choices=("tfrecord",))
+    """What --label_data_dir holds, to be sure of it. Default: what is found
+    there."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -37,6 +37,11 @@ class PseudoLabelConfig(Settings):
     """Shards that the unlabelled images are divided into. If it is the number
     of their files, or a divisor of it, each shard reads only its own files."""
 
+    only_use_num_shards: int | None = setting(
+        None, above=0, special={-1: "all"}
+    )
+    """Use the first so many shards, and leave out the others. Default: all."""
+
     total_replicas: int = setting(1, at_least=1, at_most=1_000_000)
     """Workers that share each shard."""
 
@@ -46,6 +51,15 @@ class PseudoLabelConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.only_use_num_shards == -1:
+            self._resolve(only_use_num_shards=None)
+        used = self.only_use_num_shards
+        require(
+            used is None or used <= self.num_shards,
+            "only_use_num_shards",
+            f"at most num_shards={self.num_shards}",
+            used,
+        )
         least = self.min_threshold
         require(
             any(least <= edge / 100 < self.max_prob for edge in range(101)),
@@ -82,7 +96,8 @@ class PredictConfig(Settings):
 
     reassign_label: bool = setting(False)
     """With --mode=predict: label the filtered images in --unlabel_data_dir
-    anew; --output_dir gets records to train on, not predictions."""
+    anew, or with --file_prefix those in --label_data_dir; --output_dir gets
+    records to train on, not predictions."""
 
 
 @dataclasses.dataclass(frozen=True)

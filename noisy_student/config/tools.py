@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from noisy_student.config.checks import require
+from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
 
@@ -14,6 +15,11 @@ class FilterSettings(Settings):
     prediction_dir: str | None = setting(None, none=("",))
     """The --output_dir of --mode=predict."""
 
+    input_dir: str | None = setting(None, none=("",))
+    """Directory with the records that were predicted, those of --file_prefix
+    (here train, if not given); the files that this writes then have the
+    original program's names. Default: the unlabelled images of the task."""
+
     prelim_stats_dir: str | None = setting(None, none=("",))
     """Directory for the counts of each shard. Default: counts in
     --output_dir."""
@@ -21,6 +27,12 @@ class FilterSettings(Settings):
     task: int | None = setting(None, none=(-1,))
     """Which of the --total_replicas parts of each shard to do, from 0.
     Default: all of them."""
+
+    total_label_replicas: int | None = setting(
+        None, above=0, special={-1: "the default"}
+    )
+    """Workers that predicted each shard, a multiple of --total_replicas, which
+    filter it. Default: --total_replicas."""
 
     only_get_stats: bool = setting(False)
     """Count the shards and do not write them; prints the thresholds once all
@@ -34,6 +46,12 @@ class FilterSettings(Settings):
     beam_args: tuple[str, ...] = setting(())
     """Beam's own options for --runner, separated by commas, e.g.
     --flink_master=HOST:8081,--parallelism=64."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.total_label_replicas == -1:
+            self._resolve(total_label_replicas=None)
+        self._resolve(input_dir=absolute(self.input_dir))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +110,7 @@ class _RecordSettings(Settings):
 class MakeSettings(_RecordSettings):
     """Which images become TFRecords."""
 
-    input_dir: str | None = setting(None)
+    input_dir: str | None = setting(None, none=("",))
     """Directory with folders of images; this or --task_name."""
 
     task_name: str | None = setting(None)

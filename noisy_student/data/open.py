@@ -121,6 +121,11 @@ def _open_directories(config: DataConfig) -> TaskData:
     """Opens the images of `label_data_dir`."""
     assert config.label_data_dir is not None  # the caller looked
     images = find_kind(config.label_data_dir, "label_data_dir")
+    if config.data_type and isinstance(images, ImageFolders):
+        raise ValueError(
+            f"data_type={config.data_type}, and {images.name} holds folders of "
+            "images; leave out data_type, or name another label_data_dir."
+        )
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
@@ -135,7 +140,7 @@ def _open_directories(config: DataConfig) -> TaskData:
     name = f"{images.name} {label}"
     labeled = images.source(label_spans, name, num_classes)
     return TaskData(
-        _task(config, num_classes, labeled),
+        make_task(config, num_classes, labeled),
         labeled,
         _open_unlabeled_split(config, images, unlabeled_split(images)),
         limits.first_test_images(config, images, test, test_images),
@@ -226,10 +231,15 @@ def unlabeled_split(images: ImageSet) -> str | None:
 def count_classes(
     config: DataConfig, images: ImageSet, names: tuple[str, ...] | None
 ) -> int:
-    """Returns what the directories, the flag or a known task say.
+    """Returns the number of classes of the images in directories.
+
+    Args:
+        config: Its flag or its known task may say it.
+        images: The images, for messages.
+        names: The names of the classes; None if unknown.
 
     Raises:
-        ValueError: they say nothing, or different things.
+        ValueError: These disagree, none of them says it, or it is below 2.
     """
     stated, known = config.num_label_classes, tasks.KNOWN.get(config.task_name)
     if names is not None:
@@ -253,8 +263,8 @@ def count_classes(
     return count
 
 
-def _task(
-    config: DataConfig, num_classes: int, labeled: FileSource | RecordSource
+def make_task(
+    config: DataConfig, num_classes: int, images: FileSource | RecordSource
 ) -> tasks.Task:
     """Returns the known task, or one for the size of the images."""
     known = tasks.KNOWN.get(config.task_name)
@@ -263,8 +273,8 @@ def _task(
         return dataclasses.replace(
             known, num_classes=num_classes, num_labeled=None
         )
-    places = np.linspace(0, labeled.num_images - 1, _SAMPLE, dtype=int)
-    sizes = {size for size in labeled.sizes(np.unique(places)) if size}
+    places = np.linspace(0, images.num_images - 1, _SAMPLE, dtype=int)
+    sizes = {size for size in images.sizes(np.unique(places)) if size}
     # They are small images if all that are looked at are squares of one size.
     width, height = sizes.pop() if len(sizes) == 1 else (0, 1)
     side = width if width == height else None

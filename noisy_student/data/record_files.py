@@ -26,15 +26,31 @@ _NAME = re.compile(
 )
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # missing files named in an error
+# Where the original's layout has records, seen from its other directories.
+_LIKELY = (
+    "data",
+    "filter_data/data",
+    "unlabeled",
+    "../filter_data/data",
+    "../proc/unlabeled",
+    "../unlabeled",
+)
 
 
-def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+def find(
+    directory: pathlib.Path, partial: str | None = None
+) -> dict[str, list[pathlib.Path]]:
     """Returns the record files of a directory, in order, by their prefix.
 
     Files are named `train-00000-of-00128`; others are ignored.
 
+    Args:
+        directory: The directory.
+        partial: A regular expression of the prefixes of which files may be
+            missing; None for none.
+
     Raises:
-        ValueError: Files of a prefix are missing, or of two different sets.
+        ValueError: Files are missing, or of two different sets.
     """
     found: dict[str, list[re.Match[str]]] = {}
     for path in directory.iterdir():
@@ -42,9 +58,30 @@ def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         if match and path.is_file():
             found.setdefault(match["prefix"], []).append(match)
     return {
-        prefix: _complete(directory, prefix, names)
+        prefix: _files(
+            directory,
+            prefix,
+            names,
+            bool(partial and re.fullmatch(partial, prefix)),
+        )
         for prefix, names in sorted(found.items())
     }
+
+
+def places_of(directory: pathlib.Path, prefix: str) -> str:
+    """Returns a hint for people: where there are files of a prefix instead.
+
+    Args:
+        directory: A directory without such files.
+        prefix: Such as `extra`.
+
+    Returns:
+        The end of a message, "" where no likely directory has any.
+    """
+    pattern = f"{prefix}-*-of-{'[0-9]' * 5}"
+    paths = dict.fromkeys((directory / place).resolve() for place in _LIKELY)
+    found = [str(path) for path in paths if any(path.glob(pattern))]
+    return f"; there are such files in {' and '.join(found)}" if found else ""
 
 
 def check_prefix(prefix: str) -> None:
@@ -60,8 +97,11 @@ def check_prefix(prefix: str) -> None:
         )
 
 
-def _complete(
-    directory: pathlib.Path, prefix: str, found: list[re.Match[str]]
+def _files(
+    directory: pathlib.Path,
+    prefix: str,
+    found: list[re.Match[str]],
+    partial: bool,
 ) -> list[pathlib.Path]:
     """Returns the paths of a prefix, which has these files."""
     counts = sorted({match["count"] for match in found})
@@ -70,6 +110,8 @@ def _complete(
             f"{directory} has {prefix} files of {' and of '.join(counts)}; "
             "leave one set there."
         )
+    if partial:
+        return [directory / name for name in sorted(m.string for m in found)]
     count = int(counts[0])
     names = [f"{prefix}-{i:05d}-of-{count:05d}" for i in range(count)]
     missing = sorted(set(names) - {match.string for match in found})

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from noisy_student.data import record_files
 from noisy_student.errors import InputError
 
 # Records read at a time.
@@ -122,6 +123,30 @@ def read_pseudo_labeled(paths: list[str], num_classes: int) -> tf.data.Dataset:
         return tf.data.TFRecordDataset(path).enumerate().map(parse)
 
     return tf.data.Dataset.from_tensor_slices(paths).flat_map(read_file)
+
+
+def first_probabilities(path: pathlib.Path) -> np.ndarray | None:
+    """Returns the probabilities of a file's first record, whatever it is of.
+
+    Returns:
+        float32 (classes,): empty where the record has none, and all zero where
+        the original program has not predicted it yet. None for an empty file.
+
+    Raises:
+        InputError: The record is no TF Example.
+    """
+    first = record_files.read_at(path, [0])
+    if not first:
+        return None
+    feature = {"probabilities": tf.io.VarLenFeature(tf.float32)}
+    try:
+        parsed = tf.io.parse_single_example(first[0], feature)
+    except tf.errors.InvalidArgumentError as error:
+        raise InputError(
+            f"The first record of {path} is damaged, or no TF Example: "
+            f"{error.message}"
+        ) from error
+    return parsed["probabilities"].values.numpy()
 
 
 def encode_prediction(probabilities: np.ndarray) -> bytes:

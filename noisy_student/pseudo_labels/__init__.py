@@ -2,27 +2,29 @@
 
 from noisy_student.pseudo_labels import sizes
 from noisy_student.pseudo_labels.filter import FilterJob, filter_and_balance
-from noisy_student.pseudo_labels.predictions import (
-    PredictionFiles,
-    Share,
-    predict,
-)
-from noisy_student.pseudo_labels.stats import (
-    PseudoLabelStats,
-    check_output,
+from noisy_student.pseudo_labels.layout import LabelFiles
+from noisy_student.pseudo_labels.predicting import predict
+from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
+from noisy_student.pseudo_labels.stats import PseudoLabelStats, check_output
+from noisy_student.pseudo_labels.stored import (
     check_records,
+    filtered_shards,
+    open_records,
     reassigned_from,
     record_paths,
 )
 
 __all__ = [
     "FilterJob",
+    "LabelFiles",
     "PredictionFiles",
     "PseudoLabelStats",
     "Share",
     "check_output",
     "check_records",
     "filter_and_balance",
+    "filtered_shards",
+    "open_records",
     "predict",
     "reassigned_from",
     "record_paths",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from noisy_student.config import DataConfig
 from noisy_student.data import sources
-from noisy_student.data.open import open_task
+from noisy_student.data.raw import open_to_label
 from noisy_student.pseudo_labels.filter import FilterJob
 from noisy_student.pseudo_labels.predictions import Share
 from noisy_student.pseudo_labels.select import Balance
@@ -53,7 +53,7 @@ def run(
     Args:
         job: the work; call its `finish` afterwards.
         data: names the images, which every worker opens itself.
-        data_seed: chooses the images, see `open.open_task`.
+        data_seed: chooses the images, see `raw.open_to_label`.
         runner: one of Beam's, such as DirectRunner or FlinkRunner.
         arguments: further options, such as --flink_master=HOST:PORT.
 
@@ -72,7 +72,7 @@ def run(
         )
         balance = (
             shares
-            | "Count" >> beam.Map(job.count_share)
+            | "Count" >> beam.Map(job.counts.of_share)
             | "Sum" >> beam.CombineGlobally(sum)
             | "Choose" >> beam.Map(job.choose)
         )
@@ -96,4 +96,4 @@ def _write(
 @functools.cache
 def _open(data: DataConfig, data_seed: int) -> sources.TaskData:
     """Opens the images, once per worker."""
-    return open_task(data, data_seed)
+    return open_to_label(data, data_seed)

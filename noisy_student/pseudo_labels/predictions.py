@@ -5,21 +5,19 @@ What one worker has of one shard is a share, the unit of all work on pseudo
 labels: each is predicted, counted and written on its own. A share's files are
 `train-info-SSSSS-of-NNNNN-WWWWW`, one record per image in order, and
 `info-SSSSS-of-NNNNN-WWWWW.txt` (JSON), which is written last; SSSSS is the
-shard, NNNNN the number of shards and WWWWW the worker.
+shard, NNNNN the number of shards and WWWWW the worker. The original program's
+have the same names and keys, but their info files do not say what they were
+made from.
 """
 
 import dataclasses
 import pathlib
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from noisy_student import progress
-from noisy_student.data import decoding, records, sources
+from noisy_student.data import records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, stamps, writing
 
@@ -43,39 +41,45 @@ class PredictionFiles:
         info_dir: directory of the info files.
         num_shards: number of shards.
         total_replicas: number of workers that divide each shard.
+        num_used: number of the first shards, which alone are used; None for
+            all.
     """
 
     output_dir: pathlib.Path
     info_dir: pathlib.Path
     num_shards: int = 1
     total_replicas: int = 1
+    num_used: int | None = None
 
     def shares(
-        self, shards: Collection[int] = (), worker: int | None = None
+        self, shards: Collection[int] = (), workers: Collection[int] = ()
     ) -> list[Share]:
         """Returns the shares of some shards and workers.
 
         Args:
-            shards: the shards, counted from 0; empty for all.
-            worker: the worker, counted from 0; None for all.
+            shards: the shards, counted from 0; empty for all that are used.
+            workers: the workers, counted from 0; empty for all.
 
         Raises:
             ValueError: there is no such shard or worker.
         """
-        shards = shards or range(self.num_shards)
-        unknown = sorted(set(shards) - set(range(self.num_shards)))
+        used = self.num_used or self.num_shards
+        shards = shards or range(used)
+        unknown = sorted(set(shards) - set(range(used)))
         if unknown:
+            limit = "only_use_num_shards" if self.num_used else "num_shards"
             raise ValueError(
-                f"shard_id must be below num_shards={self.num_shards}; got "
+                f"shard_id must be below {limit}={used}; got "
                 f"{', '.join(map(str, unknown))}."
             )
-        if worker is not None and not 0 <= worker < self.total_replicas:
+        all_workers = range(self.total_replicas)
+        unknown = sorted(set(workers) - set(all_workers))
+        if unknown:
             raise ValueError(
                 "worker_id and task must be from 0 to below total_replicas="
-                f"{self.total_replicas}; got {worker}."
+                f"{self.total_replicas}; got {', '.join(map(str, unknown))}."
             )
-        workers = range(self.total_replicas) if worker is None else [worker]
-        return [Share(shard, w) for shard in shards for w in workers]
+        return [Share(s, w) for s in shards for w in workers or all_workers]
 
     def images(
         self, source: sources.ImageSource, share: Share
@@ -102,23 +106,12 @@ class PredictionFiles:
         shares = self.shares() if shares is None else shares
         return [share for share in shares if not self._is_complete(share)]
 
-    def check(
-        self, data: sources.TaskData, shares: Iterable[Share] | None = None
-    ) -> str:
-        """Refuses predictions that cannot be filtered.
-
-        Args:
-            data: the images; the predictions must be of the unlabelled ones.
-            shares: those that must be complete; None for all.
-
-        Returns:
-            The digest of the one teacher that predicted all shares.
+    def require(self, shares: Iterable[Share] | None = None) -> None:
+        """Refuses shares (None: all) that are not complete.
 
         Raises:
-            ValueError: shares are missing, or of different teachers.
-            InputError: shares are of other images, or an info file is damaged.
+            ValueError: naming them.
         """
-        unlabeled = data.require_unlabeled()
         missing = self.missing(shares)
         if missing:
             raise ValueError(
@@ -126,6 +119,38 @@ class PredictionFiles:
                 f"{self.num_shards} are missing in {self.info_dir}; run "
                 "mode=predict for them first."
             )
+
+    def num_classes(self, shares: Iterable[Share]) -> int | None:
+        """Returns the size of complete shares' probabilities, by the first.
+
+        Returns:
+            None where there are no predictions.
+        """
+        for share in shares:
+            found = records.first_probabilities(self.predictions(share))
+            if found is not None:
+                return len(found)
+        return None
+
+    def check(
+        self, data: sources.TaskData, shares: Iterable[Share] | None = None
+    ) -> str | None:
+        """Refuses predictions that cannot be filtered.
+
+        Args:
+            data: the images; the predictions must be of the unlabelled ones.
+            shares: those that must be complete; None for all.
+
+        Returns:
+            The digest of the one teacher that predicted all shares; None
+            where the original program did.
+
+        Raises:
+            ValueError: shares are missing, or of different teachers.
+            InputError: shares are of other images, or an info file is damaged.
+        """
+        unlabeled = data.require_unlabeled()
+        self.require(shares)
         infos = self.check_made_from({"images": data.identity})
         for share, info in infos.items():
             there = self.images(unlabeled, share).num_images
@@ -135,7 +160,7 @@ class PredictionFiles:
                     f"{info['image_num']} images, and there are {there} "
                     "unlabelled ones; predict again into another directory."
                 )
-        teachers = {info["made_from"]["teacher"] for info in infos.values()}
+        teachers = {info["made_from"].get("teacher") for info in infos.values()}
         if len(teachers) > 1:
             raise ValueError(
                 f"The shards in {self.output_dir} are predictions of "
@@ -159,12 +184,14 @@ class PredictionFiles:
         expected, infos = self.stamp(expected), self._infos()
         for share, info in infos.items():
             found = info["made_from"]
-            stamps.check_same(
-                {key: found.get(key) for key in expected},
-                expected,
-                f"{self.predictions(share)} was made of something else: "
-                "{changes}. Name another directory, or give the same flags.",
-            )
+            if found:
+                stamps.check_same(
+                    {key: found.get(key) for key in expected},
+                    expected,
+                    f"{self.predictions(share)} was made of something else: "
+                    "{changes}. Name another directory, or give the same "
+                    "flags.",
+                )
         return infos
 
     def stamp(self, made_from: dict[str, Any]) -> dict[str, Any]:
@@ -206,94 +233,17 @@ class PredictionFiles:
         return {share: self._read_info(share) for share in complete}
 
     def _read_info(self, share: Share) -> dict:
+        """Reads what is known of a share; the original's files say less."""
         path = self.info(share)
         try:
             info = writing.read_json(path)
-            return {key: info[key] for key in ("image_num", "seconds")} | {
-                "made_from": dict(info["made_from"])
+            return {
+                "image_num": int(info["image_num"]),
+                "seconds": float(info.get("seconds", 0)),
+                "made_from": dict(info.get("made_from", {})),
             }
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not what mode=predict writes ({error!r}); delete "
                 "it and predict this shard again."
             ) from error
-
-
-def predict(
-    model: keras.Model,
-    source: sources.ImageSource,
-    batches: Callable[[sources.ImageSource], tf.data.Dataset],
-    files: PredictionFiles,
-    shares: Iterable[Share],
-    made_from: dict[str, Any],
-) -> None:
-    """Writes the probabilities of a teacher that runs without noise.
-
-    Args:
-        model: the teacher, from images, float (batch, height, width, 3), to
-            logits, float (batch, classes).
-        source: all unlabelled images.
-        batches: makes batches of a source, as `pipelines.plain_images` does.
-            Images with weight 0, which could not be decoded, get
-            probabilities of 0.
-        files: where the predictions go.
-        shares: those to predict.
-        made_from: `images` (`TaskData.identity`) and `teacher` (its digest),
-            which the info files keep.
-
-    Raises:
-        InputError: images are damaged, or the disk has no room.
-    """
-    strategy = tf.distribute.get_strategy()
-    predict_batch = _batch_predictor(model, strategy)
-    for share in shares:
-        start = time.monotonic()
-        images = files.images(source, share)
-        remaining, undecodable = images.num_images, 0
-        with (
-            decoding.input_errors(images.record_paths),
-            shards.shard_writer(files.predictions(share)) as writer,
-            progress.bar(remaining, _description(files, share), "image") as bar,
-        ):
-            dataset = batches(images)
-            for batch in strategy.experimental_distribute_dataset(dataset):
-                # The last batch is padded.
-                rows = predict_batch(batch)[:remaining]
-                for probabilities in rows:
-                    writer.write(records.encode_prediction(probabilities))
-                remaining -= len(rows)
-                undecodable += int((rows == 0).all(axis=1).sum())
-                bar.update(len(rows))
-        info = {
-            "image_num": images.num_images,
-            "undecodable": undecodable,
-            "seconds": round(time.monotonic() - start, 1),
-            "made_from": files.stamp(made_from),
-        }
-        writing.write_json(files.info(share), info)
-
-
-def _batch_predictor(
-    model: keras.Model, strategy: tf.distribute.Strategy
-) -> Callable[[Any], np.ndarray]:
-    """Returns a function from a batch to float32 (batch, classes)."""
-
-    def probabilities(batch: dict) -> tf.Tensor:
-        logits = model(batch["image"], training=False)
-        return tf.nn.softmax(logits) * batch["weight"][:, tf.newaxis]
-
-    @tf.function
-    def on_replicas(batch):
-        return strategy.run(probabilities, args=(batch,))
-
-    return lambda batch: np.concatenate(
-        strategy.experimental_local_results(on_replicas(batch))
-    )
-
-
-def _description(files: PredictionFiles, share: Share) -> str:
-    """What the progress bar says, counting from 1: "predict shard 3/128"."""
-    name = f"predict shard {share.shard + 1}/{files.num_shards}"
-    if files.total_replicas > 1:
-        name += f", worker {share.worker + 1}/{files.total_replicas}"
-    return name

@@ -1,20 +1,15 @@
-"""What pseudo labels were made from and what was kept; checks of both."""
+"""What pseudo labels were made from and what was kept."""
 
 import dataclasses
-import hashlib
 import pathlib
 from typing import Any
 
 from noisy_student.config import PseudoLabelConfig
-from noisy_student.data import record_files, sources
+from noisy_student.data import sources
 from noisy_student.files import stamps, writing
 
 STATS_FILE = "stats.json"
 MADE_FROM_FILE = "made_from.json"
-# An entry of the images' identity where filtered ones were labelled again.
-_REASSIGNED_FROM = "reassigned_from"
-# Entries that do not decide which images are labelled and which test images.
-_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", _REASSIGNED_FROM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +61,7 @@ class PseudoLabelStats:
 def check_output(
     output_dir: pathlib.Path,
     data: sources.TaskData,
-    teacher: str,
+    teacher: str | None,
     config: PseudoLabelConfig,
     seed: int,
 ) -> dict[str, Any]:
@@ -75,7 +70,7 @@ def check_output(
     Args:
         output_dir: the directory.
         data: the images.
-        teacher: digest of the teacher.
+        teacher: digest of the teacher; None for one of the original program.
         config: what to keep.
         seed: of the random copies.
 
@@ -99,77 +94,3 @@ def check_output(
             ignored=("samples_per_class",),
         )
     return made_from
-
-
-def record_paths(directory: pathlib.Path) -> list[str]:
-    """Returns the files of pseudo-labelled records in a directory.
-
-    Raises:
-        ValueError: there are none, filtering did not finish, or a file is
-            not as it was written.
-    """
-    if not (directory / STATS_FILE).exists():
-        raise ValueError(
-            f"{directory} does not hold pseudo-labelled records (data/train-* "
-            f"and {STATS_FILE}); tools/filter_unlabel.py writes them."
-        )
-    paths = []
-    for name, size in PseudoLabelStats.load(directory).files.items():
-        path = directory / "data" / name
-        if not path.exists() or path.stat().st_size != size:
-            raise ValueError(
-                f"{path} {_fault(path, size)}. Remove {directory / STATS_FILE} "
-                "and filter again: complete files are kept."
-            )
-        paths.append(str(path))
-    return paths
-
-
-def _fault(path: pathlib.Path, size: int) -> str:
-    if not path.exists():
-        return "is missing"
-    complete, offset = record_files.scan(path)
-    found = f"has {path.stat().st_size} bytes in place of {size}"
-    if offset is None:
-        return found
-    return (
-        f"{found}, cut off in the record at byte {offset} ({complete} complete)"
-    )
-
-
-def check_records(
-    directory: pathlib.Path, images: dict[str, Any], workers: int = 0
-) -> None:
-    """Refuses pseudo labels that a run cannot be trained on.
-
-    Args:
-        directory: where `filter_and_balance` left them.
-        images: `TaskData.identity` of the run.
-        workers: number of workers that share the records.
-
-    Raises:
-        ValueError: there are fewer records than workers.
-        InputError: the run's choice of images is another one; names what
-            differs.
-    """
-    stats = PseudoLabelStats.load(directory)
-    stamps.check_same(
-        stats.made_from["images"],
-        images,
-        f"The pseudo labels of {directory} are of other images: {{changes}}. "
-        "Trained on both, a model could meet its test images.",
-        ignored=_OF_UNLABELED,
-    )
-    if stats.records < workers:
-        raise ValueError(
-            f"{workers} workers cannot share the {stats.records} records of "
-            f"{directory}; use fewer workers."
-        )
-
-
-def reassigned_from(directory: pathlib.Path) -> dict[str, str]:
-    """Tells filtered images from others, for the identity of these."""
-    stats = (directory / STATS_FILE).read_bytes()
-    place = str(directory.resolve()).encode()
-    sha = hashlib.sha256(place + b"\0" + stats).hexdigest()
-    return {_REASSIGNED_FROM: sha}

@@ -16,7 +16,8 @@ from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
 from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
-from noisy_student.stages.predict import Predict, Reassign
+from noisy_student.stages.predict import Predict
+from noisy_student.stages.reassign import Reassign
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 

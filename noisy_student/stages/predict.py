@@ -3,15 +3,14 @@
 `make_pseudo_labels` does that and what follows: it filters and balances.
 """
 
-import dataclasses
 import functools
-import json
 import pathlib
 from collections.abc import Collection, Iterable
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding, pipelines, sources, tfrecords
+from noisy_student.data import decoding, pipelines, sources
+from noisy_student.data.raw import open_to_label
 from noisy_student.errors import InputError
 from noisy_student.files import disk_space, run_directory
 from noisy_student.stages.experiment import (
@@ -33,76 +32,17 @@ class Predict(Stage):
         )
         self.teacher = resolve_model(config)
         self.files = prediction_files(config, self.output_dir)
-        self.shares = self.files.shares(
-            config.predict.shard_id, config.predict.worker_id
-        )
-        self.experiment = Experiment.open(config, local_devices(config))
-        self.experiment.data.require_unlabeled()
+        self.shares = chosen_shares(config, self.files)
+        devices = local_devices(config)
+        data = open_to_label(config.data, config.seed)
+        data.require_unlabeled()
+        self.experiment = Experiment(config, data, devices)
         models.check_pretrained(str(self.teacher), self.experiment.model)
 
     def run(self) -> None:
         names = self.experiment.data.class_names
         run_directory.write_class_names(self.output_dir, names)
         label_images(self.experiment, self.teacher, self.files, self.shares)
-
-
-class Reassign(Stage):
-    """Labels filtered images anew (`--reassign_label`).
-
-    The filtered records are images like any others: they are predicted and,
-    with `use_all`, written by the same functions, so that all of them are
-    kept.
-    """
-
-    def validate(self) -> None:
-        config = self.config
-        predict = config.predict
-        self.output_dir = required_directory(predict.output_dir, "output_dir")
-        self.teacher = resolve_model(config)
-        filtered = required_directory(
-            config.data.unlabel_data_dir, "unlabel_data_dir"
-        )
-        if predict.shard_id or predict.worker_id is not None:
-            raise ValueError(
-                "reassign_label does all shards; leave out shard_id and "
-                "worker_id."
-            )
-        if filtered.resolve() == self.output_dir.resolve():
-            raise ValueError(
-                f"output_dir and unlabel_data_dir are both {filtered}; name "
-                "another output_dir."
-            )
-        paths = pseudo_labels.record_paths(filtered)
-        opened = Experiment.open(config, local_devices(config))
-        pseudo_labels.check_records(filtered, opened.data.identity)
-        data = dataclasses.replace(
-            opened.data,
-            unlabeled=tfrecords.from_files(paths, str(filtered)),
-            identity=opened.data.identity
-            | pseudo_labels.reassigned_from(filtered),
-        )
-        settings = dataclasses.replace(
-            config.pseudo_labels,
-            num_shards=len(paths),
-            total_replicas=1,
-            use_all=True,
-        )
-        config = dataclasses.replace(config, pseudo_labels=settings)
-        self.experiment = Experiment(config, data, opened.devices)
-        models.check_pretrained(str(self.teacher), self.experiment.model)
-        teacher = models.digest(self.teacher)
-        pseudo_labels.check_output(
-            self.output_dir, data, teacher, settings, config.seed
-        )
-        label_files(config, self.output_dir).check_made_from(
-            {"images": data.identity, "teacher": teacher}
-        )
-
-    def run(self) -> None:
-        stats = make_pseudo_labels(
-            self.experiment, self.teacher, self.output_dir, self.config.seed
-        )
-        print(json.dumps(dataclasses.asdict(stats)))
 
 
 def prediction_files(
@@ -115,7 +55,21 @@ def prediction_files(
         pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
         config.pseudo_labels.num_shards,
         config.pseudo_labels.total_replicas,
+        config.pseudo_labels.only_use_num_shards,
     )
+
+
+def chosen_shares(
+    config: ExperimentConfig, files: pseudo_labels.PredictionFiles
+) -> list[pseudo_labels.Share]:
+    """The shares that `shard_id` and `worker_id` ask for.
+
+    Raises:
+        ValueError: there are none of that number.
+    """
+    worker = config.predict.worker_id
+    workers = () if worker is None else (worker,)
+    return files.shares(config.predict.shard_id, workers)
 
 
 def local_devices(config: ExperimentConfig) -> distribution.Devices:
@@ -206,6 +160,7 @@ def label_files(
         directory / "info",
         config.pseudo_labels.num_shards,
         config.pseudo_labels.total_replicas,
+        config.pseudo_labels.only_use_num_shards,
     )
 
 

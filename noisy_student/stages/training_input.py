@@ -20,7 +20,7 @@ class Unlabeled:
     """Where a student's unlabelled images and their labels come from.
 
     Attributes:
-        records: Directory that `pseudo_labels.filter_and_balance` wrote; None
+        records: Directory of records, see `pseudo_labels.record_paths`; None
             takes the task's unlabelled images.
         teacher: Labels them in the step; None takes the records' labels.
     """
@@ -46,25 +46,18 @@ def method_context(
         part = source.worker_part(devices.worker, devices.num_workers)
         return part.num_images
 
-    if unlabeled.records is not None:
-        stats = pseudo_labels.PseudoLabelStats.load(unlabeled.records)
-        num_unlabeled = worker_unlabeled = stats.records
-    elif data.unlabeled is not None:
-        num_unlabeled = data.unlabeled.num_images
-        worker_unlabeled = worker_images(data.unlabeled)
-    else:
-        num_unlabeled = worker_unlabeled = 0
+    images = _unlabeled_images(experiment, unlabeled)
     return methods.MethodContext(
         train=train,
         consistency=config.consistency,
         num_classes=data.task.num_classes,
         num_labeled=data.labeled.num_images,
-        num_unlabeled=num_unlabeled,
+        num_unlabeled=images.num_images if images else 0,
         worker_labeled=worker_images(data.labeled),
-        worker_unlabeled=worker_unlabeled,
+        worker_unlabeled=worker_images(images) if images else 0,
         strategy=devices.strategy,
         teacher=unlabeled.teacher,
-        has_records=unlabeled.records is not None,
+        has_records=isinstance(images, tfrecords.PseudoLabeledSource),
     )
 
 
@@ -131,12 +124,12 @@ def _teacher_side(
 
 def _unlabeled_images(
     experiment: Experiment, unlabeled: Unlabeled
-) -> sources.ImageSource:
+) -> sources.ImageSource | None:
     data = experiment.data
     if unlabeled.records is None:
-        return data.require_unlabeled()
-    return tfrecords.PseudoLabeledSource.from_files(
-        pseudo_labels.record_paths(unlabeled.records),
-        pseudo_labels.PseudoLabelStats.load(unlabeled.records).records,
+        return data.unlabeled
+    return pseudo_labels.open_records(
+        unlabeled.records,
         data.task.num_classes,
+        need_labels=experiment.config.train.teacher_model_path is None,
     )

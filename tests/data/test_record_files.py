@@ -135,3 +135,35 @@ def test_two_sets_of_a_prefix_are_refused(tmp_path):
     write_records(tmp_path, "train", [1])
     with pytest.raises(ValueError, match="of 00001 and of 00002; leave one"):
         record_files.find(tmp_path)
+
+
+def test_some_sets_may_lack_files(tmp_path):
+    for prefix in ("train-0", "train", "extra"):
+        write_records(tmp_path, prefix, [1] * 3)
+    (tmp_path / "train-0-00001-of-00003").unlink()
+    found = record_files.find(tmp_path, partial=r"train-\d+")
+    assert [path.name for path in found["train-0"]] == [
+        "train-0-00000-of-00003",
+        "train-0-00002-of-00003",
+    ]
+    (tmp_path / "train-00001-of-00003").unlink()
+    with pytest.raises(ValueError, match="must hold all 3 files of train,"):
+        record_files.find(tmp_path, partial=r"train-\d+")
+
+
+def test_likely_directories_are_looked_through(tmp_path):
+    for place in ("proc/unlabeled", "predict/filter_data/data"):
+        (tmp_path / place).mkdir(parents=True)
+    write_records(tmp_path / "proc/unlabeled", "extra", [1])
+    write_records(tmp_path / "predict/filter_data/data", "train-0", [1])
+    for asked, prefix, place in (
+        ("predict", "extra", "proc/unlabeled"),
+        ("proc", "extra", "proc/unlabeled"),
+        ("missing", "extra", "proc/unlabeled"),
+        ("predict", "train", "predict/filter_data/data"),
+        ("predict/filter_data", "train", "predict/filter_data/data"),
+        ("predict/reassign", "train", "predict/filter_data/data"),
+    ):
+        hint = record_files.places_of(tmp_path / asked, prefix)
+        assert hint == f"; there are such files in {tmp_path / place}"
+    assert record_files.places_of(tmp_path, "extra") == ""

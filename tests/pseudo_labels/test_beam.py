@@ -36,7 +36,8 @@ def plan(predictions, output_dir, **changes):
         CONFIG.total_replicas,
     )
     config = PseudoLabelConfig(**(vars(CONFIG) | changes))
-    job = pseudo_labels.FilterJob(data, files, output_dir, config, seed=0)
+    files = pseudo_labels.LabelFiles(files, output_dir)
+    job = pseudo_labels.FilterJob(data, files, config, seed=0)
     return data, job
 
 
@@ -69,11 +70,11 @@ def test_beam_keeps_the_same_records(predictions, tmp_path):
 def test_finished_parts_are_not_done_again(predictions, tmp_path):
     data, job = plan(predictions, tmp_path)
     shares = job.predictions.shares()
-    balance = job.choose(job.count(shares))
+    balance = job.choose(job.counts.of(shares))
     job.write(shares[:2], data.require_unlabeled(), balance)
-    before = job.data_path(shares[0]).stat().st_mtime_ns
+    before = job.files.data(shares[0]).stat().st_mtime_ns
     beam.run(job, DATA, 0, "DirectRunner")
-    assert job.data_path(shares[0]).stat().st_mtime_ns == before
+    assert job.files.data(shares[0]).stat().st_mtime_ns == before
     assert job.unwritten() == []
 
 

@@ -29,8 +29,13 @@ def plan(tmp_path, config=CONFIG, out="out"):
     files = write_predictions(
         tmp_path / f"p{workers}", config.num_shards, workers=workers
     )
+    return plan_of(files, tmp_path, config, out)
+
+
+def plan_of(files, tmp_path, config=CONFIG, out="out", **options):
+    files = pseudo_labels.LabelFiles(files, tmp_path / out)
     return pseudo_labels.FilterJob(
-        make_data(), files, tmp_path / out, config, seed=1
+        make_data(), files, config, seed=1, **options
     )
 
 
@@ -56,11 +61,11 @@ def test_tasks_in_any_order_keep_the_same(tmp_path):
     job = plan(tmp_path)
     shares = job.predictions.shares()
     for share in (shares[2], shares[0]):
-        job.count([share])
+        job.counts.of([share])
     with pytest.raises(InputError, match=r"those of 1 are missing.*only_get"):
         write(job, [shares[0]])
     assert not (tmp_path / "out/data").exists()
-    job.count([shares[1]])
+    job.counts.of([shares[1]])
     for share in reversed(shares):
         assert share in job.unwritten()
         write(job, [share])
@@ -70,23 +75,23 @@ def test_tasks_in_any_order_keep_the_same(tmp_path):
 
 def test_counts_of_another_teacher_are_not_used(tmp_path):
     job = plan(tmp_path)
-    job.count(job.predictions.shares())
-    assert job.uncounted() == []
+    job.counts.of(job.predictions.shares())
+    assert job.counts.missing() == []
     other = plan(tmp_path)
-    other.made_from["teacher"] = "other"
-    assert len(other.uncounted()) == 3
+    other.counts.stamp["teacher"] = "other"
+    assert len(other.counts.missing()) == 3
 
 
 def test_counts_serve_other_settings(tmp_path):
     job = plan(tmp_path)
-    job.count(job.predictions.shares())
+    job.counts.of(job.predictions.shares())
     config = dataclasses.replace(CONFIG, num_image=10)
-    assert plan(tmp_path, config).uncounted() == []
+    assert plan(tmp_path, config).counts.missing() == []
 
 
 def test_predictions_that_end_early_are_an_error(tmp_path):
     job = plan(tmp_path)
-    job.count(job.predictions.shares())
+    job.counts.of(job.predictions.shares())
     with pytest.raises(InputError, match="another number of predictions"):
         write(job, job.predictions.shares(), make_source(240))
     assert list((tmp_path / "out/data").iterdir()) == []
@@ -120,7 +125,7 @@ if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 pseudo_labels.filter_and_balance(
-    these.make_data(), job.predictions, job.output_dir, these.CONFIG, 1
+    these.make_data(), job.predictions, job.files.output_dir, these.CONFIG, 1
 )
 """
 
@@ -181,24 +186,18 @@ def test_a_task_needs_only_its_own_predictions_to_count(tmp_path):
     with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
         plan_of(files, tmp_path)
     job = plan_of(files, tmp_path, shares=[pseudo_labels.Share(2, 0)])
-    job.count([pseudo_labels.Share(2, 0)])
+    job.counts.of([pseudo_labels.Share(2, 0)])
     with pytest.raises(ValueError, match="of the shards 1 of 3 are missing"):
         plan_of(files, tmp_path, shares=[pseudo_labels.Share(1, 0)])
 
 
-def plan_of(files, tmp_path, config=CONFIG, **options):
-    return pseudo_labels.FilterJob(
-        make_data(), files, tmp_path / "out", config, seed=1, **options
-    )
-
-
 def test_counts_and_predictions_of_another_division_are_not_taken(tmp_path):
     job = plan(tmp_path)
-    job.count(job.predictions.shares())
+    job.counts.of(job.predictions.shares())
     two = dataclasses.replace(CONFIG, total_replicas=2)
     other = plan(tmp_path, two)
-    assert other.counts_path(pseudo_labels.Share(0, 0)).exists()
-    assert len(other.uncounted()) == 6
+    assert other.files.counts(pseudo_labels.Share(0, 0)).exists()
+    assert len(other.counts.missing()) == 6
     files = dataclasses.replace(job.predictions, total_replicas=2)
     with pytest.raises(InputError, match="total_replicas=1 there and 2 here"):
         files.check_made_from({"teacher": "abc"})

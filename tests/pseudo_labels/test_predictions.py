@@ -190,8 +190,8 @@ def test_shards_and_workers_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(ValueError, match="below num_shards=3; got 3, 7"):
         files.shares([7, 0, 3])
     with pytest.raises(ValueError, match="below total_replicas=2; got 2"):
-        files.shares([0], 2)
-    assert files.shares([2], 1) == [pseudo_labels.Share(2, 1)]
+        files.shares([0], [2])
+    assert files.shares([2], [1]) == [pseudo_labels.Share(2, 1)]
 
 
 def overwrite(files, rows):

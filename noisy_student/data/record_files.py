@@ -6,6 +6,7 @@ records mean.
 """
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -13,11 +14,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from noisy_student import progress
 from noisy_student.errors import InputError
+from noisy_student.files import writing
 
 COUNTS_FILE = "counts.json"  # {file name: [records, bytes]}
 _PREFIX = r"\w[\w-]*"
@@ -26,6 +29,7 @@ _NAME = re.compile(
 )
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # missing files named in an error
+_MANY = 1000  # records that take long to find on a cold disk
 
 
 def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -93,14 +97,72 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
     Raises:
         InputError: A length is damaged, or the file holds no TFRecords.
     """
-    number, offset = 0, 0
+    return _summary(path, _scan(path))
+
+
+def _scan(path: pathlib.Path) -> np.ndarray:
+    """Returns the boundaries of a file's records; see `boundaries`."""
+    found = [0]
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         for _start, end in _walk(file):
             if end > size:
-                return number, offset
-            number, offset = number + 1, end
-    return (number, None) if offset == size else (number, offset)
+                break
+            found.append(end)
+    return np.array(found, np.int64)
+
+
+def _summary(path: pathlib.Path, bounds: np.ndarray) -> tuple[int, int | None]:
+    cut = int(bounds[-1])
+    return len(bounds) - 1, None if cut == path.stat().st_size else cut
+
+
+def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
+    """Returns where the records of each file begin and end.
+
+    Those of a file of many records are kept beside it, in
+    `train-00000-of-00128.offsets.npy`, until the file changes.
+
+    Returns:
+        For each file int64 (whole records + 1,): the byte at which each whole
+        record begins, and the one behind the last.
+
+    Raises:
+        InputError: A file is damaged; see `scan`.
+    """
+    found = {path: _load_boundaries(path) for path in paths}
+    unknown = [path for path in paths if found[path] is None]
+    if unknown:
+        with progress.bar(len(unknown), "count records", "file") as bar:
+            for path in unknown:
+                found[path] = _scan(path)
+                _keep_boundaries(path, found[path])
+                bar.update()
+    return [found[path] for path in paths]
+
+
+def _offsets_path(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(path.name + ".offsets.npy")
+
+
+def _load_boundaries(path: pathlib.Path) -> np.ndarray | None:
+    """Returns what `_keep_boundaries` kept, if the file is still the same."""
+    kept, file = _offsets_path(path), path.stat()
+    if not kept.exists() or kept.stat().st_mtime_ns < file.st_mtime_ns:
+        return None
+    *bounds, size = np.load(kept)
+    return np.array(bounds) if size == file.st_size else None
+
+
+def _keep_boundaries(path: pathlib.Path, bounds: np.ndarray) -> None:
+    if len(bounds) <= _MANY:
+        return
+    file = io.BytesIO()
+    np.save(file, np.append(bounds, path.stat().st_size))
+    try:
+        writing.write_bytes(_offsets_path(path), file.getvalue())
+    except InputError as error:
+        logging.warning("%s Its records are found anew each time.", error)
 
 
 def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
@@ -167,25 +229,17 @@ def count(paths: list[pathlib.Path]) -> list[int]:
             numbers[path] = number
         else:
             unknown.append(path)
-    if unknown:
-        with progress.bar(len(unknown), "count records", "file") as bar:
-            for path in unknown:
-                numbers[path] = _count_one(path)
-                bar.update()
+    for path, bounds in zip(unknown, boundaries(unknown), strict=True):
+        numbers[path], truncated_at = _summary(path, bounds)
+        if truncated_at is not None:
+            logging.warning(
+                "%s is cut off in the record that starts at byte %d; only the "
+                "%d records before it are used.",
+                path,
+                truncated_at,
+                numbers[path],
+            )
     return [numbers[path] for path in paths]
-
-
-def _count_one(path: pathlib.Path) -> int:
-    number, truncated_at = scan(path)
-    if truncated_at is not None:
-        logging.warning(
-            "%s is cut off in the record that starts at byte %d; only the %d "
-            "records before it are used.",
-            path,
-            truncated_at,
-            number,
-        )
-    return number
 
 
 def _load_counts(directory: pathlib.Path) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from noisy_student import methods, models, pseudo_labels
-from noisy_student.data import pipelines, sources, tfrecords
+from noisy_student.data import pipelines, pseudo_labeled, sources
 from noisy_student.stages.experiment import Experiment
 
 
@@ -135,7 +135,7 @@ def _unlabeled_images(
     data = experiment.data
     if unlabeled.records is None:
         return data.require_unlabeled()
-    return tfrecords.PseudoLabeledSource.from_files(
+    return pseudo_labeled.PseudoLabeledSource.from_files(
         pseudo_labels.record_paths(unlabeled.records),
         pseudo_labels.PseudoLabelStats.load(unlabeled.records).records,
         data.task.num_classes,

@@ -37,11 +37,11 @@ class FileSpan(NamedTuple):
 
 def whole_files(paths: Iterable[str | pathlib.Path]) -> list[FileSpan]:
     """Returns all records of some files; see `record_files.count`."""
-    paths = [pathlib.Path(path) for path in paths]
-    numbers = record_files.count(paths)
+    files = [pathlib.Path(path) for path in paths]
+    numbers = record_files.count(files)
     return [
-        FileSpan(str(path), 0, number)
-        for path, number in zip(paths, numbers, strict=True)
+        FileSpan(str(file), 0, number)
+        for file, number in zip(files, numbers, strict=True)
     ]
 
 

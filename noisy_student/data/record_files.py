@@ -6,6 +6,7 @@ records mean.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -29,7 +30,7 @@ _NAME = re.compile(
 )
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # missing files named in an error
-_MANY = 1000  # records that take long to find on a cold disk
+_OFFSETS_SUFFIX = ".offsets.npy"  # of the boundaries, and the file's size
 
 
 def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -120,8 +121,9 @@ def _summary(path: pathlib.Path, bounds: np.ndarray) -> tuple[int, int | None]:
 def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
     """Returns where the records of each file begin and end.
 
-    Those of a file of many records are kept beside it, in
-    `train-00000-of-00128.offsets.npy`, until the file changes.
+    A process looks for them once. Where there is a `counts.json`, they are
+    also kept in `train-00000-of-00128.offsets.npy` beside the file: to find
+    them, a part of every record is read, which takes long on a slow disk.
 
     Returns:
         For each file int64 (whole records + 1,): the byte at which each whole
@@ -130,39 +132,32 @@ def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
     Raises:
         InputError: A file is damaged; see `scan`.
     """
-    found = {path: _load_boundaries(path) for path in paths}
-    unknown = [path for path in paths if found[path] is None]
-    if unknown:
-        with progress.bar(len(unknown), "count records", "file") as bar:
-            for path in unknown:
-                found[path] = _scan(path)
-                _keep_boundaries(path, found[path])
-                bar.update()
-    return [found[path] for path in paths]
+    with progress.bar(len(paths), "count records", "file") as bar:
+        found = []
+        for path in paths:
+            file = path.stat()
+            found.append(_boundaries(path, file.st_size, file.st_mtime_ns))
+            bar.update()
+    return found
 
 
-def _offsets_path(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(path.name + ".offsets.npy")
-
-
-def _load_boundaries(path: pathlib.Path) -> np.ndarray | None:
-    """Returns what `_keep_boundaries` kept, if the file is still the same."""
-    kept, file = _offsets_path(path), path.stat()
-    if not kept.exists() or kept.stat().st_mtime_ns < file.st_mtime_ns:
-        return None
-    *bounds, size = np.load(kept)
-    return np.array(bounds) if size == file.st_size else None
-
-
-def _keep_boundaries(path: pathlib.Path, bounds: np.ndarray) -> None:
-    if len(bounds) <= _MANY:
-        return
-    file = io.BytesIO()
-    np.save(file, np.append(bounds, path.stat().st_size))
-    try:
-        writing.write_bytes(_offsets_path(path), file.getvalue())
-    except InputError as error:
-        logging.warning("%s Its records are found anew each time.", error)
+@functools.lru_cache(maxsize=8192)
+def _boundaries(path: pathlib.Path, size: int, mtime_ns: int) -> np.ndarray:
+    """Returns the boundaries in a file of this size and time."""
+    kept = path.with_name(path.name + _OFFSETS_SUFFIX)
+    if kept.exists() and kept.stat().st_mtime_ns >= mtime_ns:
+        *bounds, size_then = np.load(kept)
+        if size_then == size:
+            return np.array(bounds)
+    bounds = _scan(path)
+    if (path.parent / COUNTS_FILE).exists():
+        content = io.BytesIO()
+        np.save(content, np.append(bounds, size))
+        try:
+            writing.write_bytes(kept, content.getvalue())
+        except InputError as error:
+            logging.warning("%s The next run looks for its records.", error)
+    return bounds
 
 
 def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
@@ -229,7 +224,8 @@ def count(paths: list[pathlib.Path]) -> list[int]:
             numbers[path] = number
         else:
             unknown.append(path)
-    for path, bounds in zip(unknown, boundaries(unknown), strict=True):
+    found = boundaries(unknown) if unknown else []
+    for path, bounds in zip(unknown, found, strict=True):
         numbers[path], truncated_at = _summary(path, bounds)
         if truncated_at is not None:
             logging.warning(

@@ -207,6 +207,7 @@ class FilterJob:
                 self.output_dir / "samples",
                 share.shard,
                 self.num_classes,
+                np.random.default_rng([self.seed, share.shard, share.worker]),
             )
 
     def unwritten(self, shares: Iterable[Share] | None = None) -> list[Share]:

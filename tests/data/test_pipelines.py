@@ -118,15 +118,6 @@ def test_threads_and_cache_change_nothing(image_format):
             np.testing.assert_array_equal(ours["label"], theirs["label"])
 
 
-def test_the_shuffle_buffer_bounds_how_far_images_move():
-    options = InputConfig(shuffle_buffer_size=2)
-    batch = take(labeled(batch=10, input=options), 1)[0]
-    # With a buffer of n, an image comes at most n - 1 places early.
-    places = np.arange(10)
-    assert (batch["label"] - places <= 1).all()
-    assert (batch["label"] != places).any()
-
-
 @pytest.mark.parametrize("size", [1, 7, 64, 97, 130, 200, 256, 2048])
 def test_chunks_divide_the_batch(size):
     chunk = batching.chunk_size(size)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.data import record_files
+from noisy_student.data import record_files, record_offsets
 from noisy_student.data.order import Blocks
 
 # A seek and a reader for each record would cost more than the record; larger
@@ -158,7 +158,7 @@ def _extents(
     if not number.any():  # each begins its file
         return offsets, lengths
     used = np.unique(file)
-    bounds = record_files.boundaries([pathlib.Path(paths[i]) for i in used])
+    bounds = record_offsets.boundaries([pathlib.Path(paths[i]) for i in used])
     # Files have many blocks each, which stable sorting keeps together.
     order = np.argsort(file, kind="stable")
     groups = np.split(order, np.searchsorted(file[order], used)[1:])

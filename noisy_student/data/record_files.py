@@ -6,8 +6,6 @@ records mean.
 """
 
 import contextlib
-import functools
-import io
 import json
 import os
 import pathlib
@@ -15,13 +13,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from noisy_student import progress
 from noisy_student.errors import InputError
-from noisy_student.files import writing
 
 COUNTS_FILE = "counts.json"  # {file name: [records, bytes]}
 _PREFIX = r"\w[\w-]*"
@@ -30,7 +26,6 @@ _NAME = re.compile(
 )
 _HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # missing files named in an error
-_OFFSETS_SUFFIX = ".offsets.npy"  # of the boundaries, and the file's size
 
 
 def find(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -98,73 +93,24 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
     Raises:
         InputError: A length is damaged, or the file holds no TFRecords.
     """
-    return _summary(path, _scan(path))
-
-
-def _scan(path: pathlib.Path) -> np.ndarray:
-    """Returns the boundaries of a file's records; see `boundaries`."""
-    found = [0]
+    number, offset = 0, 0
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        for _start, end in _walk(file):
+        for _start, end in walk(file):
             if end > size:
-                break
-            found.append(end)
-    return np.array(found, np.int64)
+                return number, offset
+            number, offset = number + 1, end
+    return (number, None) if offset == size else (number, offset)
 
 
-def _summary(path: pathlib.Path, bounds: np.ndarray) -> tuple[int, int | None]:
-    cut = int(bounds[-1])
-    return len(bounds) - 1, None if cut == path.stat().st_size else cut
-
-
-def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
-    """Returns where the records of each file begin and end.
-
-    A process looks for them once. Where there is a `counts.json`, they are
-    also kept in `train-00000-of-00128.offsets.npy` beside the file: to find
-    them, a part of every record is read, which takes long on a slow disk.
-
-    Returns:
-        For each file int64 (whole records + 1,): the byte at which each whole
-        record begins, and the one behind the last.
-
-    Raises:
-        InputError: A file is damaged; see `scan`.
-    """
-    with progress.bar(len(paths), "count records", "file") as bar:
-        found = []
-        for path in paths:
-            file = path.stat()
-            found.append(_boundaries(path, file.st_size, file.st_mtime_ns))
-            bar.update()
-    return found
-
-
-@functools.lru_cache(maxsize=8192)
-def _boundaries(path: pathlib.Path, size: int, mtime_ns: int) -> np.ndarray:
-    """Returns the boundaries in a file of this size and time."""
-    kept = path.with_name(path.name + _OFFSETS_SUFFIX)
-    if kept.exists() and kept.stat().st_mtime_ns >= mtime_ns:
-        *bounds, size_then = np.load(kept)
-        if size_then == size:
-            return np.array(bounds)
-    bounds = _scan(path)
-    if (path.parent / COUNTS_FILE).exists():
-        content = io.BytesIO()
-        np.save(content, np.append(bounds, size))
-        try:
-            writing.write_bytes(kept, content.getvalue())
-        except InputError as error:
-            logging.warning("%s The next run looks for its records.", error)
-    return bounds
-
-
-def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
+def walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Yields where each record's data start, and where the record ends.
 
     The last end may lie beyond the end of the file. A record whose header is
     cut off is left out.
+
+    Raises:
+        InputError: A length is damaged, or the file holds no TFRecords.
     """
     descriptor, offset = file.fileno(), 0
     size = os.fstat(descriptor).st_size
@@ -198,7 +144,7 @@ def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
     """Returns the data of records by their numbers; reads nothing else."""
     wanted, found = set(numbers), []
     with path.open("rb", buffering=0) as file:
-        for number, (start, end) in enumerate(_walk(file)):
+        for number, (start, end) in enumerate(walk(file)):
             if number in wanted:
                 size = end - start - (_AROUND - _HEADER)
                 found.append(os.pread(file.fileno(), size, start))
@@ -224,18 +170,25 @@ def count(paths: list[pathlib.Path]) -> list[int]:
             numbers[path] = number
         else:
             unknown.append(path)
-    found = boundaries(unknown) if unknown else []
-    for path, bounds in zip(unknown, found, strict=True):
-        numbers[path], truncated_at = _summary(path, bounds)
-        if truncated_at is not None:
-            logging.warning(
-                "%s is cut off in the record that starts at byte %d; only the "
-                "%d records before it are used.",
-                path,
-                truncated_at,
-                numbers[path],
-            )
+    if unknown:
+        with progress.bar(len(unknown), "count records", "file") as bar:
+            for path in unknown:
+                numbers[path] = _count_one(path)
+                bar.update()
     return [numbers[path] for path in paths]
+
+
+def _count_one(path: pathlib.Path) -> int:
+    number, truncated_at = scan(path)
+    if truncated_at is not None:
+        logging.warning(
+            "%s is cut off in the record that starts at byte %d; only the %d "
+            "records before it are used.",
+            path,
+            truncated_at,
+            number,
+        )
+    return number
 
 
 def _load_counts(directory: pathlib.Path) -> dict[str, list[int]]:
@@ -280,7 +233,7 @@ def _offset(path: pathlib.Path, number: int) -> int | None:
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         with contextlib.suppress(InputError):
-            for i, (_start, end) in enumerate(_walk(file)):
+            for i, (_start, end) in enumerate(walk(file)):
                 if i == number:
                     return None if end > size else offset
                 offset = end

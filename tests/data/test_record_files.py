@@ -73,23 +73,6 @@ def test_counts_are_believed_where_the_size_fits(tmp_path, path, capsys):
         record_files.count([path])
 
 
-def test_boundaries_are_kept_beside_counts(tmp_path, path, monkeypatch):
-    kept = tmp_path / f"{path.name}.offsets.npy"
-    truth = offsets(path)
-    assert record_files.boundaries([path])[0].tolist() == truth
-    assert not kept.exists()  # the directory was not made by us
-    record_files._boundaries.cache_clear()
-    (tmp_path / "counts.json").write_text("{}")
-    record_files.boundaries([path])
-    assert kept.exists() and list(record_files.find(tmp_path)) == ["train"]
-    record_files._boundaries.cache_clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(record_files, "_scan", lambda path: 1 / 0)
-        assert record_files.boundaries([path])[0].tolist() == truth
-    path.write_bytes(path.read_bytes()[: truth[2]])
-    assert record_files.boundaries([path])[0].tolist() == truth[:3]
-
-
 def test_a_cut_off_file_is_a_warning_with_its_name(path, monkeypatch):
     lines = []
     monkeypatch.setattr(

@@ -104,6 +104,8 @@ class RecordSource(ImageSource):
 
     def stride(self, index: int, count: int) -> ImageSource:
         """Returns every `count`-th image; the others are not read."""
+        if count == 1:
+            return self
         return self._at(np.arange(index, self.num_images, count))
 
     def subset(self, mask: np.ndarray) -> ImageSource:
@@ -128,8 +130,7 @@ class RecordSource(ImageSource):
         """Returns width and height of the images at some places.
 
         Args:
-            places: int (n,), ascending, of the files' records. No others are
-                read.
+            places: int (n,), ascending. No other records are read.
 
         Returns:
             A pair for each; None where a header is broken.
@@ -137,6 +138,8 @@ class RecordSource(ImageSource):
         Raises:
             InputError: A record holds no image, or one that is too large.
         """
+        if self.chosen is not None:
+            places = self.chosen[places]
         offsets = _offsets(self.files)
         file_of_place = np.searchsorted(offsets, places, "right") - 1
         sizes: list[tuple[int, int] | None] = []

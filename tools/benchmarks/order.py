@@ -4,7 +4,7 @@ Small JPEGs of 32 px in sorted class folders and in records, read in the order
 of training and not decoded. The peer is a plain shuffle of `tf.data`, file
 after file, out of a buffer of 10,000 images. Turns, medians:
 
-  python -m tools.benchmarks.order
+  python -m tools.benchmarks.order --rounds=3
 
 Then the seconds from opening the records, whose offsets nobody knows yet, to
 the first batch at 95 % of an epoch; the peer skips what comes before.

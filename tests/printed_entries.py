@@ -162,6 +162,10 @@ ENTRIES = [
     ),
     Entry(f"{BENCHMARKS}input_pipeline", "--rounds=1 --batches=2"),
     Entry(
+        f"{BENCHMARKS}order",
+        "--records=3200 --files=200 --rounds=1 --batches=2",
+    ),
+    Entry(
         f"{BENCHMARKS}filter",
         "--sizes=2000 --classes=10 --jpeg_side=32 --rounds=1",
     ),

@@ -173,8 +173,9 @@ class InputConfig(Settings):
     """How the input pipelines use memory and threads."""
 
     shuffle_buffer_size: int = setting(10_000, above=0)
-    """Encoded images in memory from which the next one is drawn; this many
-    photographs of 100 KB take 1 GB."""
+    """Encoded images in memory, where they come from TFRecords: a third are
+    shuffled while the next ones are read. 10,000 photographs of 100 KB take
+    1 GB. Image files and images in --cache_mib need none of it."""
 
     num_parallel_calls: int | None = setting(None, above=0)
     """Threads that decode images and add noise. Default: one per core."""

@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from noisy_student.data import image_files
+from noisy_student.data.order import Blocks
 from noisy_student.data.sources import ImageSource, Span
 
 UNLABELED_SPLITS = ("extra", "unlabelled", "unlabeled")
@@ -43,6 +44,16 @@ class FileSource(ImageSource):
         """Returns a source with these attributes."""
         read = functools.partial(_read_files, paths, labels, index)
         return cls(len(paths), read, name, paths, labels, index)
+
+    def blocks(self) -> Blocks:
+        """See `ImageSource`; each file is a block."""
+        return Blocks(
+            np.ones(len(self.paths), np.int64),
+            functools.partial(
+                _read_files, self.paths, self.known_labels, self.index
+            ),
+            lambda places, examples: examples,
+        )
 
     def stride(self, index: int, count: int) -> ImageSource:
         """Returns every `count`-th file; the others are not read."""
@@ -80,11 +91,15 @@ class FileSource(ImageSource):
 
 
 def _read_files(
-    paths: np.ndarray, labels: np.ndarray, index: np.ndarray
+    paths: np.ndarray,
+    labels: np.ndarray,
+    index: np.ndarray,
+    places: tf.data.Dataset | None = None,
 ) -> tf.data.Dataset:
-    """Returns the dataset of `ImageSource.read`."""
+    """Returns the dataset of `ImageSource.read`, or that of some places."""
 
-    def read(path: tf.Tensor, label: tf.Tensor, index: tf.Tensor) -> dict:
+    def read(place: tf.Tensor) -> dict:
+        path = tf.gather(names, place)
         encoded = tf.io.read_file(path)
         # Only JPEGs are turned, and Python is slow.
         encoded = tf.cond(
@@ -95,13 +110,18 @@ def _read_files(
             lambda: encoded,
         )
         encoded = tf.ensure_shape(encoded, [])
-        example = {"encoded": encoded, "label": label, "index": index}
-        return example | {"record": path}
+        return {
+            "encoded": encoded,
+            "label": tf.gather(labels, place),
+            "index": tf.gather(index, place),
+            "record": path,
+        }
 
     # As the system has them, whatever their encoding.
     names = tf.constant([os.fsencode(path) for path in paths], tf.string)
-    files = tf.data.Dataset.from_tensor_slices((names, labels, index))
-    return files.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    if places is None:
+        places = tf.data.Dataset.range(len(paths))
+    return places.map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 class _Split(NamedTuple):

@@ -1,20 +1,21 @@
 """The input pipelines: training, evaluation and prediction.
 
-Each reads top to bottom, one verb a line: `epochs.py` has their order and
-batches, `views.py` what is done to an image.
+Each reads top to bottom, one verb a line: `order.py` has the order of the
+images, `views.py` what is done to one.
 """
 
 import dataclasses
 import enum
+import math
 from collections.abc import Collection
 
 import tensorflow as tf
 
 from noisy_student.config import InputConfig
-from noisy_student.data import decoding, epochs, views
+from noisy_student.data import batching, decoding, order, views
 from noisy_student.data.decoding import Example
+from noisy_student.data.pseudo_labeled import PseudoLabeledSource
 from noisy_student.data.sources import ImageSource
-from noisy_student.data.tfrecords import PseudoLabeledSource
 from noisy_student.data.views import BatchSpec
 from noisy_student.errors import InputError
 
@@ -94,7 +95,7 @@ def labeled_images(
         return batch
 
     def add_weight(number: tf.Tensor, batch: Example) -> Example:
-        seed = epochs.seed_at((spec.seed, ~spec.worker), number)
+        seed = order.seed_at((spec.seed, ~spec.worker), number)
         draws = tf.random.stateless_uniform([spec.batch_size], seed)
         weight = tf.cast(draws < sample_prob, tf.float32)
         return batch | {"label_weight": weight}
@@ -158,11 +159,11 @@ def _noised_epochs(
     stream: _Stream,
     check: views.Check,
 ) -> tf.data.Dataset:
-    """Reads, shuffles, repeats, decodes, noises and batches a worker's images.
+    """Draws an order, reads, decodes, noises and batches a worker's images.
 
-    Small images are decoded before they are shuffled and kept in memory if
-    they fit; others stay encoded until their turn comes. Adds `row`, int64,
-    the place of an image among the worker's.
+    Small images stay in memory, decoded, if they fit; others are read and
+    decoded when their turn comes. Adds `row`, int64, the place of an image
+    among the worker's.
     """
     source = source.worker_part(spec.worker, spec.num_workers)
     if not source.num_images:
@@ -171,69 +172,72 @@ def _noised_epochs(
             f"{spec.num_workers}; use fewer workers."
         )
     seed = (spec.seed, len(_Stream) * spec.worker + stream)
-    size, chunk = spec.batch_size, epochs.chunk_size(spec.batch_size)
+    size, chunk = spec.batch_size, batching.chunk_size(spec.batch_size)
     first = spec.first_batch * size
-    threads = epochs.num_threads(spec.input)
+    threads = batching.num_threads(spec.input)
     decode, augment = views.chunk_maps(spec, seed, check)
-    images = (
-        _examples(source, *keys)
-        .enumerate()
-        .map(lambda row, image: image | {"row": row})
-    )
-    # Only for small images that fit in memory; others are decoded after the
-    # shuffle.
+    blocks = source.blocks()
     decoded = (
-        images.batch(epochs.CHUNK)
+        source.read()
+        .batch(batching.CHUNK)
+        .map(lambda examples: _select(source, examples, keys))
         .enumerate()
         .map(decode, num_parallel_calls=threads)
-        .unbatch()
     )
     cached = _fits_in_cache(decoded, source.num_images, spec)
-    return (
-        epochs.shuffled_epochs(
-            decoded.cache() if cached else images,
-            source.num_images,
-            seed,
-            first,
-            spec.input.shuffle_buffer_size,
+    chunks = (
+        order.epochs(
+            blocks, seed, first, spec.input.shuffle_buffer_size, not cached
         )
         .batch(chunk, drop_remainder=True)
         .enumerate(first // chunk)
-        .map(
-            lambda i, x: augment(i, x if cached else decode(i, x)),
-            num_parallel_calls=threads,
-        )
-        .rebatch(size, drop_remainder=True)
+    )
+
+    def read_chunk(number: tf.Tensor, taken: tuple) -> Example:
+        places, encoded = taken
+        examples = _select(source, blocks.parse(places, encoded), keys)
+        return augment(number, decode(number, examples) | {"row": places})
+
+    def look_up(kept: Example, chunk: tuple) -> Example:
+        number, places = chunk
+        images = {key: tf.gather(x, places) for key, x in kept.items()}
+        return augment(number, images | {"row": places})
+
+    if cached:
+        kept = decoded.rebatch(source.num_images).cache().repeat()
+        noised = tf.data.Dataset.zip(kept, chunks).map(look_up, threads)
+    else:
+        noised = chunks.map(read_chunk, threads)
+    return (
+        noised.rebatch(size, drop_remainder=True)
         .prefetch(2)
-        .with_options(epochs.options())
+        .with_options(batching.options())
     )
 
 
 def _fits_in_cache(
     decoded: tf.data.Dataset, num_images: int, spec: BatchSpec
 ) -> bool:
-    """Returns whether decoded examples are few and small enough to keep."""
+    """Returns whether decoded batches are few and small enough to keep."""
     image_format = spec.image_format
     if not image_format.small or image_format.side > _MAX_CACHED_SIDE:
         return False
     example = sum(
-        tensor.shape.num_elements() * tensor.dtype.size
+        math.prod(tensor.shape[1:]) * tensor.dtype.size
         for tensor in decoded.element_spec.values()
     )
     return num_images * example <= spec.input.cache_mib * 2**20
 
 
-def _examples(source: ImageSource, *keys: str) -> tf.data.Dataset:
-    """Reads `encoded`, these keys, and `record`, the name for messages."""
-
-    def select(example: Example) -> Example:
-        if "record" not in example:
-            number = tf.strings.as_string(example["index"])
-            name = tf.strings.join(["image ", number, f" of {source.name}"])
-            example = example | {"record": name}
-        return {key: example[key] for key in ("encoded", "record", *keys)}
-
-    return source.read().map(select)
+def _select(
+    source: ImageSource, examples: Example, keys: Collection[str]
+) -> Example:
+    """Returns `encoded`, these keys, and `record`, the names for messages."""
+    if "record" not in examples:
+        numbers = tf.strings.as_string(examples["index"])
+        names = tf.strings.join(["image ", numbers, f" of {source.name}"])
+        examples = examples | {"record": names}
+    return {key: examples[key] for key in ("encoded", "record", *keys)}
 
 
 def plain_images(
@@ -260,8 +264,8 @@ def plain_images(
         (batch_size,): 1, and 0 for what pads the last batch.
     """
     view = views.plain_view(image_format)
-    chunk = epochs.chunk_size(batch_size)
-    threads = epochs.num_threads(input_config)
+    chunk = batching.chunk_size(batch_size)
+    threads = batching.num_threads(input_config)
 
     def decode(batch: Example) -> Example:
         encoded, names = batch["encoded"], batch["record"]
@@ -275,11 +279,12 @@ def plain_images(
         return images | {"label": batch["label"], "weight": weight}
 
     return (
-        _examples(source, "label")
+        source.read()
         .batch(chunk)
+        .map(lambda examples: _select(source, examples, ["label"]))
         .map(decode, num_parallel_calls=threads)
         .rebatch(batch_size)
-        .map(lambda batch: epochs.pad(batch, batch_size))
+        .map(lambda batch: batching.pad(batch, batch_size))
         .prefetch(2)
-        .with_options(epochs.options())
+        .with_options(batching.options())
     )

@@ -138,18 +138,21 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
     number, offset = 0, 0
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        for _start, end in _walk(file):
+        for _start, end in walk(file):
             if end > size:
                 return number, offset
             number, offset = number + 1, end
     return (number, None) if offset == size else (number, offset)
 
 
-def _walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
+def walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Yields where each record's data start, and where the record ends.
 
     The last end may lie beyond the end of the file. A record whose header is
     cut off is left out.
+
+    Raises:
+        InputError: A length is damaged, or the file holds no TFRecords.
     """
     descriptor, offset = file.fileno(), 0
     size = os.fstat(descriptor).st_size
@@ -183,7 +186,7 @@ def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
     """Returns the data of records by their numbers; reads nothing else."""
     wanted, found = set(numbers), []
     with path.open("rb", buffering=0) as file:
-        for number, (start, end) in enumerate(_walk(file)):
+        for number, (start, end) in enumerate(walk(file)):
             if number in wanted:
                 size = end - start - (_AROUND - _HEADER)
                 found.append(os.pread(file.fileno(), size, start))
@@ -272,7 +275,7 @@ def _offset(path: pathlib.Path, number: int) -> int | None:
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         with contextlib.suppress(InputError):
-            for i, (_start, end) in enumerate(_walk(file)):
+            for i, (_start, end) in enumerate(walk(file)):
                 if i == number:
                     return None if end > size else offset
                 offset = end

@@ -94,35 +94,26 @@ def encode_pseudo_labeled(
     )
 
 
-def read_pseudo_labeled(paths: list[str], num_classes: int) -> tf.data.Dataset:
-    """Reads files of pseudo-labelled records, one after the other.
+def parse_pseudo_labeled(
+    serialized: tf.Tensor, num_classes: int
+) -> dict[str, tf.Tensor]:
+    """Parses images with pseudo labels.
 
     Args:
-        paths: The files.
+        serialized: The records, string (batch,).
         num_classes: The size of the probabilities.
 
     Returns:
-        A dataset of dicts: `encoded` (string), `label` (int64),
-        `probabilities` (float32, (classes,)) and `record` (string), which
-        names the record in messages.
+        `encoded`, string (batch,), `label`, int64 (batch,), and
+        `probabilities`, float32 (batch, num_classes).
     """
     features = {
         "image/encoded": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
         "probabilities": tf.io.FixedLenFeature([num_classes], tf.float32),
     }
-
-    def read_file(path: tf.Tensor) -> tf.data.Dataset:
-        def parse(number: tf.Tensor, serialized: tf.Tensor):
-            name = ["record ", tf.strings.as_string(number), " of ", path]
-            example = tf.io.parse_single_example(serialized, features)
-            encoded = example.pop("image/encoded")
-            record = tf.strings.join(name)
-            return example | {"encoded": encoded, "record": record}
-
-        return tf.data.TFRecordDataset(path).enumerate().map(parse)
-
-    return tf.data.Dataset.from_tensor_slices(paths).flat_map(read_file)
+    example = tf.io.parse_example(serialized, features)
+    return example | {"encoded": example.pop("image/encoded")}
 
 
 def first_probabilities(path: pathlib.Path) -> np.ndarray | None:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student import tasks
+from noisy_student.data.order import Blocks
 
 _NEARLY_EQUAL = 1.02
 
@@ -40,6 +41,17 @@ class ImageSource:
     def read_batches(self, size: int) -> tf.data.Dataset:
         """Returns what `read` returns in batches; the last may be smaller."""
         return self.read().batch(size)
+
+    def blocks(self) -> Blocks:
+        """Returns how training reads the images, in an order of its own.
+
+        A source that can be read only from its begin is one block.
+        """
+        return Blocks(
+            np.array([self.num_images]),
+            lambda numbers: numbers.flat_map(lambda _: self.read()),
+            lambda places, examples: examples,
+        )
 
     def shard(self, index: int, count: int) -> "ImageSource":
         """Returns one of `count` shards: every `count`-th image or file."""

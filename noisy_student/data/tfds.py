@@ -4,15 +4,21 @@ Any data set whose features include `image` and `label` works by name. Images
 stay encoded: the pipelines choose what is decoded, and how much of it.
 """
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterable
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from noisy_student import tasks
+from noisy_student.data import order, record_blocks
 from noisy_student.data.sources import ImageSource, Span
+
+_BATCH = 32  # records parsed at a time
+_ENCODED = {"image": tfds.decode.SkipDecoding()}
 
 
 class NamedImages:
@@ -57,9 +63,10 @@ class NamedImages:
         """See `ImageSet`; all images have labels."""
         del num_classes  # known to the data set
         number = sum(span.stop - span.start for span in spans)
-        return ImageSource(
-            number, functools.partial(read, self.builder, spans), name
-        )
+        whole = functools.partial(read, self.builder, spans)
+        if self.builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+            return ImageSource(number, whole, name)
+        return NamedSource(number, whole, name, self.builder, tuple(spans))
 
     def task(self) -> tasks.Task:
         """Returns the task of this name, with defaults if it is unknown."""
@@ -72,6 +79,103 @@ class NamedImages:
             len(self.class_names),
             side=height if height == width else None,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedSource(ImageSource):
+    """Images of a data set that tensorflow-datasets keeps as TFRecords.
+
+    Those in another format are an `ImageSource`: read from the begin, in
+    training too, and shuffled in a buffer.
+
+    Attributes:
+        builder: The data set.
+        spans: Which of its images.
+        chosen: Which of these, int64 (images,), ascending; no others are
+            read. None is all of them.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    spans: tuple[Span, ...]
+    chosen: np.ndarray | None = None
+
+    def stride(self, index: int, count: int) -> ImageSource:
+        """Returns every `count`-th image; the others are not read."""
+        if count == 1:
+            return self
+        return self._at(np.arange(index, self.num_images, count))
+
+    def subset(self, mask: np.ndarray) -> ImageSource:
+        """Returns the images where the mask is true; reads no others."""
+        return self._at(np.flatnonzero(mask))
+
+    def _at(self, places: np.ndarray) -> "NamedSource":
+        chosen = places if self.chosen is None else self.chosen[places]
+
+        def read() -> tf.data.Dataset:
+            runs = record_blocks.runs(source._listed(), source._parse)
+            return order.in_order(runs, _BATCH).unbatch()
+
+        source = dataclasses.replace(
+            self, num_images=len(chosen), read=read, chosen=chosen
+        )
+        return source
+
+    def blocks(self) -> order.Blocks:
+        """See `ImageSource`."""
+        return record_blocks.blocks(self._listed(), self._parse)
+
+    def _parse(
+        self,
+        serialized: tf.Tensor,
+        places: tf.Tensor,
+        name: record_blocks.Name,
+    ) -> dict[str, tf.Tensor]:
+        def features_of(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            features = self.builder.info.features.deserialize_example(
+                record, decoders=_ENCODED
+            )
+            return features["image"], features["label"]
+
+        encoded, label = tf.map_fn(
+            features_of, serialized, fn_output_signature=(tf.string, tf.int64)
+        )
+        return {
+            "encoded": encoded,
+            "label": label,
+            "index": places,
+            "record": name(places),
+        }
+
+    def _listed(self) -> record_blocks.RecordList:
+        """Returns the records in the order of `read`."""
+        info = self.builder.info
+        files = info.splits[_expression(self.spans)].file_instructions
+        paths = tuple(str(file.filename) for file in files)
+        firsts = np.array([file.skip for file in files], np.int64)
+        numbers = np.array([file.take for file in files], np.int64)
+
+        def number_records(file: tf.Tensor) -> tf.data.Dataset:
+            records = tf.data.Dataset.range(tf.gather(numbers, file))
+            return records.map(lambda number: (file, number))
+
+        # As tensorflow-datasets interleaves files where nothing is shuffled.
+        listed = tf.data.Dataset.range(len(files)).interleave(
+            number_records,
+            cycle_length=1 if info.disable_shuffling else 16,
+            block_length=16,
+        )
+        every = int(numbers.sum())
+        file, number = listed.batch(every).get_single_element()
+        file, number = file.numpy(), number.numpy()
+        whole = record_blocks.RecordList(paths, file, firsts[file] + number)
+        return whole.at(self.chosen)
+
+
+def _expression(spans: Iterable[Span]) -> str:
+    """Returns the expression of tensorflow-datasets for spans."""
+    filled = [span for span in spans if span.stop > span.start]
+    return "+".join(f"{s.split}[{s.start}:{s.stop}]" for s in filled)
 
 
 def _open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
@@ -134,12 +238,11 @@ def read(
     config = tfds.ReadConfig()
     if in_order:
         config.interleave_cycle_length = 1
-    filled = [span for span in spans if span.stop > span.start]
     dataset = builder.as_dataset(
-        split="+".join(f"{s.split}[{s.start}:{s.stop}]" for s in filled),
+        split=_expression(spans),
         shuffle_files=False,
         read_config=config,
-        decoders={"image": tfds.decode.SkipDecoding()},
+        decoders=_ENCODED,
     )
     return dataset.enumerate().map(
         lambda index, features: {

@@ -8,26 +8,24 @@ reads only its own files, so 128 shards of a large set cost one pass.
 import dataclasses
 import functools
 import io
-import os
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.data import decoding, image_files, record_files, records
-from noisy_student.data.sources import ImageSource, Span, nearly_equal
+from noisy_student.data import (
+    decoding,
+    image_files,
+    order,
+    record_blocks,
+    record_files,
+    records,
+)
+from noisy_student.data.record_blocks import FileSpan, RecordList
+from noisy_student.data.sources import ImageSource, Span
 from noisy_student.files.run_directory import CLASSES_FILE
 
 _BATCH = 32  # records parsed at a time
-
-
-class FileSpan(NamedTuple):
-    """`number` records of a file, starting with record `first`."""
-
-    path: str
-    first: int
-    number: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,35 +35,87 @@ class RecordSource(ImageSource):
     Attributes:
         files: The files in order.
         num_classes: Labels must be below it; None allows any label and none.
+        chosen: Which of the files' records are the images, int64 (images,),
+            ascending; no others are read. None is all of them.
     """
 
     files: tuple[FileSpan, ...]
     num_classes: int | None
+    chosen: np.ndarray | None = None
 
     @classmethod
     def from_spans(
-        cls, files: tuple[FileSpan, ...], num_classes: int | None, name: str
+        cls,
+        files: tuple[FileSpan, ...],
+        num_classes: int | None,
+        name: str,
+        chosen: np.ndarray | None = None,
     ) -> "RecordSource":
         """Returns a source with these attributes."""
-        return cls(
-            sum(file.number for file in files),
-            lambda: _read(files, num_classes, _BATCH, named=True).unbatch(),
+        number = sum(file.number for file in files)
+        source = cls(
+            number if chosen is None else len(chosen),
+            lambda: source._read_batches(_BATCH, named=True).unbatch(),
             name,
             files,
             num_classes,
+            chosen,
             record_paths=tuple(file.path for file in files),
         )
+        return source
 
     def read_batches(self, size: int) -> tf.data.Dataset:
-        """See `ImageSource`; parses whole batches and names no image."""
-        return _read(self.files, self.num_classes, size, named=False)
+        """See `ImageSource`; names no image, which costs time."""
+        return self._read_batches(size, named=False)
+
+    def _read_batches(self, size: int, named: bool) -> tf.data.Dataset:
+        parse = functools.partial(self._parse, named=named)
+        return order.in_order(record_blocks.runs(self._listed(), parse), size)
+
+    def blocks(self) -> order.Blocks:
+        """See `ImageSource`."""
+        return record_blocks.blocks(self._listed(), self._parse)
+
+    def _listed(self) -> RecordList:
+        return RecordList.from_spans(self.files).at(self.chosen)
+
+    def _parse(
+        self,
+        serialized: tf.Tensor,
+        places: tf.Tensor,
+        name: record_blocks.Name,
+        named: bool = True,
+    ) -> dict[str, tf.Tensor]:
+        example = records.parse_images(serialized) | {"index": places}
+        if named or self.num_classes is not None:
+            example["record"] = name(places)
+        if self.num_classes is not None:
+            decoding.refuse_labels(
+                example["record"], example["label"], self.num_classes
+            )
+        return example
 
     def shard(self, index: int, count: int) -> ImageSource:
         """Returns every `count`-th file if these divide evenly, or image."""
-        if len(self.files) % count:
+        if self.chosen is not None or len(self.files) % count:
             return super().shard(index, count)
         files = self.files[index::count]
         return self.from_spans(files, self.num_classes, self.name)
+
+    def stride(self, index: int, count: int) -> ImageSource:
+        """Returns every `count`-th image; the others are not read."""
+        if count == 1:
+            return self
+        return self._at(np.arange(index, self.num_images, count))
+
+    def subset(self, mask: np.ndarray) -> ImageSource:
+        """Returns the images where the mask is true; reads no others."""
+        return self._at(np.flatnonzero(mask))
+
+    def _at(self, places: np.ndarray) -> "RecordSource":
+        if self.chosen is not None:
+            places = self.chosen[places]
+        return self.from_spans(self.files, self.num_classes, self.name, places)
 
     def labels(self) -> np.ndarray:
         """Returns the labels of all images, int64 (images,).
@@ -88,6 +138,8 @@ class RecordSource(ImageSource):
         Raises:
             InputError: A record holds no image, or one that is too large.
         """
+        if self.chosen is not None:
+            places = self.chosen[places]
         offsets = _offsets(self.files)
         file_of_place = np.searchsorted(offsets, places, "right") - 1
         sizes: list[tuple[int, int] | None] = []
@@ -108,111 +160,10 @@ class RecordSource(ImageSource):
         return sizes
 
 
-@dataclasses.dataclass(frozen=True)
-class PseudoLabeledSource(ImageSource):
-    """Images with a teacher's labels and `probabilities` in record files."""
-
-    num_classes: int
-
-    @classmethod
-    def from_files(
-        cls, paths: list[str], num_records: int, num_classes: int
-    ) -> "PseudoLabeledSource":
-        """Returns the source of some files.
-
-        Args:
-            paths: The files.
-            num_records: The number of records in all of them.
-            num_classes: The size of the probabilities.
-        """
-        paths = sorted(paths)
-        return cls(
-            num_records,
-            functools.partial(records.read_pseudo_labeled, paths, num_classes),
-            "the pseudo-labelled records",
-            num_classes,
-            record_paths=tuple(paths),
-        )
-
-    def worker_part(self, index: int, count: int) -> ImageSource:
-        """See `ImageSource`; own files if all workers' are equally large."""
-        paths = list(self.record_paths)
-        sizes = [
-            sum(map(os.path.getsize, paths[i::count])) for i in range(count)
-        ]
-        if count == 1 or not nearly_equal(sizes):
-            return self.stride(index, count)
-        paths = paths[index::count]
-        numbers = record_files.count([pathlib.Path(path) for path in paths])
-        return self.from_files(paths, sum(numbers), self.num_classes)
-
-
-def _read(
-    files: tuple[FileSpan, ...],
-    num_classes: int | None,
-    batch_size: int,
-    named: bool,
-) -> tf.data.Dataset:
-    """Returns the dataset of `ImageSource.read_batches`.
-
-    Names cost time: `record` is there only if `named`.
-    """
-
-    def read_file(
-        path: tf.Tensor, first: tf.Tensor, number: tf.Tensor
-    ) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(path).skip(first).take(number)
-
-    def parse(batch: tf.Tensor, serialized: tf.Tensor) -> dict:
-        example = records.parse_images(serialized)
-        size = tf.size(serialized, out_type=tf.int64)
-        index = batch * batch_size + tf.range(size)
-        example["index"] = index
-        if named or num_classes is not None:
-            example["record"] = _names(files, index)
-        if num_classes is not None:
-            decoding.refuse_labels(
-                example["record"], example["label"], num_classes
-            )
-        return example
-
-    spans = (
-        [file.path for file in files],
-        np.array([file.first for file in files], np.int64),
-        np.array([file.number for file in files], np.int64),
-    )
-    return (
-        tf.data.Dataset.from_tensor_slices(spans)
-        .flat_map(read_file)
-        .batch(batch_size)
-        .enumerate()
-        .map(parse)
-    )
-
-
-def _names(files: tuple[FileSpan, ...], index: tf.Tensor) -> tf.Tensor:
-    """Returns the names, string (images,), of images by index, int64."""
-    offsets = tf.constant(_offsets(files))
-    place = tf.searchsorted(offsets, index, "right") - 1
-    paths = tf.constant([file.path for file in files])
-    firsts = tf.constant([file.first for file in files], tf.int64)
-    number = tf.gather(firsts, place) + index - tf.gather(offsets, place)
-    number = tf.strings.as_string(number)
-    return tf.strings.join(["record ", number, " of ", tf.gather(paths, place)])
-
-
 def _offsets(files: tuple[FileSpan, ...]) -> np.ndarray:
     """Returns how many images precede those of each file, int64 (files,)."""
     counts = np.array([file.number for file in files], np.int64)
     return np.cumsum(counts) - counts
-
-
-def _count(paths: list[pathlib.Path]) -> list[FileSpan]:
-    numbers = record_files.count(paths)
-    return [
-        FileSpan(str(path), 0, number)
-        for path, number in zip(paths, numbers, strict=True)
-    ]
 
 
 def from_files(paths: list[str], name: str) -> RecordSource:
@@ -225,8 +176,8 @@ def from_files(paths: list[str], name: str) -> RecordSource:
     Raises:
         InputError: A file is damaged.
     """
-    files = _count([pathlib.Path(path) for path in paths])
-    return RecordSource.from_spans(tuple(files), None, name)
+    files = tuple(record_blocks.whole_files(paths))
+    return RecordSource.from_spans(files, None, name)
 
 
 class RecordDirectories:
@@ -299,7 +250,7 @@ class RecordDirectories:
 
     def _count(self, split: str) -> list[FileSpan]:
         found = [files[split] for files in self._found if split in files]
-        return [file for paths in found for file in _count(paths)]
+        return [f for p in found for f in record_blocks.whole_files(p)]
 
     def _cut(self, span: Span) -> list[FileSpan]:
         """Returns the files of a span, the first and last perhaps in part."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from noisy_student import noise, tasks
 from noisy_student.config import InputConfig, NoiseConfig
-from noisy_student.data import decoding, epochs
+from noisy_student.data import decoding, order
 from noisy_student.data.decoding import Example, View
 
 # From a batch and whether each image could be decoded, bool (batch,).
@@ -116,7 +116,7 @@ def chunk_maps(
     def decode(number: tf.Tensor, chunk: Example) -> Example:
         encoded = chunk["encoded"]
         count = tf.size(encoded, out_type=tf.int64)
-        first = epochs.seed_at(seed, number)
+        first = order.seed_at(seed, number)
         seeds = tf.random.stateless_uniform(
             tf.stack([count, 2]), first, None, None, tf.int64
         )
@@ -133,7 +133,7 @@ def chunk_maps(
         if clean:
             return chunk
         # Negative numbers: other seeds than those of the views.
-        first = epochs.seed_at(seed, -1 - number)
+        first = order.seed_at(seed, -1 - number)
         noised = {"image": add_noise(chunk["image"], first)}
         if spec.second_view:
             second = tf.random.experimental.stateless_fold_in(first, 1)

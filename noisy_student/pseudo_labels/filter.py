@@ -161,6 +161,7 @@ class FilterJob:
                 self.files.output_dir / "samples",
                 share.shard,
                 self.num_classes,
+                np.random.default_rng([self.seed, share.shard, share.worker]),
             )
             if self.files.original_names and not data.stat().st_size:
                 data.unlink()

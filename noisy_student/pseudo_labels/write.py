@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from noisy_student.pseudo_labels.select import Selection
 # Images read at a time: more photographs would take hundreds of MiB. It
 # divides `records.BATCH`.
 IMAGES = 64
+_BUFFER = 2**25  # bytes of records that are shuffled together
 # By the first bytes of an image file.
 _SUFFIXES = {
     b"\xff\xd8": ".jpeg",
@@ -58,8 +59,11 @@ def write_share(
     samples_dir: pathlib.Path,
     shard: int,
     num_classes: int,
+    generator: np.random.Generator,
 ) -> None:
     """Writes the kept images of a share, as often as they have copies.
+
+    They are shuffled, so that copies do not follow one another.
 
     Args:
         path: of the records; the file appears when it is complete.
@@ -69,6 +73,7 @@ def write_share(
         samples_dir: gets the kept images to look at, a directory per label.
         shard: that of the share.
         num_classes: number of classes.
+        generator: draws the order.
 
     Raises:
         InputError: images and selections differ in number, one of them is
@@ -81,6 +86,7 @@ def write_share(
         shards.shard_writer(path) as writer,
         progress.bar(images.num_images, f"filter {path.name}", "image") as bar,
     ):
+        shuffled = _Shuffled(writer.write, generator)
         for chosen, batch in _pair(selections, images, path):
             kept = np.flatnonzero(chosen.copies)
             labels, copies = chosen.labels[kept], chosen.copies[kept]
@@ -89,8 +95,7 @@ def write_share(
                 record = records.encode_pseudo_labeled(
                     encoded, label, chosen.probabilities[row]
                 )
-                for _ in range(number):
-                    writer.write(record)
+                shuffled.add(record, number)
                 if chosen.sampled[row]:
                     place, top = chosen.places[row], chosen.top[row]
                     name = f"image_{shard}_{place}_{top:.2f}{_suffix(encoded)}"
@@ -101,10 +106,43 @@ def write_share(
             columns = (copies > 0, copies, truth == labels, truth < 0)
             np.add.at(per_class, labels, np.stack(columns, axis=1))
             bar.update(len(chosen.labels))
+        shuffled.write_rest()
     seconds = time.monotonic() - start
     size = path.stat().st_size
     tally = Tally(images.num_images, per_class.tolist(), seconds, size)
     writing.write_json(tally_path, dataclasses.asdict(tally))
+
+
+class _Shuffled:
+    """Writes records in another order than they come, out of a buffer."""
+
+    def __init__(
+        self, write: Callable[[bytes], None], generator: np.random.Generator
+    ) -> None:
+        self._write = write
+        self._generator = generator
+        self._records: list[bytes] = []
+        self._size = 0
+
+    def add(self, record: bytes, copies: int) -> None:
+        """Takes a record, and writes any where the buffer is full."""
+        self._records += [record] * copies
+        self._size += len(record) * copies
+        while self._size > _BUFFER:
+            self._write_any()
+
+    def write_rest(self) -> None:
+        """Empties the buffer."""
+        while self._records:
+            self._write_any()
+
+    def _write_any(self) -> None:
+        place = int(self._generator.random() * len(self._records))
+        record, last = self._records[place], self._records.pop()
+        if place < len(self._records):
+            self._records[place] = last
+        self._size -= len(record)
+        self._write(record)
 
 
 def _pair(

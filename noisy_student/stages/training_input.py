@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from noisy_student import methods, models, pseudo_labels
-from noisy_student.data import pipelines, sources, tfrecords
+from noisy_student.data import pipelines, pseudo_labeled, sources
 from noisy_student.stages.experiment import Experiment
 
 
@@ -57,7 +57,7 @@ def method_context(
         worker_unlabeled=worker_images(images) if images else 0,
         strategy=devices.strategy,
         teacher=unlabeled.teacher,
-        has_records=isinstance(images, tfrecords.PseudoLabeledSource),
+        has_records=isinstance(images, pseudo_labeled.PseudoLabeledSource),
     )
 
 

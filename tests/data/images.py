@@ -4,7 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.config import NoiseConfig
-from noisy_student.data import pipelines, records, sources, tfrecords, views
+from noisy_student.data import (
+    pipelines,
+    pseudo_labeled,
+    record_files,
+    records,
+    sources,
+    views,
+)
 from noisy_student.files import shards
 
 PLAIN = NoiseConfig("none")
@@ -68,7 +75,10 @@ def write_records(path, source, num_classes=3):
 
 
 def unlabeled(path, batches):
-    source = tfrecords.PseudoLabeledSource.from_files([str(path)], 10, 3)
+    number, _ = record_files.scan(path)
+    source = pseudo_labeled.PseudoLabeledSource.from_files(
+        [str(path)], number, 3
+    )
     return pipelines.unlabeled_images(source, batches)
 
 

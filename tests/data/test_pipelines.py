@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noisy_student.config import InputConfig
-from noisy_student.data import epochs, pipelines, tfrecords
+from noisy_student.data import batching, pipelines, pseudo_labeled
 from noisy_student.errors import InputError
 from tests.data.images import (
     LARGE,
@@ -118,18 +118,9 @@ def test_threads_and_cache_change_nothing(image_format):
             np.testing.assert_array_equal(ours["label"], theirs["label"])
 
 
-def test_the_shuffle_buffer_bounds_how_far_images_move():
-    options = InputConfig(shuffle_buffer_size=2)
-    batch = take(labeled(batch=10, input=options), 1)[0]
-    # With a buffer of n, an image comes at most n - 1 places early.
-    places = np.arange(10)
-    assert (batch["label"] - places <= 1).all()
-    assert (batch["label"] != places).any()
-
-
 @pytest.mark.parametrize("size", [1, 7, 64, 97, 130, 200, 256, 2048])
 def test_chunks_divide_the_batch(size):
-    chunk = epochs.chunk_size(size)
+    chunk = batching.chunk_size(size)
     assert size % chunk == 0
     assert chunk == size or 16 <= chunk <= 64
 
@@ -184,7 +175,7 @@ def test_workers_share_the_images(tmp_path, kind):
             dataset = pipelines.unlabeled_images(source, batches)
             key = "unlabeled_image"
         else:
-            records = tfrecords.PseudoLabeledSource.from_files(paths, 8, 3)
+            records = pseudo_labeled.PseudoLabeledSource.from_files(paths, 8, 3)
             dataset = pipelines.unlabeled_images(records, batches)
             key = "unlabeled_image"
         epochs = [batch[key][:, 0, 0, 0] // 10 for batch in take(dataset, 3)]
@@ -198,7 +189,7 @@ def test_training_batches_have_the_keys_that_are_asked_for(tmp_path):
     probabilities = write_records(tmp_path / "train-0", make_source())
     spec = pipelines.BatchSpec(SMALL, PLAIN, 5, seed=0)
     path = str(tmp_path / "train-0")
-    pseudo_labels = tfrecords.PseudoLabeledSource.from_files([path], 10, 3)
+    pseudo_labels = pseudo_labeled.PseudoLabeledSource.from_files([path], 10, 3)
     keys = ["image", "label", "unlabeled_image", "unlabeled_probabilities"]
     dataset = pipelines.training_batches(
         make_source(), pseudo_labels, spec, 10, keys

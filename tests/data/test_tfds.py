@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
+from noisy_student.data import order, tfds
 from noisy_student.data.open import open_task
+from noisy_student.data.sources import Span
+from noisy_student.files import shards
 
 
 def read_all(source):
@@ -77,3 +81,53 @@ def test_mean_and_deviation_of_cifar10(cifar_dir):
     mean, std = (f(pixels / 255, axis=(0, 1, 2)) for f in (np.mean, np.std))
     np.testing.assert_allclose(mean, task.mean, atol=0.01)
     np.testing.assert_allclose(std, task.std, atol=0.01)
+
+
+@pytest.fixture
+def many_files(tmp_path):
+    """A data set in 20 files of 1 to 40 images."""
+    features = tensorflow_datasets.features.FeaturesDict(
+        {
+            "image": tensorflow_datasets.features.Image(shape=(1, 1, 3)),
+            "label": tensorflow_datasets.features.ClassLabel(num_classes=251),
+        }
+    )
+    number = 0
+    for file in range(20):
+        name = shards.shard_name("made_up-train.tfrecord", file, 20)
+        with shards.shard_writer(tmp_path / name) as writer:
+            for _ in range(1 + 13 * file % 40):
+                pixel = np.full([1, 1, 3], number % 256, np.uint8)
+                image = {"image": pixel, "label": number % 251}
+                writer.write(features.serialize_example(image))
+                number += 1
+    tensorflow_datasets.folder_dataset.write_metadata(
+        data_dir=tmp_path, features=features, check_data=False
+    )
+    return tensorflow_datasets.builder_from_directory(tmp_path)
+
+
+@pytest.mark.parametrize("begin", [0, 7, 150])
+def test_parts_are_those_that_tensorflow_datasets_numbers(many_files, begin):
+    """Also where it reads several files in turn."""
+    spans = (Span("train", begin, 300), Span("train", 320, 350))
+    truth = [
+        (example["encoded"], example["label"])
+        for example in tfds.read(many_files, spans).as_numpy_iterator()
+    ]
+    source = tfds.NamedSource(
+        len(truth), lambda: None, "made up", many_files, spans
+    )
+
+    def read(source):
+        return [(e["encoded"], e["label"]) for e in read_all(source)]
+
+    assert read(source.stride(2, 3)) == truth[2::3]
+    mask = np.random.default_rng(0).random(len(truth)) < 0.1
+    expected = [image for image, kept in zip(truth, mask, strict=True) if kept]
+    part = source.subset(mask)
+    assert read(part) == expected
+    assert read(part.stride(1, 2)) == expected[1::2]
+    blocks = source.blocks()
+    everything = order.in_order(blocks, 7).unbatch().as_numpy_iterator()
+    assert [(e["encoded"], e["label"]) for e in everything] == truth

@@ -1,11 +1,14 @@
 """Samples, and damaged images."""
 
+import numpy as np
 import pytest
 
 from noisy_student.data import tfrecords
 from noisy_student.errors import InputError
+from noisy_student.pseudo_labels import write
 from tests.pseudo_labels.made import (
     PROBABILITIES,
+    contents,
     flip_byte,
     read_records,
     run,
@@ -51,3 +54,28 @@ def test_samples_have_the_suffix_of_their_format(tmp_path):
     run(tmp_path, source=source)
     samples = list((tmp_path / "out/samples").glob("*/*"))
     assert {path.suffix for path in samples} == {".png"}
+
+
+def test_records_come_in_another_order_than_the_images(tmp_path):
+    """Neither sorted nor with the copies of an image side by side."""
+    run(tmp_path, num_shards=1, num_image=400)
+    numbers = np.array(
+        [number for number, *_ in read_records(tmp_path / "out")]
+    )
+    copies = np.bincount(numbers)
+    assert copies.max() >= 3  # or there would be nothing to see
+    # A random order has Spearman's rho within 1 / sqrt(n), and as many
+    # neighbouring copies as pairs of copies share neighbouring places.
+    places = np.arange(len(numbers))
+    rho = np.corrcoef(places, np.argsort(np.argsort(numbers, kind="stable")))
+    assert abs(rho[0, 1]) < 4 / len(numbers) ** 0.5
+    expected = (copies * (copies - 1)).sum() / len(numbers)
+    assert (np.diff(numbers) == 0).sum() < expected + 4 * expected**0.5
+
+
+@pytest.mark.parametrize("room", [1, 4000])
+def test_a_small_buffer_loses_nothing(tmp_path, monkeypatch, room):
+    run(tmp_path / "whole")
+    monkeypatch.setattr(write, "_BUFFER", room)
+    run(tmp_path / "small")
+    assert contents(tmp_path / "small/out") == contents(tmp_path / "whole/out")

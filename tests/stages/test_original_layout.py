@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import tfrecords
+from noisy_student.data import pseudo_labeled, tfrecords
 from tests.stages import original
 from tests.stages.original import (
     BROKEN,
@@ -392,7 +392,7 @@ def test_records_are_opened_however_they_lie(root, tmp_path):
     )
     for path in paths:
         source = pseudo_labels.open_records(path, 10, need_labels=True)
-        assert isinstance(source, tfrecords.PseudoLabeledSource)
+        assert isinstance(source, pseudo_labeled.PseudoLabeledSource)
         assert source.num_images == stats["records"]
         assert len(source.record_paths) == NUM_SHARDS - 1
         with pytest.raises(ValueError, match=r"of 10 classes, .* 1000;"):

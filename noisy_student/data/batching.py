@@ -1,0 +1,45 @@
+"""Chunks, batches and threads: what is the same in every input pipeline."""
+
+import tensorflow as tf
+
+from noisy_student.config import InputConfig
+from noisy_student.data.decoding import Example
+
+# Images decoded and noised at a time: enough to spread the cost of a call,
+# few enough that memory does not grow with the batch.
+CHUNK = 64
+
+
+def chunk_size(batch_size: int) -> int:
+    """Returns the largest divisor up to `CHUNK`, or the batch if it is tiny."""
+    largest = max(n for n in range(1, CHUNK + 1) if batch_size % n == 0)
+    return largest if 4 * largest >= CHUNK else batch_size
+
+
+def pad(batch: Example, batch_size: int) -> Example:
+    """Fills up a batch with zeros; their `weight` is 0 too."""
+
+    def pad_one(tensor: tf.Tensor) -> tf.Tensor:
+        missing = batch_size - tf.shape(tensor)[0]
+        paddings = [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)
+        return tf.ensure_shape(
+            tf.pad(tensor, paddings), [batch_size, *tensor.shape[1:]]
+        )
+
+    return {key: pad_one(tensor) for key, tensor in batch.items()}
+
+
+def num_threads(config: InputConfig | None) -> int:
+    """Returns the number of threads of one stage of a pipeline."""
+    return (config and config.num_parallel_calls) or tf.data.AUTOTUNE
+
+
+def options() -> tf.data.Options:
+    """Returns options that turn off tuning while a pipeline runs.
+
+    The end of an iterator waits for the tuning thread, which sleeps for up to
+    a minute. Without it, parallelism is set by the machine from the start.
+    """
+    chosen = tf.data.Options()
+    chosen.autotune.enabled = False
+    return chosen

@@ -110,7 +110,8 @@ FILTER = (
     "--task=0",
     "--num_image=53113",
 )
-SMALL_FILTER = (NUM_SHARDS, "--num_image=12")
+# So few that some shards keep nothing, and have no file then.
+SMALL_FILTER = (NUM_SHARDS, "--num_image=3")
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,8 @@ def test_the_scripts_wrong_directory_is_refused(directory):
         NUM_SHARDS,
         *SMALL_MODEL,
     )
-    assert "label_data_dir" in error and "extra-" in error
+    assert f"{PREDICT} has no files extra-00000" in error
+    assert UNLABELED in error  # the right one
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +240,9 @@ def test_the_labels_are_made_before(filtered):
         for i in SHARDS
     ]
     assert sum(counts) == SIZES["extra"]
-    assert (made / "filter_data/threshold.json").exists()
+    assert len(list((made / "prelim_stats").iterdir())) == len(SHARDS)
+    thresholds = json.loads((made / "filter_data/threshold.json").read_text())
+    assert set(thresholds) == set(map(str, range(10)))
     run(filtered, *OFFLINE, *SMALL_MODEL, *SMALL_RUN)
     assert_evaluates(filtered, "ckpt/exp_2")
 
@@ -275,7 +279,7 @@ def test_our_own_flags_filter_the_same_records(filtered):
         by_shard(filtered / FILTERED),
         by_shard(filtered / "own/filtered/data"),
     )
-    assert sum(map(len, ours.values())) > 20
+    assert 0 < len(theirs) < len(ours) == len(SHARDS)
     assert theirs == {shard: ours[shard] for shard in ours if ours[shard]}
 
 
@@ -302,8 +306,8 @@ def test_a_teacher_labels_its_own_images_as_before(filtered):
         )
     before = list(features(sorted((filtered / FILTERED).glob("train-*"))))
     reassigned = filtered / PREDICT / "reassign"
-    after = list(features(sorted(reassigned.rglob("train-*-of-*"))))
-    assert len(before) == len(after) > 20
+    after = list(features(sorted(reassigned.glob("train-*"))))
+    assert len(before) == len(after) > 0
     for old, new in zip(before, after, strict=True):
         for key in ("image/encoded", "label"):
             assert old[key] == new[key]

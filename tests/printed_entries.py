@@ -88,7 +88,10 @@ ENTRIES = [
         "python tools/make_records.py --task_name=cifar10",
         "--tfds_data_dir=DATA --splits=test --num_shards=2",
     ),
-    Entry("python tools/prepare_svhn.py"),
+    Entry(
+        "python tools/proc_svhn.py --raw_data_dir=RAW",
+        "--num_dev_images=20 --num_shards=2",
+    ),
     Entry(
         "python main.py --task_name=svhn --label_data_dir=svhn",
         f"{_SHORT} --mode=train --unlabel_ratio=0 --input_image_size=32 "

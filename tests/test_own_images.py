@@ -104,7 +104,8 @@ def test_damage_while_training_is_one_line(records, tmp_path):
         ("main.py", ["--num_label_classes=3"], "num_label_classes=3 is for"),
         ("tools/make_records.py", [], "output_dir must be set"),
         ("tools/make_records.py", ["--output_dir=x"], "One of input_dir and"),
-        ("tools/prepare_svhn.py", [], "output_dir must be set"),
+        ("tools/proc_svhn.py", [], "output_dir must be set"),
+        ("tools/proc_svhn.py", ["--output_dir=x"], "raw_data_dir must be set"),
     ],
 )
 def test_bad_input_is_one_line(script, arguments, message, tmp_path):
@@ -119,5 +120,5 @@ def test_help_lists_the_flags():
     text = python("tools/make_records.py", "--help").stdout
     for flag in ("--input_dir", "--task_name", "--output_dir", "--num_workers"):
         assert flag in text
-    text = python("tools/prepare_svhn.py", "--help").stdout
+    text = python("tools/proc_svhn.py", "--help").stdout
     assert "--[no]full_train_data" in text

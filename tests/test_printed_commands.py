@@ -21,6 +21,7 @@ from noisy_student.config import ModelConfig
 from noisy_student.data import records
 from noisy_student.files import shards
 from tests.data.directories import photo, write_folders
+from tests.data.svhn_files import write_svhn
 from tests.printed_commands import calls_of, collect
 from tests.printed_entries import BENCHMARKS, ENTRIES, entry_of
 from tests.scripts import ROOT, Process
@@ -169,7 +170,7 @@ def prepare(text, extra, directory):
             path.parent.mkdir(parents=True, exist_ok=True)
             make(path)
     if "DATA" in words:
-        data = data_dir("svhn" if "svhn" in words else "cifar10", directory)
+        data = data_dir("cifar10")
         text, extra = text.replace("DATA", data), extra.replace("DATA", data)
     for port in sorted(set(re.findall(r"localhost:(\d+)", text))):
         with socket.create_server(("localhost", 0)) as free:
@@ -177,17 +178,12 @@ def prepare(text, extra, directory):
     return text, shlex.split(extra)
 
 
-def data_dir(name, directory):
+def data_dir(name):
     """A directory where tensorflow-datasets has images.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    if name == "svhn":
-        path = directory / "tfds"
-        if not path.exists():
-            make_svhn(path)
-        return str(path)
     given = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     path = pathlib.Path(given).expanduser().absolute()
     if not (path / name).is_dir():
@@ -196,36 +192,7 @@ def data_dir(name, directory):
 
 
 def make_svhn(path):
-    """SVHN as tensorflow-datasets stores it, of noise.
-
-    4,000 of its training images become those of validation.
-    """
-    import tensorflow_datasets as tfds
-
-    generator = np.random.default_rng(0)
-
-    def examples(size):
-        for i in range(size):
-            image = generator.integers(0, 256, (32, 32, 3), np.uint8)
-            yield i, {"id": str(i), "image": image, "label": i % 10}
-
-    tfds.dataset_builders.store_as_tfds_dataset(
-        name="svhn_cropped",
-        version=str(tfds.builder_cls("svhn_cropped").VERSION),
-        data_dir=path,
-        features=tfds.features.FeaturesDict(
-            {
-                "id": tfds.features.Text(),
-                "image": tfds.features.Image(shape=(32, 32, 3)),
-                "label": tfds.features.ClassLabel(num_classes=10),
-            }
-        ),
-        split_datasets={
-            "train": examples(4040),
-            "test": examples(20),
-            "extra": examples(20),
-        },
-    )
+    write_svhn(path, train=60, test=20, extra=40)
 
 
 def make_photos(path):
@@ -259,6 +226,7 @@ PREDICTIONS = "runs/cifar10/generation_01/pseudo_labels/predictions"
 # What texts name and do not make, by how they name it.
 MAKERS = {
     "=photos": ("photos", make_photos),
+    "=RAW": ("RAW/downloaded_data", make_svhn),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 
-from noisy_student.config.checks import require
 from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
@@ -88,15 +87,12 @@ class _RecordSettings(Settings):
     output_dir: str = setting(None)
     """Directory for the TFRecords."""
 
-    tfds_data_dir: str | None = setting(None)
-    """Directory in which tensorflow-datasets keeps its data. Default:
-    ~/tensorflow_datasets."""
-
     num_workers: int = setting(None, above=0)
     """Processes that read, encode and write. Default: one per core."""
 
     seed: int = setting(0, at_least=0, at_most=2**31 - 1)
-    """Chooses the order of labelled images; for SVHN, those that validate."""
+    """Chooses the order of labelled images; for SVHN the order of all but the
+    test images, and which are held out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,6 +113,10 @@ class MakeSettings(_RecordSettings):
     """A data set of tensorflow-datasets with `image` and `label`; this or
     --input_dir."""
 
+    tfds_data_dir: str | None = setting(None)
+    """Directory in which tensorflow-datasets keeps its data. Default:
+    ~/tensorflow_datasets."""
+
     splits: tuple[str, ...] | None = setting(None)
     """Splits to make, e.g. train,test, or parts of splits, with a name where
     two have the same: train[:90%],validation=train[90%:]. Default: all."""
@@ -135,22 +135,29 @@ class MakeSettings(_RecordSettings):
 
 @dataclasses.dataclass(frozen=True)
 class SvhnSettings(_RecordSettings):
-    """How SVHN is divided.
+    """Where SVHN's files are, and how its images are divided."""
 
-    Attributes:
-        num_validation: number of training images that validate, unless
-            `full_train_data`.
-    """
+    task_name: str = setting("svhn", choices=("svhn", "svhn_cropped"))
+    """The data set; both names mean the same."""
+
+    raw_data_dir: str = setting(None)
+    """Directory of SVHN's files, downloaded_data/train_32x32.mat and so on;
+    what is missing is downloaded there (1.5 GB)."""
 
     full_train_data: bool = setting(False)
-    """Train on all training images; the test images then also validate."""
+    """Train on all training images; the test images then are dev's, too."""
 
-    num_validation: int = 4000
+    num_dev_images: int = setting(4000, above=0)
+    """Training images that are held out as dev, unless --full_train_data."""
+
+    num_shards: int = setting(128, at_least=1, at_most=1_000_000)
+    """Files of the training images, and of the unlabelled ones; dev and test
+    have half as many."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        count = self.num_validation
-        require(count > 0, "num_validation", "above 0", count)
+        if self.raw_data_dir is None:
+            raise ValueError("raw_data_dir must be set.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,8 @@ Every key of a TF Example is named only here:
   (int64, 1-based; absent, or below 1, where it is unknown) and, for people,
   `image/filename`. Outside of this module labels are 0-based, and negative
   where unknown;
+* unlabelled, as the original makes them of SVHN: those of images, and those of
+  pseudo-labelled ones, which are all zero;
 * pseudo-labelled: `image/encoded` (as above), `label` (int64, 0-based),
   `prob` (float32), `probabilities` (float32, classes);
 * predictions, in the order of the images: `classes` (int64, the arg max) and
@@ -43,6 +45,30 @@ def encode_image(encoded: bytes, label: int, filename: str) -> bytes:
     if label >= 0:
         features["image/class/label"] = _ints([label + 1])
     return _serialize(features)
+
+
+def encode_unpredicted(
+    encoded: bytes, label: int, filename: str, num_classes: int
+) -> bytes:
+    """Serialises an unlabelled image that no teacher has seen yet.
+
+    Args:
+        encoded: JPEG, PNG, BMP or GIF bytes.
+        label: The true label, 0-based; negative if unknown.
+        filename: Where the image came from.
+        num_classes: The size of the probabilities, which are all zero.
+    """
+    zero = np.float32(0).tobytes()
+    return b"".join(
+        (
+            encode_image(encoded, label, filename),
+            _int_example("label", 0),
+            _floats_head("prob", 1),
+            zero,
+            _floats_head("probabilities", num_classes),
+            zero * num_classes,
+        )
+    )
 
 
 def parse_images(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

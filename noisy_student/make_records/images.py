@@ -197,15 +197,12 @@ def folder_split(
     return Split(prefix, files, order, fingerprint)
 
 
-def named_split(
-    images: "tfds.NamedImages", split: str, places: np.ndarray | None = None
-) -> Split:
+def named_split(images: "tfds.NamedImages", split: str) -> Split:
     """Returns a split of a data set of tensorflow-datasets.
 
     Args:
         images: The data set.
         split: See `parse`.
-        places: int (n,), ascending: which images of the split; None is all.
 
     Raises:
         ValueError: There is no such split, or it is empty.
@@ -213,14 +210,13 @@ def named_split(
     prefix, expression = parse(split, images)
     spans = splits.resolve(expression, images, "splits")
     numbers = np.concatenate([np.arange(s.start, s.stop) for s in spans])
-    if places is None:
-        places = np.arange(len(numbers))
-    digest = hashlib.sha256(numbers[places].tobytes()).hexdigest()
+    places = np.arange(len(numbers))
+    digest = hashlib.sha256(numbers.tobytes()).hexdigest()
     names = "+".join(span.split for span in spans)
     version = images.builder.version
     return Split(
         prefix,
         NamedImages(images.builder, spans, places),
-        np.arange(len(places)),
+        places,
         f"{len(places)} of {images.name}:{version} {names}, {digest[:16]}",
     )

@@ -2,39 +2,19 @@
 
 import pathlib
 
-import numpy as np
 from absl import logging
 
 from noisy_student import tasks
-from noisy_student.config.checks import require
-from noisy_student.config.tools import MakeSettings, SvhnSettings
+from noisy_student.config.tools import MakeSettings
 from noisy_student.data import splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
 from noisy_student.make_records import images
 from noisy_student.make_records.shards import RecordSet
 
 _KNOWN_SPLITS = {"train", "validation", "test", *UNLABELED_SPLITS}
-SVHN_NAME = "svhn_cropped"
-SVHN_UNLABELED_DIR = "unlabeled"
-SVHN_NUM_SHARDS = {"train": 128, "validation": 64, "test": 64, "extra": 128}
 
 
-class _Stage:
-    """Makes the record sets that the `validate` of a subclass finds."""
-
-    _record_sets: list[RecordSet]
-
-    def run(self) -> None:
-        """Makes the files that are missing.
-
-        Raises:
-            InputError: A file cannot be written.
-        """
-        for record_set in self._record_sets:
-            record_set.make()
-
-
-class MakeRecords(_Stage):
+class MakeRecords:
     """Makes record files of the splits of a directory or data set."""
 
     def __init__(self, settings: MakeSettings) -> None:
@@ -58,67 +38,17 @@ class MakeRecords(_Stage):
         )
         number = {split.prefix: settings.num_shards for split in chosen}
         path = pathlib.Path(settings.output_dir)
-        self._record_sets = [
-            RecordSet(path, chosen, number, names, settings.num_workers)
-        ]
+        self._record_set = RecordSet(
+            path, chosen, number, names, settings.num_workers
+        )
 
-
-class PrepareSvhn(_Stage):
-    """Makes the record files of SVHN as the original program divides it.
-
-    The training images less 4,000 of them, which validate; the test images;
-    and the `extra` ones, which serve as unlabelled, in a directory of their
-    own.
-    """
-
-    def __init__(self, settings: SvhnSettings) -> None:
-        self._settings = settings
-
-    def validate(self) -> None:
-        """Checks the settings and chooses the images; writes nothing.
+    def run(self) -> None:
+        """Makes the files that are missing.
 
         Raises:
-            ValueError: The data are missing, or a directory holds something
-                else.
+            InputError: A file cannot be written.
         """
-        from noisy_student.data import tfds  # slow to import
-
-        settings = self._settings
-        svhn = tfds.NamedImages(SVHN_NAME, settings.tfds_data_dir)
-        size = sum(svhn.shard_sizes("train"))
-        held_out = 0 if settings.full_train_data else settings.num_validation
-        require(
-            held_out < size,
-            "num_validation",
-            f"below the {size} training images",
-            held_out,
-        )
-        order = np.random.default_rng(settings.seed).permutation(size)
-        train = images.named_split(svhn, "train", np.sort(order[held_out:]))
-        chosen = np.sort(order[:held_out])
-        validation = (
-            images.named_split(svhn, "validation=train", chosen)
-            if held_out
-            else images.named_split(svhn, "validation=test")
-        )
-        test, extra = (
-            images.named_split(svhn, "test"),
-            images.named_split(svhn, "extra"),
-        )
-        directory = pathlib.Path(settings.output_dir)
-        self._record_sets = [
-            RecordSet(
-                path,
-                made,
-                SVHN_NUM_SHARDS,
-                svhn.class_names,
-                settings.num_workers,
-            )
-            for path, made in (
-                (directory, [train, validation, test]),
-                (directory / SVHN_UNLABELED_DIR, [extra]),
-            )
-        ]
+        self._record_set.make()
 
 
 def _folder_splits(

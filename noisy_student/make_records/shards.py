@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import pathlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import connection
 from typing import NamedTuple
 
@@ -30,6 +30,9 @@ STATE_FILE = "make_records.json"
 UNREADABLE_FILE = "unreadable.txt"
 
 
+Encoder = Callable[[bytes, int, str], bytes]
+
+
 @dataclasses.dataclass(frozen=True)
 class Shard:
     """A file to make.
@@ -38,11 +41,13 @@ class Shard:
         path: The path of the file.
         images: The images that become its records.
         number: How many images these are.
+        encode: Makes a record of an image; see `records.encode_image`.
     """
 
     path: pathlib.Path
     images: Images
     number: int
+    encode: Encoder = records.encode_image
 
 
 class Finished(NamedTuple):
@@ -63,6 +68,7 @@ class RecordSet:
             made where there are fewer images.
         class_names: The names of the classes; None if unknown.
         num_workers: The number of processes; 1 works in this one.
+        encode: Makes a record of an image.
 
     Raises:
         ValueError: The directory holds something else, or the prefixes of the
@@ -76,6 +82,7 @@ class RecordSet:
         num_shards: Mapping[str, int],
         class_names: tuple[str, ...] | None,
         num_workers: int,
+        encode: Encoder = records.encode_image,
     ) -> None:
         self._directory = directory
         self._class_names = class_names
@@ -95,7 +102,8 @@ class RecordSet:
             for i, places in enumerate(np.array_split(split.order, count)):
                 path = directory / shards.shard_name(prefix, i, count)
                 images = split.images.select(places)
-                self._shards.append(Shard(path, images, len(places)))
+                shard = Shard(path, images, len(places), encode)
+                self._shards.append(shard)
             self._settings[f"images of {prefix}"] = split.fingerprint
             self._settings[f"num_shards of {prefix}"] = str(number)
         self._finished = self._load()
@@ -227,7 +235,7 @@ def make_shard(shard: Shard) -> Finished:
                 reason = " ".join(str(error).split())
                 unreadable.append((image.name, reason))
                 continue
-            writer.write(records.encode_image(encoded, image.label, image.name))
+            writer.write(shard.encode(encoded, image.label, image.name))
             number += 1
     if record_files.scan(shard.path) != (number, None):
         raise InputError(f"{shard.path} is not what was written; try again.")

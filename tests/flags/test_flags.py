@@ -31,7 +31,7 @@ FIELDS = [
 # What must be set beside any other setting.
 REQUIRED = {
     tools.MakeSettings: {"output_dir": "/made", "input_dir": "/images"},
-    tools.SvhnSettings: {"output_dir": "/made"},
+    tools.SvhnSettings: {"output_dir": "/made", "raw_data_dir": "/raw"},
 }
 OTHERS = {
     bool: (True, False),
@@ -216,9 +216,9 @@ def test_help_is_grouped_and_in_the_order_of_the_fields():
             ["model_name"],
         ),
         (
-            "tools/prepare_svhn.py",
-            ["[no]full_train_data", "output_dir", "seed"],
-            ["num_shards"],
+            "tools/proc_svhn.py",
+            ["raw_data_dir", "[no]full_train_data", "num_dev_images", "seed"],
+            ["model_name"],
         ),
         (
             "tools/show_noise.py",

@@ -51,6 +51,10 @@ class DataConfig(Settings):
     test_split: str | None = setting(None)
     """Split to evaluate on. Default: the task's."""
 
+    validation_split: str | None = setting(None)
+    """Split by which --next_teacher=best chooses, apart from the others, e.g.
+    validation, or train[:10%] with --label_split=train[10%:]. Default: none."""
+
     num_label_classes: int | None = setting(None, above=0)
     """Number of classes, needed where --label_data_dir holds TFRecords without
     classes.txt. Default: the task's."""

@@ -77,7 +77,7 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
 def _open_digits(config: DataConfig, seed: int) -> TaskData:
     from noisy_student.data import digits  # slow to import
 
-    names = ["label_split", "test_split"]
+    names = ["label_split", "test_split", "validation_split"]
     if config.unlabel_image_dir is None:
         names.append("unlabel_split")
     for name in names:
@@ -105,6 +105,9 @@ def _open_named(config: DataConfig) -> TaskData:
         splits.open_split(images, test, "test_split"),
         {},
         images.class_names,
+        splits.open_apart(
+            images, config.validation_split, {"label": label, "test": test}
+        ),
     )
 
 
@@ -119,8 +122,10 @@ def _open_directories(config: DataConfig) -> TaskData:
     names = images.class_names
     num_classes = _num_classes(config, images, names)
     test = config.test_split or _default_test_split(images)
+    validation = config.validation_split
     if isinstance(images, ImageFolders):
-        images.check_classes(splits.split_names(test, images))
+        for split in filter(None, (test, validation)):
+            images.check_classes(splits.split_names(split, images))
     test_images = splits.open_split(images, test, "test_split", num_classes)
     name = f"{images.name} {label}"
     labeled = images.source(label_spans, name, num_classes)
@@ -131,6 +136,9 @@ def _open_directories(config: DataConfig) -> TaskData:
         test_images,
         {},
         names,
+        splits.open_apart(
+            images, validation, {"label": label, "test": test}, num_classes
+        ),
     )
 
 

@@ -26,6 +26,7 @@ _FREE = (
     "cache_mib",
     "force_ensemble",
     "samples_per_class",
+    "keep_pseudo_labels",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (

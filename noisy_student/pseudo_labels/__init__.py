@@ -10,8 +10,10 @@ from noisy_student.pseudo_labels.stats import (
     PseudoLabelStats,
     check_output,
     check_records,
+    is_complete,
     reassigned_from,
     record_paths,
+    remove_records,
 )
 
 __all__ = [
@@ -22,7 +24,9 @@ __all__ = [
     "check_output",
     "check_records",
     "filter_and_balance",
+    "is_complete",
     "predict",
     "reassigned_from",
     "record_paths",
+    "remove_records",
 ]

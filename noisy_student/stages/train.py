@@ -85,13 +85,17 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
 
 
 def check_training(
-    experiment: Experiment, records: pathlib.Path | None = None
+    experiment: Experiment,
+    records: pathlib.Path | None = None,
+    start_exists: bool = True,
 ) -> None:
     """Refuses what would fail only after hours; costs little.
 
     Args:
         experiment: Its `config.model` and `config.train` are to be trained.
         records: Pseudo-labelled records, where they are there already.
+        start_exists: Whether `init_model_path` is there already; else an
+            earlier stage of this run makes it.
 
     Raises:
         ValueError: the model cannot take the images or the given weights,
@@ -128,7 +132,7 @@ def check_training(
             f"{workers} workers cannot share {num_labeled} labelled images; "
             "use fewer workers."
         )
-    if train.init_model_path is not None:
+    if train.init_model_path is not None and start_exists:
         path = models.resolve_model_path(train.init_model_path)
         models.check_fits(path, experiment.model, train.allow_new_head)
 

@@ -132,7 +132,11 @@ def test_a_batch_of_another_size_keeps_the_epochs(tmp_path):
         finetune_batch_size=50,
     )
     config = with_loop(
-        tmp_path, loop, train_batch_size=100, train_steps=300, final_base_lr=1e-4
+        tmp_path,
+        loop,
+        train_batch_size=100,
+        train_steps=300,
+        final_base_lr=1e-4,
     )
     ((training, tuning),) = students(config)
     assert tuning.train.total_steps(1000) == 30

@@ -61,8 +61,7 @@ class ModelConfig(Settings):
         NOTHING_FROZEN, at_least=0, special={NOTHING_FROZEN: "nothing"}
     )
     """Freeze the stem and this many of the first blocks, with batch norm in
-    inference mode; for weights that were trained before. In self-training, of
-    the first teacher (see --finetune_fix_layer_num)."""
+    inference mode; for weights that were trained before."""
 
     num_shards_per_group: int = setting(
         DEFAULT_GROUPS,

@@ -12,12 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from absl import logging
 
-from noisy_student.config import (
-    NOTHING_FROZEN,
-    ExperimentConfig,
-    ModelConfig,
-    Settings,
-)
+from noisy_student.config import ExperimentConfig, ModelConfig, Settings
 from noisy_student.files import run_directory
 from noisy_student.models import scaling
 from noisy_student.stages import fine_tuning
@@ -196,14 +191,13 @@ def _student_settings(
 
 
 def _student_model(config: ExperimentConfig, number: int) -> ModelConfig:
-    """A student's model, none of it frozen.
+    """A student's model.
 
     A student whose model has a name of its own has that model's own scaling
     and dropout, unless the students' lists say otherwise: the first teacher's
     overrides would make it the first teacher's network again.
     """
-    loop = config.self_training
-    model = dataclasses.replace(config.model, fix_layer_num=NOTHING_FROZEN)
+    loop, model = config.self_training, config.model
     if loop.student_model_names:
         model = dataclasses.replace(
             model,

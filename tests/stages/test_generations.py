@@ -82,15 +82,12 @@ def test_students_have_models_of_their_own(tmp_path):
     assert first.model.width_coefficient is first.model.dropout_rate is None
 
 
-def test_given_weights_and_frozen_blocks_are_the_first_teachers(tmp_path):
+def test_given_weights_are_the_first_teachers(tmp_path):
     loop = SelfTrainingConfig(num_iterations=1)
-    model = ModelConfig(fix_layer_num=4)
-    config = with_loop(tmp_path, loop, model, init_model_path="/given.keras")
+    config = with_loop(tmp_path, loop, init_model_path="/given.keras")
     teacher = generations.plan(config, 1000)[0].trainings[0].config
-    assert teacher.model.fix_layer_num == 4
     assert teacher.train.init_model_path == "/given.keras"
     ((student,),) = students(config)
-    assert student.model.fix_layer_num == -1
     assert student.train.init_model_path is None
 
 

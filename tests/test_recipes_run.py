@@ -45,8 +45,9 @@ def images(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "overrides", "resolutions"),
     [
-        ("svhn", (), [32, 32]),
         ("imagenet/b0", IMAGENET, [32, 32]),
+        # RandAugment takes long to compile.
+        pytest.param("svhn", (), [32, 32], marks=pytest.mark.slow),
         *(
             pytest.param(
                 f"imagenet/b{i}", IMAGENET, [32, 32], marks=pytest.mark.slow

@@ -52,8 +52,8 @@ class DataConfig(Settings):
     """Split to evaluate on. Default: the task's."""
 
     validation_split: str | None = setting(None)
-    """Split by which --next_teacher=best chooses, apart from the others, e.g.
-    validation, or train[:10%] with --label_split=train[10%:]. Default: none."""
+    """Split that --mode=eval evaluates on besides, e.g. train[90%:]. Default:
+    dev or validation, if there is one that no other split flag takes."""
 
     num_label_classes: int | None = setting(None, above=0)
     """Number of classes, needed where --label_data_dir holds TFRecords without

@@ -105,40 +105,32 @@ def _open_named(config: DataConfig) -> TaskData:
         splits.open_split(images, test, "test_split"),
         {},
         images.class_names,
-        splits.open_apart(
-            images, config.validation_split, {"label": label, "test": test}
-        ),
     )
 
 
 def _open_directories(config: DataConfig) -> TaskData:
     """Opens the images of `label_data_dir`."""
     assert config.label_data_dir is not None  # the caller looked
-    images = _find_kind(config.label_data_dir, "label_data_dir")
+    images = find_kind(config.label_data_dir, "label_data_dir")
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
     label_spans = splits.resolve(label, images, "label_split")
     names = images.class_names
-    num_classes = _num_classes(config, images, names)
-    test = config.test_split or _default_test_split(images)
-    validation = config.validation_split
+    num_classes = count_classes(config, images, names)
+    test = config.test_split or default_test_split(images)
     if isinstance(images, ImageFolders):
-        for split in filter(None, (test, validation)):
-            images.check_classes(splits.split_names(split, images))
+        images.check_classes(splits.split_names(test, images))
     test_images = splits.open_split(images, test, "test_split", num_classes)
     name = f"{images.name} {label}"
     labeled = images.source(label_spans, name, num_classes)
     return TaskData(
         _task(config, num_classes, labeled),
         labeled,
-        _open_unlabeled_split(config, images, _unlabeled_split(images)),
+        _open_unlabeled_split(config, images, unlabeled_split(images)),
         test_images,
         {},
         names,
-        splits.open_apart(
-            images, validation, {"label": label, "test": test}, num_classes
-        ),
     )
 
 
@@ -155,11 +147,11 @@ def _open_unlabeled_split(
 def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
     """Opens the images of `unlabel_image_dir`."""
     assert config.unlabel_image_dir is not None  # the caller looked
-    images = _find_kind(config.unlabel_image_dir, "unlabel_image_dir")
+    images = find_kind(config.unlabel_image_dir, "unlabel_image_dir")
     names = images.split_names()
     split = config.unlabel_split
     if split is None and isinstance(images, ImageFolders):
-        split = _unlabeled_split(images) or splits.WHOLE
+        split = unlabeled_split(images) or splits.WHOLE
     elif split is None and len(names) == 1:
         split = names[0]
     if split is None:
@@ -170,8 +162,12 @@ def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
     return splits.open_split(images, split, "unlabel_split")
 
 
-def _find_kind(joined: str, flag: str) -> ImageFolders | RecordDirectories:
-    """Finds out what directories, joined with `;`, hold."""
+def find_kind(joined: str, flag: str) -> ImageFolders | RecordDirectories:
+    """Finds out what directories, joined with `;`, hold.
+
+    Raises:
+        ValueError: one is missing, they differ, or they hold no images.
+    """
     paths = [pathlib.Path(name) for name in joined.split(";")]
     for path in paths:
         if not path.is_dir():
@@ -195,26 +191,36 @@ def _find_kind(joined: str, flag: str) -> ImageFolders | RecordDirectories:
     return images
 
 
-def _default_test_split(images: ImageSet) -> str:
+def default_test_split(images: ImageSet) -> str:
+    """Returns the split of a directory to evaluate on, if no flag says it.
+
+    Raises:
+        ValueError: none has the name of one.
+    """
     names = images.split_names()
-    for name in ("test", "validation"):
+    for name in ("test", "validation", "dev"):
         if name in names:
             return name
     raise ValueError(
-        f"{images.name} must have the split test or validation, or set "
+        f"{images.name} must have the split test, validation or dev, or set "
         f"test_split; it has {', '.join(names)}."
     )
 
 
-def _unlabeled_split(images: ImageSet) -> str | None:
+def unlabeled_split(images: ImageSet) -> str | None:
+    """Returns the split of a directory that is unlabelled by its name."""
     names = images.split_names()
     return next((name for name in UNLABELED_SPLITS if name in names), None)
 
 
-def _num_classes(
+def count_classes(
     config: DataConfig, images: ImageSet, names: tuple[str, ...] | None
 ) -> int:
-    """Returns what the directories, the flag or a known task say."""
+    """Returns what the directories, the flag or a known task say.
+
+    Raises:
+        ValueError: they say nothing, or different things.
+    """
     stated, known = config.num_label_classes, tasks.KNOWN.get(config.task_name)
     if names is not None:
         if stated not in (None, len(names)):

@@ -149,8 +149,6 @@ class TaskData:
             made from the images stores it, so that different images are
             never mixed.
         class_names: The names of the labels in order; None if unknown.
-        validation: Labelled images apart from all the others, by which models
-            are chosen; None if no split was named for it.
     """
 
     task: tasks.Task
@@ -159,7 +157,6 @@ class TaskData:
     test: ImageSource
     identity: dict[str, Any]
     class_names: tuple[str, ...] | None = None
-    validation: ImageSource | None = None
 
     @property
     def record_paths(self) -> tuple[str, ...]:

@@ -35,46 +35,6 @@ def open_split(
     return images.source(spans, f"{images.name} {expression}", num_classes)
 
 
-def open_apart(
-    images: ImageSet,
-    expression: str | None,
-    others: dict[str, str],
-    num_classes: int | None = None,
-) -> ImageSource | None:
-    """Returns the validation images, which no other split may hold.
-
-    Args:
-        images: The image set with the splits.
-        expression: For example `train[:10%]`; None for no images.
-        others: The expressions of the labelled and the test images, by the
-            beginning of their flag.
-        num_classes: See `ImageSet.source`.
-
-    Raises:
-        ValueError: See `resolve`; or an image is in another of the splits.
-    """
-    if expression is None:
-        return None
-    flag = "validation_split"
-    spans = resolve(expression, images, flag)
-    for name, other in others.items():
-        if _overlap(spans, resolve(other, images, f"{name}_split")):
-            raise ValueError(
-                f"{flag}={expression!r} of {images.name} must have no image "
-                f"of {name}_split={other!r}; name parts of a split, such as "
-                "train[:10%] and train[10%:]."
-            )
-    return images.source(spans, f"{images.name} {expression}", num_classes)
-
-
-def _overlap(spans: list[Span], others: list[Span]) -> bool:
-    return any(
-        a.split == b.split and max(a.start, b.start) < min(a.stop, b.stop)
-        for a in spans
-        for b in others
-    )
-
-
 def split_names(expression: str, images: ImageSet) -> list[str]:
     """Returns the splits of the image set that an expression mentions."""
     names = [term.split("[")[0].strip() for term in expression.split("+")]
@@ -110,6 +70,15 @@ def resolve(expression: str, images: ImageSet, flag: str) -> list[Span]:
     if not any(span.stop > span.start for span in spans):
         raise ValueError(f"{flag}={expression!r} of {images.name} is empty.")
     return spans
+
+
+def overlap(spans: list[Span], others: list[Span]) -> bool:
+    """Whether two lists of spans have an image in common."""
+    return any(
+        a.split == b.split and max(a.start, b.start) < min(a.stop, b.stop)
+        for a in spans
+        for b in others
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,10 +10,8 @@ from noisy_student.pseudo_labels.stats import (
     PseudoLabelStats,
     check_output,
     check_records,
-    is_complete,
     reassigned_from,
     record_paths,
-    remove_records,
 )
 
 __all__ = [
@@ -24,9 +22,7 @@ __all__ = [
     "check_output",
     "check_records",
     "filter_and_balance",
-    "is_complete",
     "predict",
     "reassigned_from",
     "record_paths",
-    "remove_records",
 ]

@@ -10,7 +10,6 @@ from noisy_student.data import record_files, sources
 from noisy_student.files import stamps, writing
 
 STATS_FILE = "stats.json"
-_RECORDS = "data"
 MADE_FROM_FILE = "made_from.json"
 # An entry of the images' identity where filtered ones were labelled again.
 _REASSIGNED_FROM = "reassigned_from"
@@ -102,11 +101,6 @@ def check_output(
     return made_from
 
 
-def is_complete(directory: pathlib.Path) -> bool:
-    """Returns whether filtering into a directory has finished."""
-    return (directory / STATS_FILE).exists()
-
-
 def record_paths(directory: pathlib.Path) -> list[str]:
     """Returns the files of pseudo-labelled records in a directory.
 
@@ -114,14 +108,14 @@ def record_paths(directory: pathlib.Path) -> list[str]:
         ValueError: there are none, filtering did not finish, or a file is
             not as it was written.
     """
-    if not is_complete(directory):
+    if not (directory / STATS_FILE).exists():
         raise ValueError(
             f"{directory} does not hold pseudo-labelled records (data/train-* "
             f"and {STATS_FILE}); tools/filter_unlabel.py writes them."
         )
     paths = []
     for name, size in PseudoLabelStats.load(directory).files.items():
-        path = directory / _RECORDS / name
+        path = directory / "data" / name
         if not path.exists() or path.stat().st_size != size:
             raise ValueError(
                 f"{path} {_fault(path, size)}. Remove {directory / STATS_FILE} "
@@ -129,17 +123,6 @@ def record_paths(directory: pathlib.Path) -> list[str]:
             )
         paths.append(str(path))
     return paths
-
-
-def remove_records(directory: pathlib.Path) -> None:
-    """Removes pseudo-labelled records; what they came to stays.
-
-    Does nothing where they are removed already.
-
-    Raises:
-        InputError: a file cannot be removed.
-    """
-    writing.remove(directory / _RECORDS)
 
 
 def _fault(path: pathlib.Path, size: int) -> str:

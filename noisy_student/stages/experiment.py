@@ -12,6 +12,7 @@ from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig
 from noisy_student.data import pipelines, sources, views
 from noisy_student.data.open import open_task
+from noisy_student.data.validation import open_validation
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
 
@@ -81,23 +82,46 @@ class Experiment:
             self.data.task, side, self.config.noise
         )
 
+    @functools.cached_property
+    def validation(self) -> sources.ImageSource | None:
+        """The labelled images that validate, opened when first asked for.
+
+        Raises:
+            ValueError: they are not as the flags say.
+        """
+        return open_validation(self.config.data)
+
     def accuracy(self, side: int) -> evaluation.Accuracy:
         """The accuracy on the test images of models with this input side.
 
         Args:
             side: In pixels.
         """
+        return self._accuracy_on(self.data.test, side, "evaluate")
+
+    def validation_accuracy(self, side: int) -> evaluation.Accuracy:
+        """The same on the images of `validation`, which must be there."""
+        assert self.validation is not None  # the caller looked
+        return self._accuracy_on(self.validation, side, "validate")
+
+    def _accuracy_on(
+        self, source: sources.ImageSource, side: int, description: str
+    ) -> evaluation.Accuracy:
         return evaluation.Accuracy(
-            functools.partial(self.test_images, side),
-            self.data.test.num_images,
+            functools.partial(self.images_once, source, side),
+            source.num_images,
+            description,
             shown=self.devices.is_chief,
         )
 
-    def test_images(
-        self, side: int, context: tf.distribute.InputContext
+    def images_once(
+        self,
+        source: sources.ImageSource,
+        side: int,
+        context: tf.distribute.InputContext,
     ) -> tf.data.Dataset:
-        """One pass over a worker's test images, in batches of a replica."""
-        source = self.data.test.stride(  # evaluation needs parts of one size
+        """One pass over a worker's part of them, in batches of a replica."""
+        source = source.stride(  # evaluation needs parts of one size
             context.input_pipeline_id, context.num_input_pipelines
         )
         batch_size = self.config.run.eval_batch_size

@@ -72,12 +72,26 @@ class Reassign(Stage):
                 f"output_dir and unlabel_data_dir are both {filtered}; name "
                 "another output_dir."
             )
+        paths = pseudo_labels.record_paths(filtered)
         opened = Experiment.open(config, local_devices(config))
-        self.experiment = of_filtered_images(opened, filtered)
-        config, data = self.experiment.config, self.experiment.data
+        pseudo_labels.check_records(filtered, opened.data.identity)
+        data = dataclasses.replace(
+            opened.data,
+            unlabeled=tfrecords.from_files(paths, str(filtered)),
+            identity=opened.data.identity
+            | pseudo_labels.reassigned_from(filtered),
+        )
+        settings = dataclasses.replace(
+            config.pseudo_labels,
+            num_shards=len(paths),
+            total_replicas=1,
+            use_all=True,
+        )
+        config = dataclasses.replace(config, pseudo_labels=settings)
+        self.experiment = Experiment(config, data, opened.devices)
         teacher = digest(self.teacher)
         pseudo_labels.check_output(
-            self.output_dir, data, teacher, config.pseudo_labels, config.seed
+            self.output_dir, data, teacher, settings, config.seed
         )
         label_files(config, self.output_dir).check_made_from(
             {"images": data.identity, "teacher": teacher}
@@ -88,39 +102,6 @@ class Reassign(Stage):
             self.experiment, self.teacher, self.output_dir, self.config.seed
         )
         print(json.dumps(dataclasses.asdict(stats)))
-
-
-def of_filtered_images(
-    experiment: Experiment, filtered: pathlib.Path
-) -> Experiment:
-    """The experiment in which filtered images are the unlabelled ones.
-
-    With `make_pseudo_labels`, all of them are kept and get new labels.
-
-    Args:
-        experiment: With its own images.
-        filtered: The directory of the filtered records.
-
-    Raises:
-        ValueError: There are no such records there, or they are of other
-            images than the experiment's.
-    """
-    paths = pseudo_labels.record_paths(filtered)
-    pseudo_labels.check_records(filtered, experiment.data.identity)
-    data = dataclasses.replace(
-        experiment.data,
-        unlabeled=tfrecords.from_files(paths, str(filtered)),
-        identity=experiment.data.identity
-        | pseudo_labels.reassigned_from(filtered),
-    )
-    settings = dataclasses.replace(
-        experiment.config.pseudo_labels,
-        num_shards=len(paths),
-        total_replicas=1,
-        use_all=True,
-    )
-    config = dataclasses.replace(experiment.config, pseudo_labels=settings)
-    return dataclasses.replace(experiment, config=config, data=data)
 
 
 def prediction_files(

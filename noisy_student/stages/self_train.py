@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from noisy_student import methods, models, report
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding
+from noisy_student.data import decoding, validation
 from noisy_student.evaluation import Metrics
 from noisy_student.files import run_directory, writing
 from noisy_student.pseudo_labels import PseudoLabelStats
@@ -43,12 +43,14 @@ class SelfTrain(Stage):
 def _check(experiment: Experiment) -> None:
     data, loop = experiment.data, experiment.config.self_training
     data.require_unlabeled()
-    if loop.next_teacher == "best" and data.validation is None:
-        raise ValueError(
-            "next_teacher=best chooses on validation images, never on the "
-            "test images: set validation_split, e.g. label_split=train[10%:] "
-            "and validation_split=train[:10%]."
-        )
+    if loop.next_teacher == "best":
+        if experiment.validation is None:
+            raise ValueError(
+                "next_teacher=best chooses on validation images, never on the "
+                "test images: set validation_split, e.g. label_split="
+                "train[10%:] and validation_split=train[:10%]."
+            )
+        validation.check_apart(experiment.config.data)
     plan = generations.plan(experiment.config, data.labeled.num_images)
     for training in (each for g in plan for each in g.trainings):
         try:
@@ -141,17 +143,13 @@ def _validate(experiment: Experiment, generation: Generation) -> Metrics | None:
     """Evaluates a model where validation images choose the next teacher."""
     if experiment.config.self_training.next_teacher != "best":
         return None
-    images = experiment.data.validation
-    assert images is not None  # `_check` has looked
-    # What is evaluated on are the test images, whichever they are.
-    data = dataclasses.replace(experiment.data, test=images)
-    own = dataclasses.replace(experiment, data=data)
+    assert experiment.validation is not None  # `_check` has looked
     with (
         experiment.devices.strategy.scope(),
-        decoding.input_errors(images.record_paths),
+        decoding.input_errors(experiment.validation.record_paths),
     ):
         model = models.load_model(generation.model)
-        return own.accuracy(model.input_shape[1])(model)
+        return experiment.validation_accuracy(model.input_shape[1])(model)
 
 
 def _result(

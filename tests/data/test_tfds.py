@@ -54,14 +54,6 @@ def test_splits_and_slices_of_tensorflow_datasets(cifar_dir):
     assert len(read_all(data.test)) == 50
 
 
-def test_validation_images_of_tensorflow_datasets(cifar_dir):
-    settings = {"tfds_data_dir": cifar_dir, "validation_split": "train[:90]"}
-    config = DataConfig("cifar10", label_split="train[90:]", **settings)
-    assert open_task(config, seed=0).validation.num_images == 90
-    with pytest.raises(ValueError, match="must have no image of label_split"):
-        open_task(DataConfig("cifar10", **settings), seed=0)
-
-
 def test_an_unknown_split_lists_the_known(cifar_dir):
     config = DataConfig(
         "cifar10", tfds_data_dir=cifar_dir, test_split="validation"

@@ -56,42 +56,6 @@ def test_records_become_a_task(tmp_path, written):
     assert data.unlabeled is None
 
 
-def test_validation_images_are_apart(tmp_path, written):
-    data = open_records(
-        tmp_path, label_split="train[10%:]", validation_split="train[:10%]"
-    )
-    assert encoded_of(data.validation) == written["train"][:8]
-    assert encoded_of(data.labeled) == written["train"][8:]
-    assert labels_of(data.validation) == [i % 3 for i in range(8)]
-    assert open_records(tmp_path).validation is None
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"validation_split": "train[:10%]"},
-            "no image of label_split",
-        ),
-        ({"validation_split": "validation"}, "no image of test_split='valida"),
-        (
-            {"test_split": "validation[:6]", "validation_split": "all"},
-            "no image of label_split",
-        ),
-        (
-            {"test_split": "validation[:6]", "validation_split": "validation"},
-            r"test_split='validation\[:6\]'; name parts of a split",
-        ),
-        ({"validation_split": "dev"}, "validation_split='dev' is no split"),
-    ],
-)
-def test_validation_images_among_others_are_refused(
-    tmp_path, written, settings, message
-):
-    with pytest.raises(ValueError, match=message):
-        open_records(tmp_path, **settings)
-
-
 def test_labels_are_1_based_in_the_files(tmp_path, written):
     path = str(tmp_path / "train-00000-of-00004")
     example = next(iter(tf.data.TFRecordDataset(path))).numpy()

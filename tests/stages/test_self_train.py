@@ -8,9 +8,9 @@ import pytest
 from noisy_student import models, pseudo_labels
 from noisy_student.config import DataConfig, SelfTrainingConfig
 from noisy_student.files import run_directory, writing
-from noisy_student.stages import self_train, train
+from noisy_student.pseudo_labels import stats
+from noisy_student.stages import labels, predict, self_train, train
 from noisy_student.stages.experiment import Experiment
-from noisy_student.stages.labels import predict
 from noisy_student.training import distribution
 from tests.settings import experiment
 
@@ -70,11 +70,11 @@ class Loop:
         assert own.config.data.input_image_size is None
         generation = teacher.relative_to(self.directory).parts[0]
         tuned = " finetune" if "finetune" in str(teacher) else ""
-        if not pseudo_labels.is_complete(directory):
+        if not (directory / stats.STATS_FILE).exists():
             self.note(f"{directory.parent.name} by {generation}{tuned}")
             writing.write_text(directory / "data/train-00000-of-00001", "1")
             writing.write_text(directory / "predictions/train-info", "1")
-            stats = pseudo_labels.PseudoLabelStats(
+            made = pseudo_labels.PseudoLabelStats(
                 kept=30,
                 records=40,
                 correct=15,
@@ -88,8 +88,8 @@ class Loop:
                 records_per_class=[],
                 threshold=[],
             )
-            stats = dataclasses.asdict(stats)
-            writing.write_json(directory / "stats.json", stats)
+            path = directory / stats.STATS_FILE
+            writing.write_json(path, dataclasses.asdict(made))
         return pseudo_labels.PseudoLabelStats.load(directory)
 
     def validate(self, own, generation):
@@ -108,8 +108,11 @@ def make_loop(tmp_path, monkeypatch):
         loop = Loop(tmp_path / "run", SelfTrainingConfig(3, **settings))
         monkeypatch.setattr(train, "train_model", loop.train_model)
         monkeypatch.setattr(self_train, "_validate", loop.validate)
-        for name in ("of_filtered_images", "make_pseudo_labels"):
-            monkeypatch.setattr(predict, name, getattr(loop, name))
+        for module, name in (
+            (labels, "of_filtered_images"),
+            (predict, "make_pseudo_labels"),
+        ):
+            monkeypatch.setattr(module, name, getattr(loop, name))
         return loop
 
     return make
@@ -261,9 +264,7 @@ def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
     opened = Experiment.open(config, distribution.make_devices(config.run))
     with pytest.raises(ValueError, match="never on the test images"):
         self_train._check(opened)
-    validation = opened.data.labeled
-    data = dataclasses.replace(opened.data, validation=validation)
-    opened = dataclasses.replace(opened, data=data)
+    monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
     self_train._check(opened)
     plan = self_train.generations.plan(config, 50)
     model = dataclasses.replace(

@@ -72,7 +72,8 @@ def test_every_test_image_is_seen_once(opened, workers):
     counted, labels = 0.0, []
     for worker in range(workers):
         place = context(worker, workers, workers)
-        for batch in opened.test_images(8, place).as_numpy_iterator():
+        batches = opened.images_once(data.test, 8, place)
+        for batch in batches.as_numpy_iterator():
             counted += batch["weight"].sum()
             labels += batch["label"][batch["weight"] > 0].tolist()
     assert counted == data.test.num_images

@@ -265,6 +265,7 @@ def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="never on the test images"):
         self_train._check(opened)
     monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
+    opened = dataclasses.replace(opened)  # which has looked for none yet
     self_train._check(opened)
     plan = self_train.generations.plan(config, 50)
     model = dataclasses.replace(

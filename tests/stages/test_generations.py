@@ -156,10 +156,10 @@ def test_fine_tuning_with_a_learning_rate_of_its_own(tmp_path):
         tmp_path,
         loop,
         train_batch_size=256,
-        train_steps=300,
+        train_steps=600,
         final_base_lr=1e-4,
         learning_rate_schedule="ramps",
-        ramp_up_steps=300,
+        ramp_up_steps=600,
     )
     ((_, tuning),) = students(config, num_labeled=256_000)
     assert tuning.train.total_steps(256_000) == 500

@@ -139,6 +139,11 @@ ENTRIES = [
         "python main.py --flagfile=flags/recipes/cifar10_finetune.cfg",
         f"{_SHORT} --train_last_step_num=1 --input_image_size=40",
     ),
+    Entry(
+        "python main.py --flagfile=flags/recipes/imagenet/l2.cfg",
+        quick=True,
+        elsewhere="tests/test_recipes_run.py",
+    ),
     Entry("python main.py --flagfile=flags/recipes/compare/digits_", _SHORT),
     Entry(f"{_TRAIN} --method=mean_teacher", _SHORT),
     Entry(

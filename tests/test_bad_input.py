@@ -10,6 +10,25 @@ CASES = [
     (["--task_name=nope"], "Unknown task_name 'nope'"),
     (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
     (["--student_model_names=b1"], "Unknown model_name 'b1'"),
+    (
+        ["--num_iterations=3", "--student_unlabel_ratios=14,28"],
+        "student_unlabel_ratios must be one value or 3 (num_iterations)",
+    ),
+    (
+        ["--student_train_batch_sizes=10,20,30"],
+        "one value or 1 (num_iterations); got '10,20,30'",
+    ),
+    (["--student_input_image_sizes=7"], "student 1: The strides of"),
+    (
+        ["--finetune_input_image_sizes=16", "--finetune_fix_layer_num=99"],
+        "fine-tuning of student 1: efficientnet-b0 has 7 blocks",
+    ),
+    (
+        ["--finetune_input_image_sizes=16", "--finetune_steps=7"],
+        "finetune_steps=7 is more than the 6 steps of the schedule",
+    ),
+    (["--finetune_steps=2"], "finetune_steps=2 needs finetune_input_image_s"),
+    (["--next_teacher=best"], "never on the test images: set validation_split"),
     (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
     (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
     (

@@ -41,6 +41,21 @@ from noisy_student.config import settings, tools
             {"student_model_names": ("a", "b")},
             r"one value or 3 \(num_iterations\); got 'a,b'",
         ),
+        (
+            config.SelfTrainingConfig,
+            {"student_unlabel_ratios": (14, 14, 28, 28)},
+            r"student_unlabel_ratios must be one value or 3",
+        ),
+        (
+            config.SelfTrainingConfig,
+            {"finetune_input_image_sizes": (0, 800)},
+            r"finetune_input_image_sizes must be one value or 3",
+        ),
+        (
+            config.SelfTrainingConfig,
+            {"next_teacher": "first"},
+            "next_teacher must be one of newest, best; got 'first'",
+        ),
         (config.RunConfig, {"distribution": "cloud"}, "distribution must be"),
         (config.RunConfig, {"steps_per_eval": -1}, "at least 0; got -1"),
     ],
@@ -162,21 +177,6 @@ def test_steps_default_to_the_papers_350_epochs():
     assert train.total_steps(num_labeled=1000) == 3500
     train = config.TrainConfig(train_steps=10, train_ratio=2.5)
     assert train.total_steps(num_labeled=1000) == 25
-
-
-def test_students_have_models_of_their_own():
-    model = config.ModelConfig("efficientnet-b0", width_coefficient=0.5)
-    loop = config.SelfTrainingConfig(
-        num_iterations=2,
-        student_model_names=("efficientnet-b1", "efficientnet-b2"),
-        student_depth_coefficients=(0.7,),
-    )
-    first, second = (loop.student_model(model, i) for i in (1, 2))
-    assert first.model_name == "efficientnet-b1"
-    assert second.model_name == "efficientnet-b2"
-    assert first.depth_coefficient == second.depth_coefficient == 0.7
-    assert first.width_coefficient is None  # a B1's own, not the teacher's
-    assert config.SelfTrainingConfig().student_model(model, 3) == model
 
 
 def test_the_originals_minus_one_means_all():

@@ -39,6 +39,10 @@ def test_results_have_the_documented_form(finished):
         "num_images",
         "pseudo_labels",
         "seconds",
+        "teacher",
+        "input_image_size",
+        "before_fine_tuning",
+        "validation",
     ]
     assert list(teacher) == list(student) == keys
     assert (teacher["role"], student["role"]) == ("teacher", "student")
@@ -52,6 +56,9 @@ def test_results_have_the_documented_form(finished):
     assert student["num_images"] == 50 + labels["kept"]
     assert 0 < labels["kept"] <= labels["records"]
     assert 0 <= labels["accuracy"] <= 1
+    assert (teacher["teacher"], student["teacher"]) == (None, 0)
+    assert student["input_image_size"] == 8
+    assert student["before_fine_tuning"] is student["validation"] is None
 
 
 def test_a_run_directory_holds_what_is_promised(finished):

@@ -1,11 +1,14 @@
 """Settings of the teacher's labels and of the outer loop."""
 
 import dataclasses
-from typing import Any
 
 from noisy_student.config.checks import require
-from noisy_student.config.model import ModelConfig
+from noisy_student.config.model import NOTHING_FROZEN
 from noisy_student.config.settings import Settings, setting
+
+NEXT_TEACHERS = ("newest", "best")
+KEPT_PSEUDO_LABELS = ("all", "last")
+NO_FINE_TUNING = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +105,7 @@ class PredictConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class SelfTrainingConfig(Settings):
-    """The outer loop: how many students, and their models."""
+    """The outer loop: how many students, what is each one's, who teaches."""
 
     num_iterations: int = setting(3, at_least=1, at_most=1000)
     """Students after the first teacher."""
@@ -124,45 +127,88 @@ class SelfTrainingConfig(Settings):
     """One --depth_coefficient per student, or one for all. Default: that of
     --student_model_names, or else the first teacher's."""
 
+    student_dropout_rates: tuple[float, ...] = setting((), at_least=0, below=1)
+    """One --dropout_rate per student, or one for all. Default: that of
+    --student_model_names, or else the first teacher's."""
+
+    student_stochastic_depth_rates: tuple[float, ...] = setting(
+        (), at_least=0, below=1
+    )
+    """One --stochastic_depth_rate per student, or one for all. Default:
+    --stochastic_depth_rate."""
+
+    student_input_image_sizes: tuple[int, ...] = setting((), above=0)
+    """One --input_image_size per student, or one for all. Default:
+    --input_image_size."""
+
+    student_randaug_mags: tuple[float, ...] = setting(
+        (), at_least=0, at_most=30
+    )
+    """One --randaug_mag per student, or one for all. Default:
+    --randaug_mag."""
+
+    student_unlabel_ratios: tuple[float, ...] = setting((), above=0)
+    """One --unlabel_ratio per student, or one for all. Default:
+    --unlabel_ratio."""
+
+    student_train_batch_sizes: tuple[int, ...] = setting((), above=0)
+    """One --train_batch_size per student, or one for all. Default:
+    --train_batch_size."""
+
+    student_train_steps: tuple[int, ...] = setting((), above=0)
+    """One --train_steps per student, or one for all. Default:
+    --train_steps."""
+
+    finetune_input_image_sizes: tuple[int, ...] = setting(
+        (), above=0, special={NO_FINE_TUNING: "none"}
+    )
+    """Resolution at which each student is fine-tuned after its training, on
+    labelled images without noise; one per student, or one for all. What comes
+    out teaches the next. Default: no fine-tuning."""
+
+    finetune_steps: int | None = setting(None, above=0)
+    """Steps of a fine-tuning, before --train_ratio. Default: 1.5 epochs of the
+    labelled images, or all steps of the training where these are fewer."""
+
+    finetune_base_lr: float | None = setting(None, above=0)
+    """Learning rate of a fine-tuning at 256 labelled images per step, without
+    a warm-up. Default: the end of the training's schedule once more."""
+
+    finetune_fix_layer_num: int = setting(
+        NOTHING_FROZEN, at_least=0, special={NOTHING_FROZEN: "nothing"}
+    )
+    """--fix_layer_num of a fine-tuning; the other layers learn."""
+
+    finetune_batch_size: int | None = setting(None, above=0)
+    """Labelled images per step of a fine-tuning. Default: the student's
+    --train_batch_size."""
+
+    finetune_unlabel_ratio: float = setting(0.0, at_least=0)
+    """--unlabel_ratio of a fine-tuning; above 0 it also sees the student's
+    pseudo-labelled images, under their noise."""
+
+    filter_once: bool = setting(False)
+    """Choose and balance the pseudo-labelled images once, by the first
+    teacher's predictions; later teachers only label them again. Else every
+    teacher labels and chooses from all images."""
+
+    next_teacher: str = setting("newest", choices=NEXT_TEACHERS)
+    """Which model teaches the next student: the newest, or the one of all so
+    far that is best on --validation_split."""
+
+    keep_pseudo_labels: str = setting("all", choices=KEPT_PSEUDO_LABELS)
+    """all: of every generation; last: predictions and records of earlier
+    generations are removed when no later one needs them."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         count = self.num_iterations
-        for name in (
-            "student_model_names",
-            "student_width_coefficients",
-            "student_depth_coefficients",
-        ):
-            values = getattr(self, name)
-            require(
-                len(values) in (0, 1, count),
-                name,
-                f"one value or {count} (num_iterations)",
-                ",".join(map(str, values)),
-            )
-
-    def student_model(self, model: ModelConfig, iteration: int) -> ModelConfig:
-        """The model of a student.
-
-        A student with a name of its own has that model's own scaling and
-        dropout, unless the students' coefficients say otherwise: the
-        teacher's overrides would make it the teacher's network again.
-
-        Args:
-            model: the first teacher's.
-            iteration: 1 for the first student.
-        """
-        overrides: dict[str, tuple] = {
-            "model_name": self.student_model_names,
-            "width_coefficient": self.student_width_coefficients,
-            "depth_coefficient": self.student_depth_coefficients,
-        }
-        own = ("width_coefficient", "depth_coefficient", "dropout_rate")
-        changes: dict[str, Any] = (
-            dict.fromkeys(own) if self.student_model_names else {}
-        )
-        changes |= {
-            name: values[min(iteration, len(values)) - 1]
-            for name, values in overrides.items()
-            if values
-        }
-        return dataclasses.replace(model, **changes)
+        for field in dataclasses.fields(self):
+            values = getattr(self, field.name)
+            if isinstance(values, tuple):
+                require(
+                    len(values) in (0, 1, count),
+                    field.name,
+                    f"one value or {count} (num_iterations)",
+                    ",".join(map(str, values)),
+                )

@@ -72,6 +72,15 @@ def resolve(expression: str, images: ImageSet, flag: str) -> list[Span]:
     return spans
 
 
+def overlap(spans: list[Span], others: list[Span]) -> bool:
+    """Whether two lists of spans have an image in common."""
+    return any(
+        a.split == b.split and max(a.start, b.start) < min(a.stop, b.stop)
+        for a in spans
+        for b in others
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class _SplitInfo:
     """What tensorflow-datasets asks about a split; counted only if asked."""

@@ -38,6 +38,49 @@ def open_validation(config: DataConfig) -> ImageSource | None:
     return _open_named(config)
 
 
+def check_apart(config: DataConfig) -> None:
+    """Refuses a `validation_split` with images that are trained or tested on.
+
+    By such images no model may be chosen. Those that `open_validation` finds
+    by itself are apart.
+
+    Raises:
+        ValueError: naming both splits.
+    """
+    if config.validation_split is None or config.task_name == "digits":
+        return
+    images, *others = _image_set(config)
+    ours = splits.resolve(config.validation_split, images, "validation_split")
+    flags = ("label_split", "test_split")
+    for flag, split in zip(flags, others, strict=True):
+        if splits.overlap(ours, splits.resolve(split, images, flag)):
+            raise ValueError(
+                f"validation_split={config.validation_split!r} of "
+                f"{images.name} must have no image of {flag}={split!r}; name "
+                "parts of a split, such as train[:10%] and train[10%:]."
+            )
+
+
+def _image_set(config: DataConfig) -> tuple[ImageSet, str, str]:
+    """The image set, and its splits to train and to test on."""
+    images: ImageSet
+    if config.label_data_dir is not None:
+        images = found = find_kind(config.label_data_dir, "label_data_dir")
+        label = config.label_split or "train"
+        test = config.test_split or default_test_split(images)
+        if isinstance(found, ImageFolders):
+            read = (label, test, config.validation_split or "")
+            names = (splits.split_names(each, found) for each in read)
+            found.read_classes([name for each in names for name in each])
+        return images, label, test
+    from noisy_student.data import tfds  # slow to import
+
+    images = named = tfds.NamedImages(config.task_name, config.tfds_data_dir)
+    task = named.task()
+    label = config.label_split or task.label_split
+    return images, label, config.test_split or task.test_split
+
+
 def _open_directories(config: DataConfig, joined: str) -> ImageSource | None:
     images = find_kind(joined, "label_data_dir")
     label = config.label_split or "train"

@@ -28,6 +28,7 @@ _FREE = (
     "use_cache",
     "force_ensemble",
     "samples_per_class",
+    "keep_pseudo_labels",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (

@@ -1,6 +1,6 @@
 """Atomic writing: a file appears under its name only when it is whole.
 
-Every file that a run leaves is written through this module.
+Every file that a run leaves is written, and removed, through this module.
 """
 
 import contextlib
@@ -111,3 +111,14 @@ def copy(source: pathlib.Path, path: pathlib.Path) -> None:
     """Copies a file; see `replacing`."""
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def remove(directory: pathlib.Path) -> None:
+    """Removes a directory and all that is in it, where it is still there.
+
+    Raises:
+        InputError: a file cannot be removed.
+    """
+    with disk_errors(directory, OSError):
+        if directory.exists():
+            shutil.rmtree(directory)

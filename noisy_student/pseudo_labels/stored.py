@@ -11,7 +11,13 @@ import pathlib
 import re
 from typing import Any
 
-from noisy_student.data import (pseudo_labeled, record_files, records, sources, tfrecords)
+from noisy_student.data import (
+    pseudo_labeled,
+    record_files,
+    records,
+    sources,
+    tfrecords,
+)
 from noisy_student.errors import InputError
 from noisy_student.files import stamps
 from noisy_student.pseudo_labels.layout import DATA_DIR
@@ -96,7 +102,9 @@ def open_records(
     if unlabeled:
         return tfrecords.from_files(paths, str(directory))
     count = sum(map(_count_whole, paths)) if stats is None else stats.records
-    return pseudo_labeled.PseudoLabeledSource.from_files(paths, count, num_classes)
+    return pseudo_labeled.PseudoLabeledSource.from_files(
+        paths, count, num_classes
+    )
 
 
 def filtered_shards(

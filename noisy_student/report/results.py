@@ -17,6 +17,10 @@ _OTHERS = (
     "pseudo_labels",
     "seconds",
     "step",
+    "teacher",
+    "input_image_size",
+    "before_fine_tuning",
+    "validation",
 )
 
 
@@ -27,8 +31,11 @@ def load_results(config: ExperimentConfig) -> dict[str, Any]:
         A dict with `task`, `method`, `seed` and `generations`. The latter is a
         list of dicts with `generation`, `role`, `model_name`,
         `top_1_accuracy`, `top_5_accuracy`, `num_images`, `pseudo_labels`
-        (`kept`, `records`, `accuracy`) and `seconds`; accuracies are in
-        [0, 1].
+        (`kept`, `records`, `accuracy`), `seconds`, `teacher` (the generation
+        that labelled; None for the first), `input_image_size` (pixels),
+        `before_fine_tuning` (its metrics; None without one) and `validation`
+        (metrics on these images; None unless they choose the teacher).
+        Accuracies are in [0, 1].
     """
     path = config.directory / RESULTS_FILE
     if path.exists():

@@ -6,18 +6,17 @@ so that the same command goes on after a kill.
 """
 
 import dataclasses
-import pathlib
+from collections.abc import Sequence
 
-import numpy as np
-from absl import logging
-
-from noisy_student import methods, report
-from noisy_student.config import ExperimentConfig, ModelConfig
+from noisy_student import methods, models, report
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding, validation
+from noisy_student.evaluation import Metrics
 from noisy_student.files import disk_space, run_directory, writing
-from noisy_student.models import scaling
 from noisy_student.pseudo_labels import PseudoLabelStats
-from noisy_student.stages import predict, train
+from noisy_student.stages import generations, labels, predict, train
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
+from noisy_student.stages.generations import Generation, Training
 from noisy_student.stages.training_input import Unlabeled
 
 
@@ -31,23 +30,60 @@ class SelfTrain(Stage):
                 "mode=self_train needs unlabel_ratio above 0 and a method that "
                 f"learns from a teacher; use mode=train for {settings.method}."
             )
-        for name in ("teacher_model_path", "train_last_step_num"):
-            if getattr(settings, name) is not None:
-                raise ValueError(f"{name} is for mode=train; leave it out.")
-        check_models(self.config)
-        self.experiment = open_and_claim(self.config, self._check)
-
-    def _check(self, experiment: Experiment) -> None:
-        experiment.data.require_unlabeled()
-        for number in range(self.config.self_training.num_iterations + 1):
-            train.check_training(_generation(experiment, number))
-        _check_space(experiment)
+        generations.check_settings(self.config)
+        self.experiment = open_and_claim(self.config, _check)
 
     def run(self) -> None:
         with self.experiment.devices.watching_workers():
             results = self_train(self.experiment)
         if self.experiment.devices.is_chief:
             print(report.format_table(results))
+
+
+def _check(experiment: Experiment) -> None:
+    data, loop = experiment.data, experiment.config.self_training
+    data.require_unlabeled()
+    if loop.next_teacher == "best":
+        if experiment.validation is None:
+            raise ValueError(
+                "next_teacher=best chooses on validation images, never on the "
+                "test images: set validation_split, e.g. label_split="
+                "train[10%:] and validation_split=train[:10%]."
+            )
+        validation.check_apart(experiment.config.data)
+    plan = generations.plan(experiment.config, data.labeled.num_images)
+    for training in (each for g in plan for each in g.trainings):
+        try:
+            train.check_training(
+                _with_settings(experiment, training.config),
+                start_exists=training.start is None,
+            )
+        except ValueError as error:
+            raise ValueError(f"{training.name}: {error}") from error
+    _check_space(experiment, plan)
+
+
+def _check_space(experiment: Experiment, plan: Sequence[Generation]) -> None:
+    """Refuses a run whose predictions alone would not fit on the disk.
+
+    What is kept of them is not known before, nor how many images are labelled
+    again.
+    """
+    config, loop = experiment.config, experiment.config.self_training
+    finished = len(report.load_results(config)["generations"])
+    students = plan[max(finished, 1) :]
+    if loop.filter_once:
+        students = [each for each in students if each.number == 1]
+    sizes = [
+        predict.size_of_predictions(
+            experiment.data, predict.label_files(config, student.labels)
+        )
+        for student in students
+    ]
+    # Those of earlier generations are removed before new ones are made.
+    one_at_a_time = loop.keep_pseudo_labels == "last"
+    needed = max(sizes, default=0) if one_at_a_time else sum(sizes)
+    disk_space.check(config.directory, needed, "Predictions")
 
 
 def self_train(experiment: Experiment) -> dict:
@@ -62,137 +98,114 @@ def self_train(experiment: Experiment) -> dict:
     """
     config, devices = experiment.config, experiment.devices
     results = report.load_results(config)
-    generations = results["generations"]
-    last = config.self_training.num_iterations
-    for number in range(len(generations), last + 1):
-        generation = _generation(experiment, number)
-        directory = generation.config.directory
+    rows = results["generations"]
+    plan = generations.plan(config, experiment.data.labeled.num_images)
+    for generation in plan[len(rows) :]:
+        _claim(experiment, generation)
+        teacher, stats, unlabeled = None, None, Unlabeled()
+        if generation.number:
+            rule = config.self_training.next_teacher
+            teacher = plan[generations.next_teacher(rows, rule)]
+            stats = _make_labels(experiment, plan, generation, teacher)
+            unlabeled = Unlabeled(records=generation.labels)
+        metrics = [
+            _train(experiment, training, unlabeled)
+            for training in generation.trainings
+        ]
+        row = _result(experiment, generation, metrics, teacher, stats, rows)
+        rows.append(row | {"validation": _validate(experiment, generation)})
         if devices.is_chief:
-            run_directory.claim(directory, generation.config)
-        devices.wait_for_all()
-        seed = _seed(config, number)
-        if number == 0:
-            stats, unlabeled = None, Unlabeled()
-            description = "train teacher"
-        else:
-            teacher = _directory(config, number - 1) / run_directory.MODEL_FILE
-            labels = _labels(config, number)
-            stats = predict.make_pseudo_labels(
-                generation, teacher, labels, seed
-            )
-            unlabeled = Unlabeled(records=labels)
-            description = f"train student {number}"
-        metrics = train.train_model(generation, seed, description, unlabeled)
-        generations.append(_result(generation, number, metrics, stats))
-        if devices.is_chief:
-            model = directory / run_directory.MODEL_FILE
-            writing.copy(model, config.directory / model.name)
+            model = config.directory / run_directory.MODEL_FILE
+            writing.copy(generation.model, model)
             report.save_results(config, results)
     return results
 
 
-def _check_space(experiment: Experiment) -> None:
-    """Refuses a run whose predictions alone would not fit on the disk.
+def _with_settings(
+    experiment: Experiment, settings: ExperimentConfig
+) -> Experiment:
+    return dataclasses.replace(experiment, config=settings)
 
-    What is kept of them is not known before.
-    """
-    config = experiment.config
-    finished = len(report.load_results(config)["generations"])
-    students = range(max(finished, 1), config.self_training.num_iterations + 1)
-    needed = sum(
-        predict.size_of_predictions(
-            experiment.data,
-            predict.label_files(config, _labels(config, number)),
-        )
-        for number in students
+
+def _claim(experiment: Experiment, generation: Generation) -> None:
+    """Makes the run directories of a generation, or checks whose they are."""
+    if experiment.devices.is_chief:
+        for training in generation.trainings:
+            settings = training.settings
+            run_directory.claim(settings.directory, settings)
+    experiment.devices.wait_for_all()
+
+
+def _make_labels(
+    experiment: Experiment,
+    plan: Sequence[Generation],
+    generation: Generation,
+    teacher: Generation,
+) -> PseudoLabelStats:
+    """Labels images for a student; those of before may be removed."""
+    training = generation.trainings[0]
+    return labels.make_labels(
+        _with_settings(experiment, training.config),
+        teacher.model,
+        generation.labels,
+        training.seed,
+        [student.labels for student in plan[1 : generation.number]],
     )
-    disk_space.check(config.directory, needed, "Predictions")
 
 
-def check_models(config: ExperimentConfig) -> None:
-    """Refuses unknown models and warns of a student below its teacher.
-
-    Raises:
-        ValueError: a model is unknown.
-    """
-    sizes: list[float] = []
-    for number in range(config.self_training.num_iterations + 1):
-        sizes.append(scaling.get_scaling(_model(config, number)).size)
-        if number and sizes[number] < sizes[number - 1]:
-            logging.warning(
-                "Student %d is smaller than its teacher; Noisy Student needs "
-                "an equal or larger one (paper, section 2.1).",
-                number,
-            )
-
-
-def _generation(experiment: Experiment, number: int) -> Experiment:
-    """The experiment of one generation, in a run directory of its own.
-
-    The first teacher is supervised; students start from fresh weights (paper,
-    section 4).
-    """
-    config = experiment.config
-    train = config.train
-    if number == 0:
-        train = dataclasses.replace(
-            train,
-            method="supervised",
-            unlabel_ratio=0.0,
-            train_steps=train.teacher_train_steps or train.train_steps,
-        )
-    else:
-        train = dataclasses.replace(train, init_model_path=None)
-    own = dataclasses.replace(
-        config,
-        mode="train",
-        model_dir=str(_directory(config, number)),
-        model=_model(config, number),
-        train=train,
+def _train(
+    experiment: Experiment, training: Training, unlabeled: Unlabeled
+) -> dict:
+    """Trains or fine-tunes; returns the last line of its metrics."""
+    own = _with_settings(experiment, training.config)
+    return train.train_model(
+        own, training.seed, training.description, unlabeled
     )
-    return dataclasses.replace(experiment, config=own)
 
 
-def _model(config: ExperimentConfig, number: int) -> ModelConfig:
-    if number == 0:
-        return config.model
-    return config.self_training.student_model(config.model, number)
-
-
-def _directory(config: ExperimentConfig, number: int) -> pathlib.Path:
-    return config.directory / f"generation_{number:02d}"
-
-
-def _labels(config: ExperimentConfig, number: int) -> pathlib.Path:
-    """What a student learns from."""
-    return _directory(config, number) / "pseudo_labels"
-
-
-def _seed(config: ExperimentConfig, number: int) -> int:
-    """Each generation draws its own weights, order and noise."""
-    sequence = np.random.SeedSequence([config.seed, number])
-    return int(sequence.generate_state(1)[0])
+def _validate(experiment: Experiment, generation: Generation) -> Metrics | None:
+    """Evaluates a model where validation images choose the next teacher."""
+    if experiment.config.self_training.next_teacher != "best":
+        return None
+    assert experiment.validation is not None  # `_check` has looked
+    with (
+        experiment.devices.strategy.scope(),
+        decoding.input_errors(experiment.validation.record_paths),
+    ):
+        model = models.load_model(generation.model)
+        return experiment.validation_accuracy(model.input_shape[1])(model)
 
 
 def _result(
-    generation: Experiment,
-    number: int,
-    metrics: dict,
+    experiment: Experiment,
+    generation: Generation,
+    metrics: Sequence[dict],
+    teacher: Generation | None,
     stats: PseudoLabelStats | None,
+    rows: Sequence[dict],
 ) -> dict:
-    """A generation's entry in `results.json`."""
+    """A generation's entry in `results.json`, less `validation`."""
     kept, records = (stats.kept, stats.records) if stats else (0, 0)
-    seconds = metrics["seconds"] + (stats.seconds if stats else 0)
+    if experiment.config.self_training.filter_once and generation.number > 1:
+        # Copies were labelled again one by one; the images are the same.
+        kept = rows[-1]["pseudo_labels"]["kept"]
+    seconds = sum(line["seconds"] for line in metrics)
+    seconds += stats.seconds if stats else 0
+    last = _with_settings(experiment, generation.trainings[-1].config)
+    *earlier, final = map(report.metrics_of, metrics)
     return {
-        "generation": number,
-        "role": "student" if number else "teacher",
-        "model_name": generation.config.model.model_name,
-        **report.metrics_of(metrics),
-        "num_images": generation.data.labeled.num_images + kept,
+        "generation": generation.number,
+        "role": "student" if generation.number else "teacher",
+        "model_name": last.config.model.model_name,
+        **final,
+        "num_images": experiment.data.labeled.num_images + kept,
         "pseudo_labels": {
             "kept": kept,
             "records": records,
             "accuracy": stats.accuracy if stats else None,
         },
         "seconds": round(seconds, 1),
+        "teacher": teacher.number if teacher else None,
+        "input_image_size": models.input_side(last.model),
+        "before_fine_tuning": earlier[0] if earlier else None,
     }

@@ -87,13 +87,17 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
 
 
 def check_training(
-    experiment: Experiment, records: pathlib.Path | None = None
+    experiment: Experiment,
+    records: pathlib.Path | None = None,
+    start_exists: bool = True,
 ) -> None:
     """Refuses what would fail only after hours; costs little.
 
     Args:
         experiment: Its `config.model` and `config.train` are to be trained.
         records: Pseudo-labelled records, where they are there already.
+        start_exists: Whether `init_model_path` is there already; else an
+            earlier stage of this run makes it.
 
     Raises:
         ValueError: the model cannot take the images or the given weights,
@@ -130,7 +134,8 @@ def check_training(
             f"{workers} workers cannot share {num_labeled} labelled images; "
             "use fewer workers."
         )
-    _check_start(experiment)
+    if start_exists:
+        _check_start(experiment)
 
 
 def _check_start(experiment: Experiment) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from noisy_student.config import DataConfig
-from noisy_student.data.validation import open_validation
+from noisy_student.data.validation import check_apart, open_validation
 from tests.data.directories import labels_of, write_folders, write_records
 
 PARTS = ("train", "test")
@@ -79,3 +79,36 @@ def test_other_classes_are_refused(tmp_path):
     write_folders(tmp_path, {"dev/c": 1})
     with pytest.raises(ValueError, match="labelled images; c are not"):
         open_validation(DataConfig("ours", label_data_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("kind", ["folders", "records"])
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({}, None),
+        ({"validation_split": "dev"}, None),
+        ({"label_split": "train[1:]", "validation_split": "train[:1]"}, None),
+        ({"validation_split": "train[:1]"}, "no image of label_split='train'"),
+        ({"validation_split": "dev+test[:1]"}, "no image of test_split='test'"),
+        (
+            {"test_split": "dev[1:]", "validation_split": "dev[:2]"},
+            r"test_split='dev\[1:\]'; name parts of a split",
+        ),
+    ],
+)
+def test_models_are_chosen_by_images_apart(kind, settings, complaint, tmp_path):
+    write(tmp_path, kind, *PARTS, "dev")
+    config = DataConfig(
+        "ours", label_data_dir=str(tmp_path), num_label_classes=2, **settings
+    )
+    if complaint is None:
+        return check_apart(config)
+    with pytest.raises(ValueError, match=complaint):
+        check_apart(config)
+
+
+def test_parts_of_a_data_set_are_apart(cifar_dir):
+    settings = {"tfds_data_dir": cifar_dir, "validation_split": "train[:90]"}
+    check_apart(DataConfig("cifar10", label_split="train[90:]", **settings))
+    with pytest.raises(ValueError, match="no image of label_split='train'"):
+        check_apart(DataConfig("cifar10", **settings))

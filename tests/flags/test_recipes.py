@@ -6,8 +6,10 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import flags
-from noisy_student import methods
-from noisy_student.stages import self_train
+from noisy_student import methods, models
+from noisy_student.stages import generations
+from noisy_student.training import schedules
+from tests.scripts import ROOT
 
 RECIPES = sorted(
     (pathlib.Path(flags.__file__).parent / "recipes").glob("*.cfg")
@@ -30,7 +32,85 @@ def test_recipes_are_experiments(path):
     assert experiment.mode == "self_train"
     assert experiment.train.method == "noisy_student"
     assert experiment.noise.augment_name == "v1"
-    self_train.check_models(experiment)
+    generations.check_settings(experiment)
+
+
+# (unlabel_ratio, magnitude of RandAugment, train_ratio, resolution), the
+# original's.
+IMAGENET = {
+    "b0": (1, None, 2, 224),
+    "b1": (3, None, 2, 240),
+    "b2": (3, 6, 2, 260),
+    "b3": (3, 12, 2, 300),
+    "b4": (3, 15, 2, 380),
+    "b5": (3, 18, 1, 456),
+    "b6": (3, 24, 1, 528),
+    "b7": (3, 27, 1, 600),
+}
+IMAGES = 1_281_167
+
+
+def plan_of(name, monkeypatch):
+    """The generations of a recipe on ImageNet, which it does not open."""
+    monkeypatch.chdir(ROOT)  # recipes name one another
+    path = f"flags/recipes/imagenet/{name}.cfg"
+    config = parse(f"--flagfile={path}", "--model_dir=x")
+    generations.check_settings(config)
+    return config, generations.plan(config, IMAGES)
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_recipes_of_imagenet_are_the_originals(name, monkeypatch):
+    ratio, magnitude, train_ratio, resolution = IMAGENET[name]
+    config, (teacher, student) = plan_of(name, monkeypatch)
+    noise, train = config.noise, config.train
+    assert noise.augment_name == ("none" if magnitude is None else "v1")
+    assert magnitude is None or noise.randaug_mag == magnitude
+    assert train.unlabel_ratio == ratio
+    assert train.teacher_softmax_temp == 1
+    # 350 epochs, or twice as many.
+    assert train.schedule_steps(IMAGES) == train_ratio * 109474
+    for generation in (teacher, student):
+        (training,) = generation.trainings
+        model = training.config.model
+        assert model.model_name == f"efficientnet-{name}"
+        assert models.input_side(model) == resolution
+        models.check_model(model)
+
+
+def test_the_recipe_of_l2_has_three_iterations(monkeypatch):
+    config, (teacher, *students) = plan_of("l2", monkeypatch)
+    assert teacher.trainings[0].config.model.model_name == "efficientnet-b7"
+    assert config.self_training.filter_once
+    ratios = []
+    for student in students:
+        training, tuning = (each.config for each in student.trainings)
+        ratios.append(training.train.unlabel_ratio)
+        for own, side in ((training, 475), (tuning, 800)):
+            assert own.model.model_name == "efficientnet-l2"
+            assert own.data.input_image_size == side
+            models.check_model(
+                dataclasses.replace(own.model, input_image_size=side)
+            )
+        rate = schedules.learning_rate(training.train, IMAGES)
+        assert rate.peak == pytest.approx(0.128)
+        assert training.train.train_batch_size == 2048
+        epochs = tuning.train.total_steps(IMAGES) * 2048 / IMAGES
+        assert epochs == pytest.approx(1.5, abs=0.01)
+        assert tuning.noise.remove_aug
+        assert tuning.train.method == "supervised"
+    assert ratios == [14, 14, 28]
+
+
+def test_the_recipe_of_svhn_is_the_originals():
+    path = RECIPES[0].with_name("svhn.cfg")
+    config = parse(f"--flagfile={path}", "--model_dir=x")
+    train = config.train
+    assert config.data.task_name == "svhn_cropped"
+    assert (train.train_batch_size, train.unlabel_ratio) == (128, 5)
+    assert train.teacher_softmax_temp == 1 and train.weight_decay == 1e-4
+    assert train.final_base_lr == 2e-4 and config.noise.randaug_mag == 5
+    assert config.pseudo_labels.num_image == 53113
 
 
 @pytest.mark.parametrize("path", FINE_TUNING, ids=lambda path: path.stem)

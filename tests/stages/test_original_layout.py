@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import pseudo_labeled, tfrecords
+from noisy_student.data import pseudo_labeled
 from tests.stages import original
 from tests.stages.original import (
     BROKEN,

@@ -1,92 +1,282 @@
+"""The loop over generations, with models and labels that cost nothing."""
+
 import dataclasses
-import logging
-import shutil
-import types
+import json
 
 import pytest
 
-from noisy_student import models, stages, tasks
-from noisy_student.config import (
-    DataConfig,
-    ModelConfig,
-    RunConfig,
-    SelfTrainingConfig,
-)
-from noisy_student.stages import self_train
+from noisy_student import models, pseudo_labels
+from noisy_student.config import DataConfig, SelfTrainingConfig
+from noisy_student.files import run_directory, writing
+from noisy_student.pseudo_labels import stats
+from noisy_student.stages import labels, predict, self_train, train
+from noisy_student.stages.experiment import Experiment
+from noisy_student.training import distribution
 from tests.settings import experiment
 
-
-@pytest.mark.parametrize(
-    ("coefficients", "smaller"),
-    [((0.5, 1.0), "1"), ((1.0, 0.9), "2"), ((), "")],
-)
-def test_a_smaller_student_is_a_warning(
-    tmp_path, caplog, coefficients, smaller
-):
-    students = SelfTrainingConfig(
-        num_iterations=2, student_width_coefficients=coefficients
-    )
-    config = dataclasses.replace(experiment(tmp_path), self_training=students)
-    with caplog.at_level(logging.WARNING):
-        self_train.check_models(config)
-    if smaller:
-        assert f"Student {smaller} is smaller than its teach" in caplog.text
-    else:
-        assert caplog.text == ""
+# Accuracies on the validation images, by generation.
+ACCURACIES = (0.5, 0.9, 0.7, 0.8)
 
 
-def test_an_unknown_student_is_refused(tmp_path):
-    students = SelfTrainingConfig(student_model_names=("b1",))
-    config = dataclasses.replace(experiment(tmp_path), self_training=students)
-    with pytest.raises(ValueError, match="Unknown model_name 'b1'"):
-        self_train.check_models(config)
+@dataclasses.dataclass
+class Loop:
+    """Self-training in which stages leave their files and do nothing else.
+
+    Attributes:
+        settings: Of the loop.
+        done: What was done, in order.
+        stop: Where it is killed, as in `done`.
+    """
+
+    directory: object
+    settings: SelfTrainingConfig
+    done: list = dataclasses.field(default_factory=list)
+    stop: str = ""
+
+    def run(self):
+        config = dataclasses.replace(
+            experiment(self.directory, unlabel_ratio=2),
+            data=DataConfig(input_image_size=16),
+            self_training=self.settings,
+        )
+        devices = distribution.make_devices(config.run)
+        return self_train.self_train(Experiment.open(config, devices))
+
+    def note(self, what):
+        if what == self.stop:
+            self.stop = ""
+            raise KeyboardInterrupt
+        self.done.append(what)
+
+    def train_model(self, own, seed, description, unlabeled):
+        path = own.config.directory / run_directory.MODEL_FILE
+        if not path.exists():
+            start = own.config.train.init_model_path
+            assert start is None or "finetune" in str(path)
+            self.note(description)
+            writing.write_text(path, description)
+        if "student" in description:
+            assert pseudo_labels.record_paths(unlabeled.records)
+        top_1 = 0.25 if "fine-tune" in description else 0.125
+        accuracy = {"top_1_accuracy": top_1, "top_5_accuracy": 1.0}
+        return {"step": 1, **accuracy, "num_images": 400, "seconds": 10.0}
+
+    def of_filtered_images(self, own, filtered):
+        assert pseudo_labels.record_paths(filtered)
+        self.note(f"again {filtered.parent.name}")
+        return own
+
+    def make_pseudo_labels(self, own, teacher, directory, seed):
+        assert own.config.data.input_image_size is None
+        generation = teacher.relative_to(self.directory).parts[0]
+        tuned = " finetune" if "finetune" in str(teacher) else ""
+        if not (directory / stats.STATS_FILE).exists():
+            self.note(f"{directory.parent.name} by {generation}{tuned}")
+            writing.write_text(directory / "data/train-00000-of-00001", "1")
+            writing.write_text(directory / "predictions/train-info", "1")
+            made = pseudo_labels.PseudoLabelStats(
+                kept=30,
+                records=40,
+                correct=15,
+                undecodable=0,
+                seconds=5.0,
+                made_from={},
+                files={"train-00000-of-00001": 1},
+                predicted=[],
+                above_threshold=[],
+                kept_per_class=[],
+                records_per_class=[],
+                threshold=[],
+            )
+            path = directory / stats.STATS_FILE
+            writing.write_json(path, dataclasses.asdict(made))
+        return pseudo_labels.PseudoLabelStats.load(directory)
+
+    def validate(self, own, generation):
+        if own.config.self_training.next_teacher != "best":
+            return None
+        return {"top_1_accuracy": ACCURACIES[generation.number]}
+
+    def left(self, name):
+        found = self.directory.glob(f"generation_*/pseudo_labels/{name}")
+        return sorted(path.parts[-3] for path in found)
 
 
-def tiny(directory, **groups):
-    """Two students on the digits, as small as they go."""
-    settings = experiment(directory, train_batch_size=10, unlabel_ratio=2)
-    model = ModelConfig(
-        "efficientnet-b0", width_coefficient=0.1, depth_coefficient=0.1
-    )
-    fields = {
-        "model": model,
-        "data": DataConfig("digits", input_image_size=8),
-        "self_training": SelfTrainingConfig(num_iterations=2),
-        "run": RunConfig(distribution="one_device"),
+@pytest.fixture
+def make_loop(tmp_path, monkeypatch):
+    def make(**settings):
+        loop = Loop(tmp_path / "run", SelfTrainingConfig(3, **settings))
+        monkeypatch.setattr(train, "train_model", loop.train_model)
+        monkeypatch.setattr(self_train, "_validate", loop.validate)
+        for module, name in (
+            (labels, "of_filtered_images"),
+            (predict, "make_pseudo_labels"),
+        ):
+            monkeypatch.setattr(module, name, getattr(loop, name))
+        return loop
+
+    return make
+
+
+ALL_ANEW = [
+    "train teacher",
+    "generation_01 by generation_00",
+    "train student 1",
+    "generation_02 by generation_01",
+    "train student 2",
+    "generation_03 by generation_02",
+    "train student 3",
+]
+
+
+def test_every_student_teaches_the_next(make_loop):
+    loop = make_loop()
+    rows = loop.run()["generations"]
+    assert loop.done == ALL_ANEW
+    assert [row["teacher"] for row in rows] == [None, 0, 1, 2]
+    assert rows[3] == {
+        "generation": 3,
+        "role": "student",
+        "model_name": "efficientnet-b0",
+        "top_1_accuracy": 0.125,
+        "top_5_accuracy": 1.0,
+        "num_images": 50 + 30,
+        "pseudo_labels": {"kept": 30, "records": 40, "accuracy": 0.5},
+        "seconds": 15.0,
+        "teacher": 2,
+        "input_image_size": 16,
+        "before_fine_tuning": None,
+        "validation": None,
     }
-    return dataclasses.replace(settings, **(fields | groups))
+    assert (loop.directory / "model.keras").read_text() == "train student 3"
+    everyone = ["generation_01", "generation_02", "generation_03"]
+    assert loop.left("data") == loop.left("predictions") == everyone
 
 
-def test_no_student_has_frozen_blocks_of_fresh_weights(tmp_path):
-    """Even where the first teacher's are given ones."""
-    settings = tiny(tmp_path / "run")
-    teacher = models.build_model(
-        settings.model.for_task(tasks.KNOWN["digits"], 8)
+def test_the_best_student_teaches(make_loop):
+    loop = make_loop(next_teacher="best")
+    rows = loop.run()["generations"]
+    assert [row["teacher"] for row in rows] == [None, 0, 1, 1]
+    assert [row["validation"]["top_1_accuracy"] for row in rows] == [
+        *ACCURACIES
+    ]
+    assert "generation_03 by generation_01" in loop.done
+
+
+def test_what_is_fine_tuned_teaches(make_loop):
+    loop = make_loop(finetune_input_image_sizes=(24, 0, 32), finetune_steps=1)
+    rows = loop.run()["generations"]
+    assert [row["input_image_size"] for row in rows] == [16, 24, 16, 32]
+    assert [row["top_1_accuracy"] for row in rows] == [
+        0.125,
+        0.25,
+        0.125,
+        0.25,
+    ]
+    before = rows[1]["before_fine_tuning"]
+    assert before == {"top_1_accuracy": 0.125, "top_5_accuracy": 1.0}
+    assert rows[2]["before_fine_tuning"] is None
+    assert rows[1]["seconds"] == 25
+    assert "generation_02 by generation_01 finetune" in loop.done
+    assert "generation_03 by generation_02" in loop.done
+    assert loop.done[-1] == "fine-tune student 3"
+    model = loop.directory / "model.keras"
+    assert model.read_text() == "fine-tune student 3"
+
+
+@pytest.mark.parametrize("keep", ["all", "last"])
+def test_images_are_chosen_once(make_loop, keep):
+    """Later teachers label them again; copies are no more images."""
+    loop = make_loop(filter_once=True, keep_pseudo_labels=keep)
+    rows = loop.run()["generations"]
+    again = [what for what in loop.done if what.startswith("again")]
+    assert again == ["again generation_01", "again generation_02"]
+    kept = [row["pseudo_labels"]["kept"] for row in rows]
+    assert kept == [0, 30, 30, 30]
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_labels_of_earlier_generations_are_removed(make_loop, once):
+    loop = make_loop(filter_once=once, keep_pseudo_labels="last")
+    loop.stop = "generation_03 by generation_02"
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    # Of the chosen images the records are needed; of others nothing is.
+    assert loop.left("data") == (["generation_02"] if once else [])
+    loop.run()
+    assert loop.left("data") == loop.left("predictions") == ["generation_03"]
+    everyone = ["generation_01", "generation_02", "generation_03"]
+    assert loop.left("stats.json") == everyone
+    # Finished generations stay finished.
+    before = list(loop.done)
+    assert len(loop.run()["generations"]) == 4
+    assert loop.done == before
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_finished_run_takes_more_iterations(make_loop, once):
+    """The last generation's labels are there, though others' are gone."""
+    loop = make_loop(filter_once=once, keep_pseudo_labels="last")
+    whole = loop.settings
+    loop.settings = dataclasses.replace(whole, num_iterations=2)
+    before = loop.run()["generations"]
+    loop.settings = whole
+    rows = loop.run()["generations"]
+    assert rows[:3] == before and len(rows) == 4
+    assert loop.left("data") == ["generation_03"]
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_killed_before_any_stage_it_ends_the_same(make_loop, once):
+    settings = {
+        "filter_once": once,
+        "keep_pseudo_labels": "last",
+        "next_teacher": "best",
+        "finetune_input_image_sizes": (24,),
+        "finetune_steps": 1,
+    }
+    whole = make_loop(**settings)
+    results = whole.run()
+    stages = list(whole.done)
+    for number, stage in enumerate(stages):
+        loop = make_loop(**settings)
+        loop.directory = whole.directory.with_name(f"run_{number}")
+        loop.stop = stage
+        with pytest.raises(KeyboardInterrupt):
+            loop.run()
+        assert loop.done == stages[:number]
+        assert loop.run() == results
+        # Its records are gone, or still to be labelled again.
+        assert [w for w in loop.done if not w.startswith("again")] == [
+            w for w in stages if not w.startswith("again")
+        ]
+        saved = json.loads((loop.directory / "results.json").read_text())
+        assert saved == results
+
+
+def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
+    """The model is evaluated on them, at its own resolution."""
+    config = dataclasses.replace(
+        experiment(tmp_path, unlabel_ratio=2),
+        data=DataConfig(input_image_size=16),
+        self_training=SelfTrainingConfig(1, next_teacher="best"),
     )
-    models.save_model(teacher, tmp_path / "given.keras")
-    path = str(tmp_path / "given.keras")
-    settings = dataclasses.replace(
-        settings,
-        model=dataclasses.replace(settings.model, fix_layer_num=1),
-        train=dataclasses.replace(settings.train, init_model_path=path),
+    opened = Experiment.open(config, distribution.make_devices(config.run))
+    with pytest.raises(ValueError, match="never on the test images"):
+        self_train._check(opened)
+    monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
+    opened = dataclasses.replace(opened)  # which has looked for none yet
+    self_train._check(opened)
+    plan = self_train.generations.plan(config, 50)
+    model = dataclasses.replace(
+        config.model,
+        num_classes=10,
+        input_image_size=24,
+        width_coefficient=0.1,
+        depth_coefficient=0.1,
+        small_image_model=True,
     )
-    with pytest.raises(ValueError, match="as students of mode=self_train do"):
-        stages.make_stage(settings).validate()
-    assert not settings.directory.exists()
-
-
-def test_without_room_for_the_predictions_nothing_begins(tmp_path, monkeypatch):
-    """Two students' of 1,347 unlabelled digits, at least 40 bytes each."""
-    settings = tiny(tmp_path / "run")
-    least = 2 * 1347 * 10 * 4
-
-    def has_free(free):
-        usage = types.SimpleNamespace(free=free)
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-
-    has_free(least)
-    with pytest.raises(ValueError, match=r"Predictions take about 0\.3 MB"):
-        stages.make_stage(settings).validate()
-    assert not settings.directory.exists()
-    has_free(4 * least)
-    stages.make_stage(settings).validate()
+    models.save_model(models.build_model(model), plan[0].model)
+    metrics = self_train._validate(opened, plan[0])
+    assert metrics["num_images"] == 50  # there are 400 test images
+    assert 0 <= metrics["top_1_accuracy"] <= 1

@@ -51,30 +51,27 @@ def names() -> list[str]:
 
 def experiment_config(
     values: absl_flags.FlagValues = absl_flags.FLAGS,
-    as_original: bool = True,
+    as_original: bool | None = None,
 ) -> ExperimentConfig:
     """All groups as one object.
 
-    Flags that are not given have the original program's defaults where
-    `original.task_of` says so.
-
     Args:
         values: the parsed flags.
-        as_original: False where that has no such script, and the defaults are
-            always ours.
+        as_original: whether flags that are not given have the original
+            program's defaults; None where `original.task_of` says so.
 
     Raises:
         ValueError: a flag's value that no run could use.
     """
     task = None
-    if as_original:
+    if as_original is None:
         names = (values[n].value for n in ("task_name", "label_data_dir"))
         task = original.task_of(*names)
+        as_original = task is not None
     groups = {
-        name: read(group, values, task is not None)
-        for name, group in GROUPS.items()
+        name: read(group, values, as_original) for name, group in GROUPS.items()
     }
-    config = read(ExperimentConfig, values, task is not None, **groups)
+    config = read(ExperimentConfig, values, as_original, **groups)
     if task is None:
         return config
     data = dataclasses.replace(config.data, task_name=task)

@@ -38,7 +38,10 @@ def make_stage():
     from noisy_student import stages
 
     settings = flags.read(FilterSettings)
-    return stages.Filter(flags.experiment_config(), settings)
+    # Such records are laid out as the original's, so that its 128 shards hold.
+    as_original = True if settings.input_dir else None
+    config = flags.experiment_config(as_original=as_original)
+    return stages.Filter(config, settings)
 
 
 if __name__ == "__main__":

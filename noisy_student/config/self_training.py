@@ -40,9 +40,7 @@ class PseudoLabelConfig(Settings):
     """Shards that the unlabelled images are divided into. If it is the number
     of their files, or a divisor of it, each shard reads only its own files."""
 
-    only_use_num_shards: int | None = setting(
-        None, above=0, special={-1: "all"}
-    )
+    only_use_num_shards: int | None = setting(None, above=0, none=(-1,))
     """Use the first so many shards, and leave out the others. Default: all."""
 
     total_replicas: int = setting(1, at_least=1, at_most=1_000_000)
@@ -54,8 +52,6 @@ class PseudoLabelConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.only_use_num_shards == -1:
-            self._resolve(only_use_num_shards=None)
         used = self.only_use_num_shards
         require(
             used is None or used <= self.num_shards,

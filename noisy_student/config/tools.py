@@ -27,9 +27,7 @@ class FilterSettings(Settings):
     """Which of the --total_replicas parts of each shard to do, from 0.
     Default: all of them."""
 
-    total_label_replicas: int | None = setting(
-        None, above=0, special={-1: "the default"}
-    )
+    total_label_replicas: int | None = setting(None, above=0, none=(-1,))
     """Workers that predicted each shard, a multiple of --total_replicas, which
     filter it. Default: --total_replicas."""
 
@@ -48,8 +46,6 @@ class FilterSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.total_label_replicas == -1:
-            self._resolve(total_label_replicas=None)
         self._resolve(input_dir=absolute(self.input_dir))
 
 

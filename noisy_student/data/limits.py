@@ -38,10 +38,10 @@ def keep_first_files(config: DataConfig, images: ImageSet, split: str) -> None:
 def first_test_images(
     config: DataConfig, images: ImageSet, split: str, source: ImageSource
 ) -> ImageSource:
-    """Returns the first of the images that are evaluated.
+    """Returns the first of the test images.
 
     Args:
-        config: The numbers; that of validation counts if it is evaluated.
+        config: The numbers; that of validation counts if it serves as test.
         images: The image set.
         split: The split that is evaluated.
         source: Its images.
@@ -50,7 +50,8 @@ def first_test_images(
         ValueError: There are not so many, or none of validation.
     """
     number = config.num_eval_images
-    if number is not None and not {*_VALIDATION} & {*images.split_names()}:
+    has_some = {*_VALIDATION} & {*images.split_names()}
+    if number is not None and not (has_some or config.validation_split):
         raise ValueError(
             f"num_eval_images={number} is for images of validation, and "
             f"{images.name} has none; num_test_images is for those of {split}."

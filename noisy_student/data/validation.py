@@ -6,7 +6,7 @@ read them, so that they are opened apart from the others of `open.py`.
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import splits
+from noisy_student.data import limits, splits
 from noisy_student.data.folders import ImageFolders
 from noisy_student.data.open import (
     count_classes,
@@ -29,13 +29,20 @@ def open_validation(config: DataConfig) -> ImageSource | None:
         The images; None where there are none.
 
     Raises:
-        ValueError: there is no such split, or it has other classes.
+        ValueError: there is no such split, it has other classes, or fewer
+            images than `num_eval_images`.
     """
     if config.label_data_dir is not None:
-        return _open_directories(config, config.label_data_dir)
-    if config.task_name == "digits":
+        source = _open_directories(config, config.label_data_dir)
+    elif config.task_name == "digits":
         return None
-    return _open_named(config)
+    else:
+        source = _open_named(config)
+    if source is None:
+        return None
+    return limits.first_images(
+        source, config.num_eval_images, "num_eval_images"
+    )
 
 
 def check_apart(config: DataConfig) -> None:

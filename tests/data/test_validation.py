@@ -48,6 +48,25 @@ def test_the_split_that_nothing_else_takes(
         assert set(labels_of(found)) == {0, 1}
 
 
+@pytest.mark.parametrize("settings", [{}, {"validation_split": "train+dev"}])
+def test_the_first_images_validate(settings, tmp_path):
+    write(tmp_path, "records", *PARTS, "dev")
+
+    def found(number):
+        config = DataConfig(
+            "ours",
+            label_data_dir=str(tmp_path),
+            num_label_classes=2,
+            num_eval_images=number,
+            **settings,
+        )
+        return labels_of(open_validation(config))
+
+    assert found(2) == found(None)[:2]
+    with pytest.raises(ValueError, match="num_eval_images=20 is more than"):
+        found(20)
+
+
 def test_a_heaps_split_is_another(tmp_path):
     write(tmp_path / "images", "records", *PARTS, "dev")
     write(tmp_path / "heap", "records", "dev")

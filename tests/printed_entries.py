@@ -161,6 +161,15 @@ ENTRIES = [
         "python -m tools.study --arms=flags/recipes/digits.cfg",
         f"{_SHORT_LOOP} --seeds=0",
     ),
+    # Those of the original program, in docs/original.md.
+    *(
+        Entry(start, quick=True, elsewhere="tests/test_original_commands.py")
+        for start in (
+            "python tools/proc_svhn.py --task_name=svhn --raw_data_dir=data",
+            "python main.py --model_name=efficientnet-b0 --use_tpu=False",
+            "python tools/filter_unlabel.py --input_dir=./data",
+        )
+    ),
     # Benchmarks.
     Entry(f"{BENCHMARKS}train_step", "--cases=train_32 --rounds=1 --nogrowth"),
     Entry(f"{BENCHMARKS}remat", _B0),

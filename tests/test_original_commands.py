@@ -178,6 +178,23 @@ def test_the_labels_are_made_before(filtered):
     assert_evaluates(filtered, "ckpt/exp_2")
 
 
+def test_the_document_prints_these_commands():
+    text = (ROOT / "docs/original.md").read_text().replace("\\\n  ", "")
+    commands = [
+        PREPRO,
+        RUN,
+        (*EVAL, "--model_dir=./ckpt/exp_1"),
+        (*PREDICT_EXTRA, "--shard_id=0"),
+        (*FILTER, "--shard_id=0", "--only_get_stats=1"),
+        (*FILTER, "--shard_id=0", "--only_get_stats=0"),
+        OFFLINE,
+        (*EVAL, "--model_dir=./ckpt/exp_2"),
+        (*REASSIGN, "--shard_id=0"),
+    ]
+    printed = [line for line in text.splitlines() if line.startswith("python ")]
+    assert printed == [" ".join(("python", *words)) for words in commands]
+
+
 OWN_IMAGES = (
     "--task_name=svhn",
     f"--label_data_dir={PROC}",

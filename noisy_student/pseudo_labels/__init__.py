@@ -2,15 +2,19 @@
 
 from noisy_student.pseudo_labels import sizes
 from noisy_student.pseudo_labels.filter import FilterJob, filter_and_balance
+from noisy_student.pseudo_labels.filtered import (
+    all_filtered,
+    filtered_shards,
+    reassigned_from,
+    with_filtered,
+)
 from noisy_student.pseudo_labels.layout import LabelFiles
 from noisy_student.pseudo_labels.predicting import predict
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 from noisy_student.pseudo_labels.stats import PseudoLabelStats, check_output
 from noisy_student.pseudo_labels.stored import (
     check_records,
-    filtered_shards,
     open_records,
-    reassigned_from,
     record_paths,
 )
 
@@ -20,6 +24,7 @@ __all__ = [
     "PredictionFiles",
     "PseudoLabelStats",
     "Share",
+    "all_filtered",
     "check_output",
     "check_records",
     "filter_and_balance",
@@ -29,4 +34,5 @@ __all__ = [
     "reassigned_from",
     "record_paths",
     "sizes",
+    "with_filtered",
 ]

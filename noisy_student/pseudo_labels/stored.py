@@ -5,8 +5,6 @@ such a one, or records that the original program wrote, with nothing beside
 them. With a teacher in the training step any records of images do.
 """
 
-import hashlib
-import json
 import pathlib
 import re
 from typing import Any
@@ -28,9 +26,9 @@ from noisy_student.pseudo_labels.stats import (
 )
 
 # An entry of the images' identity where filtered ones were labelled again.
-_REASSIGNED_FROM = "reassigned_from"
+REASSIGNED_FROM = "reassigned_from"
 # Entries that do not decide which images are labelled and which test images.
-_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", _REASSIGNED_FROM)
+_OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
 # The original's filtered records, by task, lack the shards that kept nothing.
 _BY_TASK = r"train-(-?\d+)"
 
@@ -107,56 +105,6 @@ def open_records(
     )
 
 
-def filtered_shards(
-    directory: pathlib.Path, prefix: str, num_shards: int
-) -> tuple[tfrecords.RecordSource, int]:
-    """Opens the images of filtered records so that they divide by files.
-
-    Args:
-        directory: see `record_paths`.
-        prefix: of the files, PREFIX-SSSSS-of-NNNNN or PREFIX-W-SSSSS-of-NNNNN.
-        num_shards: NNNNN.
-
-    Returns:
-        The images, which `PredictionFiles.images` divides so that share (S, W)
-        has those of its file, none where there is no file; and the number of
-        workers.
-
-    Raises:
-        ValueError: there are no such files, or they are of another number of
-            shards.
-    """
-    name = re.compile(rf"{re.escape(prefix)}(?:-(\d+))?-(\d{{5}})-of-(\d{{5}})")
-    paths: dict[tuple[int, int], pathlib.Path] = {}
-    for path in map(pathlib.Path, record_paths(directory)):
-        if match := name.fullmatch(path.name):
-            worker, shard, count = (int(group or 0) for group in match.groups())
-            paths[worker, shard] = path
-            if count != num_shards:
-                raise ValueError(
-                    f"{path} is of {count} shards, not {num_shards}; set "
-                    f"num_shards={count}."
-                )
-    if not paths:
-        raise ValueError(f"{directory} has no filtered files {prefix}-*.")
-    numbers = record_files.count(list(paths.values()))
-    spans = {
-        key: tfrecords.FileSpan(str(path), 0, number)
-        for (key, path), number in zip(paths.items(), numbers, strict=True)
-    }
-    nothing = tfrecords.FileSpan(str(next(iter(paths.values()))), 0, 0)
-    workers = 1 + max(worker for worker, _ in paths)
-    files = [
-        spans.get((worker, shard), nothing)
-        for worker in range(workers)
-        for shard in range(num_shards)
-    ]
-    source = tfrecords.RecordSource.from_spans(
-        tuple(files), None, str(directory)
-    )
-    return source, workers
-
-
 def check_records(
     directory: pathlib.Path, images: dict[str, Any], workers: int = 0
 ) -> None:
@@ -192,21 +140,6 @@ def check_records(
             f"{workers} workers cannot share the {count} records of "
             f"{directory}; use fewer workers."
         )
-
-
-def reassigned_from(directory: pathlib.Path) -> dict[str, str]:
-    """Tells filtered images from others, for the identity of these.
-
-    Args:
-        directory: see `record_paths`.
-    """
-    stats, paths = stats_of(directory), record_paths(directory)
-    sizes = {path: pathlib.Path(path).stat().st_size for path in paths}
-    # Not the seconds that filtering took, which differ where it was resumed.
-    content = [sizes, stats.made_from if stats else None]
-    text = json.dumps(content, sort_keys=True)
-    sha = hashlib.sha256(text.encode()).hexdigest()
-    return {_REASSIGNED_FROM: sha}
 
 
 def _home(directory: pathlib.Path) -> pathlib.Path | None:

@@ -8,14 +8,14 @@ import pathlib
 from collections.abc import Sequence
 
 from noisy_student import pseudo_labels
-from noisy_student.data import tfrecords
 from noisy_student.files import writing
 from noisy_student.pseudo_labels import PseudoLabelStats, stats
+from noisy_student.pseudo_labels.layout import DATA_DIR
 from noisy_student.stages import predict
 from noisy_student.stages.experiment import Experiment
 
 # What takes much room beside counts, samples and the like.
-_PREDICTIONS_AND_RECORDS = ("predictions", "data")
+_PREDICTIONS_AND_RECORDS = ("predictions", DATA_DIR)
 
 
 def make_labels(
@@ -80,17 +80,10 @@ def of_filtered_images(
         ValueError: There are no such records there, or they are of other
             images than the experiment's.
     """
-    paths = pseudo_labels.record_paths(filtered)
-    pseudo_labels.check_records(filtered, experiment.data.identity)
-    data = dataclasses.replace(
-        experiment.data,
-        unlabeled=tfrecords.from_files(paths, str(filtered)),
-        identity=experiment.data.identity
-        | pseudo_labels.reassigned_from(filtered),
-    )
+    data = pseudo_labels.all_filtered(experiment.data, filtered)
     settings = dataclasses.replace(
         experiment.config.pseudo_labels,
-        num_shards=len(paths),
+        num_shards=len(pseudo_labels.record_paths(filtered)),
         total_replicas=1,
         use_all=True,
     )

@@ -117,11 +117,9 @@ def _at_once(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
             "worker_id, or name the records by file_prefix and label_data_dir."
         )
     _check_apart(filtered, "unlabel_data_dir", output_dir)
-    paths = pseudo_labels.record_paths(filtered)
+    num_shards = len(pseudo_labels.record_paths(filtered))
     data = open_task(config.data, config.seed)
-    pseudo_labels.check_records(filtered, data.identity)
-    source = tfrecords.from_files(paths, str(filtered))
-    return _Filtered(_relabeled(data, source, filtered), len(paths))
+    return _Filtered(pseudo_labels.all_filtered(data, filtered), num_shards)
 
 
 def _by_shard(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
@@ -140,16 +138,8 @@ def _by_shard(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
     )
     num_classes = _num_classes(config, source)
     data = raw.records_alone(config.data, source, num_classes)
-    return _Filtered(_relabeled(data, source, filtered), num_shards, workers)
-
-
-def _relabeled(
-    data: sources.TaskData,
-    source: sources.ImageSource,
-    filtered: pathlib.Path,
-) -> sources.TaskData:
-    identity = data.identity | pseudo_labels.reassigned_from(filtered)
-    return dataclasses.replace(data, unlabeled=source, identity=identity)
+    data = pseudo_labels.with_filtered(data, source, filtered)
+    return _Filtered(data, num_shards, workers)
 
 
 def _check_apart(

@@ -90,6 +90,7 @@ class FileSource(ImageSource):
         return [image_files.size(path, path) for path in self.paths[places]]
 
 
+@tf.autograph.experimental.do_not_convert
 def _read_files(
     paths: np.ndarray,
     labels: np.ndarray,

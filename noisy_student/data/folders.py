@@ -17,14 +17,14 @@ from absl import logging
 
 from noisy_student.data import image_files
 from noisy_student.data.order import Blocks
-from noisy_student.data.sources import ImageSource, Span
+from noisy_student.data.sources import RandomAccessSource, Span
 
 UNLABELED_SPLITS = ("extra", "unlabelled", "unlabeled")
 _MAX_NAMES = 10  # folders named in a message
 
 
 @dataclasses.dataclass(frozen=True)
-class FileSource(ImageSource):
+class FileSource(RandomAccessSource):
     """Image files.
 
     Attributes:
@@ -55,15 +55,8 @@ class FileSource(ImageSource):
             lambda places, examples: examples,
         )
 
-    def stride(self, index: int, count: int) -> ImageSource:
-        """Returns every `count`-th file; the others are not read."""
-        return self._at(slice(index, None, count))
-
-    def subset(self, mask: np.ndarray) -> ImageSource:
-        """Returns the files where the mask is true; no others are read."""
-        return self._at(mask)
-
-    def _at(self, places: slice | np.ndarray) -> "FileSource":
+    def at(self, places: np.ndarray) -> "FileSource":
+        """See `RandomAccessSource`."""
         return self.from_files(
             self.paths[places],
             self.known_labels[places],

@@ -10,7 +10,8 @@ from noisy_student.data import splits
 from noisy_student.data.sources import ImageSet, ImageSource
 from noisy_student.data.tfrecords import RecordDirectories
 
-_VALIDATION = ("validation", "dev")
+# Splits of validation images by their name; the first one found counts.
+VALIDATION_SPLITS = ("dev", "validation")
 
 
 def keep_first_files(config: DataConfig, images: ImageSet, split: str) -> None:
@@ -50,13 +51,13 @@ def first_test_images(
         ValueError: There are not so many, or none of validation.
     """
     number = config.num_eval_images
-    has_some = {*_VALIDATION} & {*images.split_names()}
+    has_some = {*VALIDATION_SPLITS} & {*images.split_names()}
     if number is not None and not (has_some or config.validation_split):
         raise ValueError(
             f"num_eval_images={number} is for images of validation, and "
             f"{images.name} has none; num_test_images is for those of {split}."
         )
-    if split in _VALIDATION:
+    if split in VALIDATION_SPLITS:
         source = first_images(source, number, "num_eval_images")
     return first_images(source, config.num_test_images, "num_test_images")
 

@@ -165,12 +165,7 @@ def _noised_epochs(
     decoded when their turn comes. Adds `row`, int64, the place of an image
     among the worker's.
     """
-    source = source.worker_part(spec.worker, spec.num_workers)
-    if not source.num_images:
-        raise InputError(
-            f"There are no images for worker {spec.worker} of "
-            f"{spec.num_workers}; use fewer workers."
-        )
+    source = _worker_images(source, spec)
     seed = (spec.seed, len(_Stream) * spec.worker + stream)
     size, chunk = spec.batch_size, batching.chunk_size(spec.batch_size)
     first = spec.first_batch * size
@@ -213,6 +208,21 @@ def _noised_epochs(
         .prefetch(2)
         .with_options(batching.options())
     )
+
+
+def _worker_images(source: ImageSource, spec: BatchSpec) -> ImageSource:
+    """Returns the images of this worker.
+
+    Raises:
+        InputError: It has none.
+    """
+    part = source.worker_part(spec.worker, spec.num_workers)
+    if not part.num_images:
+        raise InputError(
+            f"There are no images for worker {spec.worker} of "
+            f"{spec.num_workers}; use fewer workers."
+        )
+    return part
 
 
 def _fits_in_cache(

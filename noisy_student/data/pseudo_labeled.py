@@ -9,14 +9,18 @@ import tensorflow as tf
 
 from noisy_student.data import order, record_blocks, record_files, records
 from noisy_student.data.record_blocks import RecordList
-from noisy_student.data.sources import ImageSource, nearly_equal
+from noisy_student.data.sources import (
+    ImageSource,
+    RandomAccessSource,
+    nearly_equal,
+)
 from noisy_student.errors import InputError
 
 _BATCH = 32  # records parsed at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class PseudoLabeledSource(ImageSource):
+class PseudoLabeledSource(RandomAccessSource):
     """Images with a teacher's labels and `probabilities`.
 
     Attributes:
@@ -100,11 +104,11 @@ class PseudoLabeledSource(ImageSource):
         numbers = record_files.count([pathlib.Path(path) for path in paths])
         return self.from_files(paths, sum(numbers), self.num_classes)
 
-    def stride(self, index: int, count: int) -> ImageSource:
-        """Returns every `count`-th image; the others are not read."""
-        if count == 1:
-            return self
-        places = np.arange(index, self.num_images, count)
+    def at(self, places: np.ndarray) -> "PseudoLabeledSource":
+        """See `RandomAccessSource`."""
         return self.from_files(
-            list(self.record_paths), self.num_records, self.num_classes, places
+            list(self.record_paths),
+            self.num_records,
+            self.num_classes,
+            places if self.chosen is None else self.chosen[places],
         )

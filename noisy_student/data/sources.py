@@ -106,6 +106,28 @@ class ImageSource:
         return np.concatenate([batch.numpy() for batch in labels.batch(4096)])
 
 
+class RandomAccessSource(ImageSource):
+    """Images of which any can be read without those before them."""
+
+    def at(self, places: np.ndarray) -> "ImageSource":
+        """Returns the images at some places; no others are read.
+
+        Args:
+            places: int64 (n,), ascending.
+        """
+        raise NotImplementedError
+
+    def stride(self, index: int, count: int) -> "ImageSource":
+        """See `ImageSource`."""
+        if count == 1:
+            return self
+        return self.at(np.arange(index, self.num_images, count))
+
+    def subset(self, mask: np.ndarray) -> "ImageSource":
+        """See `ImageSource`."""
+        return self.at(np.flatnonzero(mask))
+
+
 def nearly_equal(sizes: Sequence[int]) -> bool:
     """Returns whether shares of these sizes differ by at most 2 %."""
     return max(sizes) <= _NEARLY_EQUAL * min(sizes)

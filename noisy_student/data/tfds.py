@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from noisy_student import tasks
 from noisy_student.data import order, record_blocks
-from noisy_student.data.sources import ImageSource, Span
+from noisy_student.data.sources import ImageSource, RandomAccessSource, Span
 
 _BATCH = 32  # records parsed at a time
 _ENCODED = {"image": tfds.decode.SkipDecoding()}
@@ -82,7 +82,7 @@ class NamedImages:
 
 
 @dataclasses.dataclass(frozen=True)
-class NamedSource(ImageSource):
+class NamedSource(RandomAccessSource):
     """Images of a data set that tensorflow-datasets keeps as TFRecords.
 
     Those in another format are an `ImageSource`: read from the begin, in
@@ -99,17 +99,8 @@ class NamedSource(ImageSource):
     spans: tuple[Span, ...]
     chosen: np.ndarray | None = None
 
-    def stride(self, index: int, count: int) -> ImageSource:
-        """Returns every `count`-th image; the others are not read."""
-        if count == 1:
-            return self
-        return self._at(np.arange(index, self.num_images, count))
-
-    def subset(self, mask: np.ndarray) -> ImageSource:
-        """Returns the images where the mask is true; reads no others."""
-        return self._at(np.flatnonzero(mask))
-
-    def _at(self, places: np.ndarray) -> "NamedSource":
+    def at(self, places: np.ndarray) -> "NamedSource":
+        """See `RandomAccessSource`."""
         chosen = places if self.chosen is None else self.chosen[places]
 
         def read() -> tf.data.Dataset:

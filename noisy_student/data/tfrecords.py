@@ -22,14 +22,14 @@ from noisy_student.data import (
     records,
 )
 from noisy_student.data.record_blocks import FileSpan, RecordList
-from noisy_student.data.sources import ImageSource, Span
+from noisy_student.data.sources import ImageSource, RandomAccessSource, Span
 from noisy_student.files.run_directory import CLASSES_FILE
 
 _BATCH = 32  # records parsed at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordSource(ImageSource):
+class RecordSource(RandomAccessSource):
     """Images in record files.
 
     Attributes:
@@ -102,17 +102,8 @@ class RecordSource(ImageSource):
         files = self.files[index::count]
         return self.from_spans(files, self.num_classes, self.name)
 
-    def stride(self, index: int, count: int) -> ImageSource:
-        """Returns every `count`-th image; the others are not read."""
-        if count == 1:
-            return self
-        return self._at(np.arange(index, self.num_images, count))
-
-    def subset(self, mask: np.ndarray) -> ImageSource:
-        """Returns the images where the mask is true; reads no others."""
-        return self._at(np.flatnonzero(mask))
-
-    def _at(self, places: np.ndarray) -> "RecordSource":
+    def at(self, places: np.ndarray) -> "RecordSource":
+        """See `RandomAccessSource`."""
         if self.chosen is not None:
             places = self.chosen[places]
         return self.from_spans(self.files, self.num_classes, self.name, places)

@@ -16,8 +16,6 @@ from noisy_student.data.open import (
 )
 from noisy_student.data.sources import ImageSet, ImageSource
 
-_NAMES = ("dev", "validation")
-
 
 def open_validation(config: DataConfig) -> ImageSource | None:
     """Opens the validation images of a task that `open_task` can open.
@@ -139,5 +137,9 @@ def _split(
         for expression in (label, test, unlabeled or "")
         for name in splits.split_names(expression, images)
     }
-    free = (name for name in _NAMES if name in images.split_names())
+    free = (
+        name
+        for name in limits.VALIDATION_SPLITS
+        if name in images.split_names()
+    )
     return next((name for name in free if name not in taken), None)

@@ -83,7 +83,7 @@ def of_filtered_images(
     data = pseudo_labels.all_filtered(experiment.data, filtered)
     settings = dataclasses.replace(
         experiment.config.pseudo_labels,
-        num_shards=len(pseudo_labels.record_paths(filtered)),
+        num_shards=len(data.require_unlabeled().record_paths),
         total_replicas=1,
         use_all=True,
     )

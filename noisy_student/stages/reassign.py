@@ -117,9 +117,9 @@ def _at_once(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
             "worker_id, or name the records by file_prefix and label_data_dir."
         )
     _check_apart(filtered, "unlabel_data_dir", output_dir)
-    num_shards = len(pseudo_labels.record_paths(filtered))
     data = open_task(config.data, config.seed)
-    return _Filtered(pseudo_labels.all_filtered(data, filtered), num_shards)
+    data = pseudo_labels.all_filtered(data, filtered)
+    return _Filtered(data, len(data.require_unlabeled().record_paths))
 
 
 def _by_shard(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:

@@ -100,7 +100,7 @@ ENTRIES = [
     Entry("python tools/show_noise.py --output=noise.png", "--random_rows=1"),
     Entry("python tools/show_noise.py --image=cat.jpg", "--random_rows=1"),
     # Checkpoints from elsewhere.
-    Entry("python main.py --mode=eval --task_name=svhn --tfds_data_dir"),
+    Entry("python main.py --mode=eval --task_name=svhn --label_data_dir"),
     Entry("python tools/import_checkpoint.py --checkpoint=tests/fixtures"),
     Entry('python -c "import keras; keras.applications'),
     Entry("python tools/import_checkpoint.py --from=keras --checkpoint=b0"),

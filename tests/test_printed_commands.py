@@ -18,8 +18,10 @@ from absl.testing import flagsaver
 import flags
 from noisy_student import models
 from noisy_student.config import ModelConfig
+from noisy_student.config.tools import SvhnSettings
 from noisy_student.data import records
 from noisy_student.files import shards
+from noisy_student.make_records import PrepareSvhn
 from tests.data.directories import photo, write_folders
 from tests.data.svhn_files import write_svhn
 from tests.printed_commands import calls_of, collect
@@ -195,6 +197,20 @@ def make_svhn(path):
     write_svhn(path, train=60, test=20, extra=40)
 
 
+def make_svhn_records(path):
+    raw = path.with_name("raw")
+    make_svhn(raw / "downloaded_data")
+    settings = SvhnSettings(
+        raw_data_dir=str(raw),
+        output_dir=str(path),
+        num_dev_images=20,
+        num_shards=2,
+    )
+    stage = PrepareSvhn(settings)
+    stage.validate()
+    stage.run()
+
+
 def make_photos(path):
     folders = {"train/a": 4, "train/b": 4, "test/a": 3, "test/b": 3}
     write_folders(path, folders | {"unlabelled": 20})
@@ -227,6 +243,7 @@ PREDICTIONS = "runs/cifar10/generation_01/pseudo_labels/predictions"
 MAKERS = {
     "=photos": ("photos", make_photos),
     "=RAW": ("RAW/downloaded_data", make_svhn),
+    "--label_data_dir=svhn": ("svhn", make_svhn_records),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),

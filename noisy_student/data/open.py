@@ -5,20 +5,15 @@ Images come from directories (of folders or of TFRecords), from scikit-learn
 """
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import limits, record_files, splits
-from noisy_student.data.folders import (
-    UNLABELED_SPLITS,
-    FileSource,
-    ImageFolders,
-)
+from noisy_student.data import image_sets, limits, splits
+from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSet, ImageSource, TaskData
-from noisy_student.data.tfrecords import RecordDirectories, RecordSource
+from noisy_student.data.tfrecords import RecordSource
 
 _SAMPLE = 100  # images whose size is looked at
 # Settings that decide which images a task has, see `TaskData.identity`.
@@ -99,18 +94,13 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
 
 def _open_named(config: DataConfig) -> TaskData:
     """Opens a data set of tensorflow-datasets."""
-    from noisy_student.data import tfds  # slow to import
-
-    images = tfds.NamedImages(config.task_name, config.tfds_data_dir)
-    task = images.task()
-    label = config.label_split or task.label_split
-    test = config.test_split or task.test_split
+    images, label, test, unlabeled = image_sets.named(config)
     limits.keep_first_files(config, images, label)
     test_images = splits.open_split(images, test, "test_split")
     return TaskData(
-        task,
+        images.task(),
         splits.open_split(images, label, "label_split"),
-        _open_unlabeled_split(config, images, task.unlabel_split),
+        _open_unlabeled_split(config, images, unlabeled),
         limits.first_test_images(config, images, test, test_images),
         {},
         images.class_names,
@@ -119,21 +109,16 @@ def _open_named(config: DataConfig) -> TaskData:
 
 def _open_directories(config: DataConfig) -> TaskData:
     """Opens the images of `label_data_dir`."""
-    assert config.label_data_dir is not None  # the caller looked
-    images = find_kind(config.label_data_dir, "label_data_dir")
+    images, label, test, unlabeled = image_sets.in_directories(config)
     if config.data_type and isinstance(images, ImageFolders):
         raise ValueError(
             f"data_type={config.data_type}, and {images.name} holds folders of "
             "images; leave out data_type, or name another label_data_dir."
         )
-    label = config.label_split or "train"
-    if isinstance(images, ImageFolders):
-        images.read_classes(splits.split_names(label, images))
     limits.keep_first_files(config, images, label)
     label_spans = splits.resolve(label, images, "label_split")
     names = images.class_names
     num_classes = count_classes(config, images, names)
-    test = config.test_split or default_test_split(images)
     if isinstance(images, ImageFolders):
         images.check_classes(splits.split_names(test, images))
     test_images = splits.open_split(images, test, "test_split", num_classes)
@@ -142,7 +127,7 @@ def _open_directories(config: DataConfig) -> TaskData:
     return TaskData(
         make_task(config, num_classes, labeled),
         labeled,
-        _open_unlabeled_split(config, images, unlabeled_split(images)),
+        _open_unlabeled_split(config, images, unlabeled),
         limits.first_test_images(config, images, test, test_images),
         {},
         names,
@@ -162,11 +147,11 @@ def _open_unlabeled_split(
 def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
     """Opens the images of `unlabel_image_dir`."""
     assert config.unlabel_image_dir is not None  # the caller looked
-    images = find_kind(config.unlabel_image_dir, "unlabel_image_dir")
+    images = image_sets.find_kind(config.unlabel_image_dir, "unlabel_image_dir")
     names = images.split_names()
     split = config.unlabel_split
     if split is None and isinstance(images, ImageFolders):
-        split = unlabeled_split(images) or splits.WHOLE
+        split = image_sets.unlabeled_split(images) or splits.WHOLE
     elif split is None and len(names) == 1:
         split = names[0]
     if split is None:
@@ -175,57 +160,6 @@ def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
             f"splits {', '.join(names)}."
         )
     return splits.open_split(images, split, "unlabel_split")
-
-
-def find_kind(joined: str, flag: str) -> ImageFolders | RecordDirectories:
-    """Finds out what directories, joined with `;`, hold.
-
-    Raises:
-        ValueError: one is missing, they differ, or they hold no images.
-    """
-    paths = [pathlib.Path(name) for name in joined.split(";")]
-    for path in paths:
-        if not path.is_dir():
-            raise ValueError(f"{flag}: there is no directory {path}.")
-    with_records = [path for path in paths if record_files.find(path)]
-    if len(with_records) == len(paths):
-        return RecordDirectories(paths)
-    if with_records:
-        raise ValueError(
-            f"{flag}={joined} must name directories of one kind, and only "
-            f"{with_records[0]} holds TFRecords; make the others TFRecords by "
-            "tools/make_records.py."
-        )
-    images = ImageFolders(paths)
-    if flag == "label_data_dir" and not images.split_names():
-        raise ValueError(
-            f"{flag}={joined} must hold folders train/CLASS/*.jpg and "
-            "test/CLASS/*.jpg, or TFRecords train-00000-of-00128 and so on; "
-            "it has neither."
-        )
-    return images
-
-
-def default_test_split(images: ImageSet) -> str:
-    """Returns the split of a directory to evaluate on, if no flag says it.
-
-    Raises:
-        ValueError: none has the name of one.
-    """
-    names = images.split_names()
-    for name in ("test", "validation", "dev"):
-        if name in names:
-            return name
-    raise ValueError(
-        f"{images.name} must have the split test, validation or dev, or set "
-        f"test_split; it has {', '.join(names)}."
-    )
-
-
-def unlabeled_split(images: ImageSet) -> str | None:
-    """Returns the split of a directory that is unlabelled by its name."""
-    names = images.split_names()
-    return next((name for name in UNLABELED_SPLITS if name in names), None)
 
 
 def count_classes(

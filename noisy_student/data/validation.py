@@ -4,17 +4,12 @@ They are neither trained on nor what results are reported for. Few commands
 read them, so that they are opened apart from the others of `open.py`.
 """
 
-from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import limits, splits
+from noisy_student.data import image_sets, limits, splits
 from noisy_student.data.folders import ImageFolders
-from noisy_student.data.open import (
-    count_classes,
-    default_test_split,
-    find_kind,
-    unlabeled_split,
-)
+from noisy_student.data.open import count_classes
 from noisy_student.data.sources import ImageSet, ImageSource
+from noisy_student.data.tfrecords import RecordDirectories
 
 
 def open_validation(config: DataConfig) -> ImageSource | None:
@@ -30,14 +25,18 @@ def open_validation(config: DataConfig) -> ImageSource | None:
         ValueError: there is no such split, it has other classes, or fewer
             images than `num_eval_images`.
     """
-    if config.label_data_dir is not None:
-        source = _open_directories(config, config.label_data_dir)
-    elif config.task_name == "digits":
+    if config.label_data_dir is None and config.task_name == "digits":
         return None
-    else:
-        source = _open_named(config)
-    if source is None:
+    found = image_sets.of_task(config)
+    images, split = found.images, _split(config, found)
+    if split is None:
         return None
+    if isinstance(images, ImageFolders):
+        images.check_classes(splits.split_names(split, images))
+    num_classes = None  # the data set knows its own
+    if isinstance(images, ImageFolders | RecordDirectories):
+        num_classes = count_classes(config, images, images.class_names)
+    source = splits.open_split(images, split, "validation_split", num_classes)
     return limits.first_images(
         source, config.num_eval_images, "num_eval_images"
     )
@@ -54,7 +53,10 @@ def check_apart(config: DataConfig) -> None:
     """
     if config.validation_split is None or config.task_name == "digits":
         return
-    images, *others = _image_set(config)
+    images, *others, _ = image_sets.of_task(config)
+    if isinstance(images, ImageFolders):
+        for split in (*others, config.validation_split):
+            images.check_classes(splits.split_names(split, images))
     ours = splits.resolve(config.validation_split, images, "validation_split")
     flags = ("label_split", "test_split")
     for flag, split in zip(flags, others, strict=True):
@@ -66,70 +68,13 @@ def check_apart(config: DataConfig) -> None:
             )
 
 
-def _image_set(config: DataConfig) -> tuple[ImageSet, str, str]:
-    """The image set, and its splits to train and to test on."""
-    images: ImageSet
-    if config.label_data_dir is not None:
-        images = found = find_kind(config.label_data_dir, "label_data_dir")
-        label = config.label_split or "train"
-        test = config.test_split or default_test_split(images)
-        if isinstance(found, ImageFolders):
-            read = (label, test, config.validation_split or "")
-            names = (splits.split_names(each, found) for each in read)
-            found.read_classes([name for each in names for name in each])
-        return images, label, test
-    from noisy_student.data import tfds  # slow to import
-
-    images = named = tfds.NamedImages(config.task_name, config.tfds_data_dir)
-    task = named.task()
-    label = config.label_split or task.label_split
-    return images, label, config.test_split or task.test_split
-
-
-def _open_directories(config: DataConfig, joined: str) -> ImageSource | None:
-    images = find_kind(joined, "label_data_dir")
-    label = config.label_split or "train"
-    test = config.test_split or default_test_split(images)
-    split = _split(config, images, (label, test, unlabeled_split(images)))
-    if split is None:
-        return None
-    if isinstance(images, ImageFolders):
-        images.read_classes(splits.split_names(label, images))
-        images.check_classes(splits.split_names(split, images))
-    num_classes = count_classes(config, images, images.class_names)
-    return splits.open_split(images, split, "validation_split", num_classes)
-
-
-def _open_named(config: DataConfig) -> ImageSource | None:
-    """Opens those of a data set of tensorflow-datasets."""
-    from noisy_student.data import tfds  # slow to import
-
-    images = tfds.NamedImages(config.task_name, config.tfds_data_dir)
-    task: tasks.Task = images.task()
-    label = config.label_split or task.label_split
-    test = config.test_split or task.test_split
-    split = _split(config, images, (label, test, task.unlabel_split))
-    if split is None:
-        return None
-    return splits.open_split(images, split, "validation_split")
-
-
 def _split(
-    config: DataConfig,
-    images: ImageSet,
-    others: tuple[str, str, str | None],
+    config: DataConfig, found: image_sets.TaskSplits[ImageSet]
 ) -> str | None:
-    """The split that validates.
-
-    Args:
-        config: May name it.
-        images: The image set.
-        others: Expressions of the labelled and the test split, and the
-            unlabelled split's default.
-    """
+    """The split that validates; None if there is none."""
     if config.validation_split is not None:
         return config.validation_split
-    label, test, unlabeled = others
+    images, label, test, unlabeled = found
     if config.unlabel_image_dir is None:  # else the split is of that
         unlabeled = config.unlabel_split or unlabeled
     taken = {

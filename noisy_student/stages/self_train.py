@@ -56,6 +56,7 @@ def _check(experiment: Experiment) -> None:
         try:
             train.check_training(
                 _with_settings(experiment, training.config),
+                Unlabeled.open(experiment),
                 start_exists=training.start is None,
             )
         except ValueError as error:
@@ -102,12 +103,13 @@ def self_train(experiment: Experiment) -> dict:
     plan = generations.plan(config, experiment.data.labeled.num_images)
     for generation in plan[len(rows) :]:
         _claim(experiment, generation)
-        teacher, stats, unlabeled = None, None, Unlabeled()
+        teacher, stats, records = None, None, None
         if generation.number:
             rule = config.self_training.next_teacher
             teacher = plan[generations.next_teacher(rows, rule)]
             stats = _make_labels(experiment, plan, generation, teacher)
-            unlabeled = Unlabeled(records=generation.labels)
+            records = generation.labels
+        unlabeled = Unlabeled.open(experiment, records)
         metrics = [
             _train(experiment, training, unlabeled)
             for training in generation.trainings

@@ -4,6 +4,7 @@ Self-training trains each generation by the same `check_training` and
 `train_model`.
 """
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -17,6 +18,7 @@ from noisy_student.methods import ramps
 from noisy_student.models import scaling
 from noisy_student.stages import training_input
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
+from noisy_student.stages.training_input import Unlabeled
 from noisy_student.training import distribution, schedules
 
 
@@ -25,37 +27,38 @@ class Train(Stage):
 
     def validate(self) -> None:
         scaling.get_scaling(self.config.model)
-        self.records = _records(self.config)
-        self.teacher: keras.Model | None = None
+        self._records = _records(self.config)
+        self.unlabeled = Unlabeled()
         self.experiment = open_and_claim(self.config, self._check)
 
     def _check(self, experiment: Experiment) -> None:
-        if self.records:
+        if self._records:
             pseudo_labels.check_records(
-                self.records,
+                self._records,
                 experiment.data.identity,
                 experiment.devices.num_workers,
             )
-        check_training(experiment, self.records)
+        unlabeled = Unlabeled.open(experiment, self._records)
+        check_training(experiment, unlabeled)
+        teacher = self._load_teacher(experiment)
+        self.unlabeled = dataclasses.replace(unlabeled, teacher=teacher)
+
+    def _load_teacher(self, experiment: Experiment) -> keras.Model | None:
+        """Loads the teacher that labels images in the step, if one does."""
         train = self.config.train
         if train.teacher_model_path is None:
-            return
+            return None
         path = models.resolve_model_path(train.teacher_model_path)
         # At a resolution of its own, whatever the student's is.
         teacher = experiment.config.model.for_task(experiment.data.task, None)
         with experiment.devices.strategy.scope():
-            self.teacher = models.load_teacher(
-                path, train.teacher_model_name, teacher
-            )
+            return models.load_teacher(path, train.teacher_model_name, teacher)
 
     def run(self) -> None:
         devices = self.experiment.devices
         with devices.watching_workers():
             metrics = train_model(
-                self.experiment,
-                self.config.seed,
-                "train",
-                training_input.Unlabeled(self.records, self.teacher),
+                self.experiment, self.config.seed, "train", self.unlabeled
             )
         if devices.is_chief:
             print(json.dumps(metrics))
@@ -88,14 +91,14 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
 
 def check_training(
     experiment: Experiment,
-    records: pathlib.Path | None = None,
+    unlabeled: Unlabeled,
     start_exists: bool = True,
 ) -> None:
     """Refuses what would fail only after hours; costs little.
 
     Args:
         experiment: Its `config.model` and `config.train` are to be trained.
-        records: Pseudo-labelled records, where they are there already.
+        unlabeled: Its unlabelled images, as far as they are known.
         start_exists: Whether `init_model_path` is there already; else an
             earlier stage of this run makes it.
 
@@ -108,7 +111,6 @@ def check_training(
     replicas = experiment.devices.strategy.num_replicas_in_sync
     num_labeled = experiment.data.labeled.num_images
     models.check_model(experiment.model, replicas)
-    unlabeled = training_input.Unlabeled(records)
     context = training_input.method_context(experiment, unlabeled)
     if not training.is_finished(config.directory):
         methods.find(train.method).check(context)
@@ -166,7 +168,7 @@ def train_model(
     experiment: Experiment,
     seed: int,
     description: str,
-    unlabeled: training_input.Unlabeled,
+    unlabeled: Unlabeled,
 ) -> dict:
     """Trains a model in its run directory, from wherever it stopped.
 
@@ -198,7 +200,7 @@ def train_model(
         description=description,
     )
     paths = list(data.record_paths)
-    if unlabeled.records is not None:
-        paths += pseudo_labels.record_paths(unlabeled.records)
+    if unlabeled.images is not None:
+        paths += unlabeled.images.record_paths
     with decoding.input_errors(paths):
         return training.train(run)

@@ -17,16 +17,42 @@ from noisy_student.stages.experiment import Experiment
 
 @dataclasses.dataclass(frozen=True)
 class Unlabeled:
-    """Where a student's unlabelled images and their labels come from.
+    """A student's unlabelled images, and where their labels come from.
 
     Attributes:
-        records: Directory of records, see `pseudo_labels.record_paths`; None
-            takes the task's unlabelled images.
+        images: The images, pseudo-labelled records among them; None if there
+            are none.
         teacher: Labels them in the step; None takes the records' labels.
     """
 
-    records: pathlib.Path | None = None
+    images: sources.ImageSource | None = None
     teacher: keras.Model | None = None
+
+    @classmethod
+    def open(
+        cls,
+        experiment: Experiment,
+        records: pathlib.Path | None = None,
+        teacher: keras.Model | None = None,
+    ) -> "Unlabeled":
+        """Opens the images.
+
+        Args:
+            experiment: Where they come from without `records`.
+            records: Directory of records, see `pseudo_labels.record_paths`.
+            teacher: See `Unlabeled`.
+
+        Raises:
+            ValueError: See `pseudo_labels.open_records`.
+        """
+        images = experiment.data.unlabeled
+        if records is not None:
+            images = pseudo_labels.open_records(
+                records,
+                experiment.data.task.num_classes,
+                need_labels=experiment.config.train.teacher_model_path is None,
+            )
+        return cls(images, teacher)
 
 
 def method_context(
@@ -46,7 +72,7 @@ def method_context(
         part = source.worker_part(devices.worker, devices.num_workers)
         return part.num_images
 
-    images = _unlabeled_images(experiment, unlabeled)
+    images = unlabeled.images
     return methods.MethodContext(
         train=train,
         consistency=config.consistency,
@@ -77,7 +103,7 @@ def replica_batches(
     Args:
         experiment: Its images and settings.
         method: States the keys of a batch.
-        unlabeled: Where unlabelled images and their labels come from.
+        unlabeled: The unlabelled images.
         seed: Of order and noise.
         context: The worker that asks.
         start_step: Number of finished steps.
@@ -103,9 +129,7 @@ def replica_batches(
     )
     return pipelines.training_batches(
         experiment.data.labeled,
-        _unlabeled_images(experiment, unlabeled)
-        if method.needs_unlabeled
-        else None,
+        unlabeled.images if method.needs_unlabeled else None,
         spec,
         train.unlabeled_batch_size // (replicas * parts),
         method.batch_keys,
@@ -120,16 +144,3 @@ def _teacher_side(
     if "teacher_image" not in method.batch_keys:
         return None
     return unlabeled.teacher.input_shape[1] if unlabeled.teacher else side
-
-
-def _unlabeled_images(
-    experiment: Experiment, unlabeled: Unlabeled
-) -> sources.ImageSource | None:
-    data = experiment.data
-    if unlabeled.records is None:
-        return data.unlabeled
-    return pseudo_labels.open_records(
-        unlabeled.records,
-        data.task.num_classes,
-        need_labels=experiment.config.train.teacher_model_path is None,
-    )

@@ -276,7 +276,8 @@ def test_directories_of_both_kinds_do_not_mix(tmp_path, written):
 def test_classes_files_must_agree(tmp_path, written):
     for name, text in (("a", "x\ny\n"), ("b", "y\nx\n")):
         (tmp_path / name).mkdir()
-        write_records(tmp_path / name, "train", [2])
+        for split in ("train", "test"):
+            write_records(tmp_path / name, split, [2])
         (tmp_path / name / "classes.txt").write_text(text)
     with pytest.raises(ValueError, match="must be the same in all"):
         open_records(f"{tmp_path}/a;{tmp_path}/b")

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import DataConfig, SelfTrainingConfig
-from noisy_student.files import run_directory, writing
+from noisy_student.data import records
+from noisy_student.files import run_directory, shards, writing
 from noisy_student.pseudo_labels import stats
 from noisy_student.stages import labels, predict, self_train, train
 from noisy_student.stages.experiment import Experiment
@@ -56,7 +58,7 @@ class Loop:
             self.note(description)
             writing.write_text(path, description)
         if "student" in description:
-            assert pseudo_labels.record_paths(unlabeled.records)
+            assert unlabeled.images.record_paths
         top_1 = 0.25 if "fine-tune" in description else 0.125
         accuracy = {"top_1_accuracy": top_1, "top_5_accuracy": 1.0}
         return {"step": 1, **accuracy, "num_images": 400, "seconds": 10.0}
@@ -72,7 +74,11 @@ class Loop:
         tuned = " finetune" if "finetune" in str(teacher) else ""
         if not (directory / stats.STATS_FILE).exists():
             self.note(f"{directory.parent.name} by {generation}{tuned}")
-            writing.write_text(directory / "data/train-00000-of-00001", "1")
+            record = directory / "data/train-00000-of-00001"
+            with shards.shard_writer(record) as writer:
+                writer.write(
+                    records.encode_pseudo_labeled(b"image", 3, np.ones(10))
+                )
             writing.write_text(directory / "predictions/train-info", "1")
             made = pseudo_labels.PseudoLabelStats(
                 kept=30,
@@ -81,7 +87,7 @@ class Loop:
                 undecodable=0,
                 seconds=5.0,
                 made_from={},
-                files={"train-00000-of-00001": 1},
+                files={record.name: record.stat().st_size},
                 predicted=[],
                 above_threshold=[],
                 kept_per_class=[],

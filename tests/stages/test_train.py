@@ -10,6 +10,7 @@ from noisy_student import memory, models, stages
 from noisy_student.config import DataConfig, ModelConfig, TrainConfig
 from noisy_student.stages import train
 from noisy_student.stages.experiment import Experiment
+from noisy_student.stages.training_input import Unlabeled
 from noisy_student.training import distribution
 from tests.settings import experiment
 from tests.stages import svhn
@@ -30,10 +31,10 @@ def opened(tmp_path):
 def test_a_finished_run_needs_no_memory(opened, monkeypatch, capsys):
     monkeypatch.setattr(memory, "available", lambda: 0)
     with pytest.raises(ValueError, match="set force_ensemble"):
-        train.check_training(opened)
+        train.check_training(opened, Unlabeled.open(opened))
     assert "Temporal ensembling keeps" in capsys.readouterr().err
     (opened.config.directory / "model.keras").write_bytes(b"")
-    train.check_training(opened)
+    train.check_training(opened, Unlabeled.open(opened))
     assert capsys.readouterr().err == ""
 
 
@@ -68,7 +69,9 @@ def test_an_original_checkpoint_teaches_at_its_own_resolution(
     stage = stages.make_stage(settings)
     stage.validate()
     images = np.load(fixtures / "svhn_small/images.npy")
-    np.testing.assert_allclose(stage.teacher(images), svhn.LOGITS, atol=1e-4)
+    np.testing.assert_allclose(
+        stage.unlabeled.teacher(images), svhn.LOGITS, atol=1e-4
+    )
     assert models.input_side(stage.experiment.model) == 16
     stage.run()
 

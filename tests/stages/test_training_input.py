@@ -49,8 +49,10 @@ def test_a_later_step_is_what_would_have_come(opened, place):
         place.num_replicas_in_sync // place.num_input_pipelines
     ) * TRAIN.accumulation_steps
 
+    unlabeled = Unlabeled.open(opened)
+
     def batches(start):
-        return replica_batches(opened, METHOD, Unlabeled(), 0, place, start)
+        return replica_batches(opened, METHOD, unlabeled, 0, place, start)
 
     whole = list(batches(0).take(3 * per_step).as_numpy_iterator())
     later = batches(2)

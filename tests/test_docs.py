@@ -26,6 +26,7 @@ def fixmatch(tmp_path_factory):
     return directory
 
 
+@pytest.mark.slow
 def test_the_method_of_the_text_trains(fixmatch, tmp_path):
     process = run(
         *TRAIN,

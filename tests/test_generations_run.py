@@ -42,6 +42,7 @@ def steps(directory):
     return json.loads(lines[-1])["step"]
 
 
+@pytest.mark.slow
 def test_generations_differ_and_are_fine_tuned(tmp_path):
     images, runs = tmp_path / "photos", tmp_path / "run"
     splits = {"train": 4, "validation": 2, "test": 3}

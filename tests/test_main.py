@@ -121,6 +121,7 @@ def test_a_directory_of_another_experiment_is_left_alone(finished):
     assert config["train"]["weight_decay"] == 1e-5
 
 
+@pytest.mark.slow
 def test_a_finished_run_takes_more_iterations(finished, tmp_path):
     directory, _ = finished
     copy = tmp_path / "copy"

@@ -101,6 +101,7 @@ def assert_evaluates(directory, model_dir):
         assert found[f"{key}top_1_accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_teacher_labels_in_the_step(directory):
     """The notebook's three commands: prepro, run and evaluation."""
     printed = run(directory, *RUN, *SMALL_MODEL, *SMALL_RUN)
@@ -108,6 +109,7 @@ def test_the_teacher_labels_in_the_step(directory):
     assert_evaluates(directory, "ckpt/exp_1")
 
 
+@pytest.mark.slow
 def test_images_without_labels_need_a_teacher(directory):
     """The records of `unlabeled` have probabilities that are all zero."""
     error = refusal(
@@ -120,6 +122,7 @@ def test_images_without_labels_need_a_teacher(directory):
     assert UNLABELED in error and "teacher_model_path" in error
 
 
+@pytest.mark.slow
 def test_the_scripts_wrong_directory_is_refused(directory):
     """They pass the parent of all that they make as label_data_dir."""
     (directory / PREDICT).mkdir(parents=True, exist_ok=True)

@@ -77,6 +77,7 @@ def test_self_training_from_a_directory(kind, tmp_path, request):
     assert (tmp_path / "predictions/classes.txt").read_text() == "a\nb\n"
 
 
+@pytest.mark.slow
 def test_damage_while_training_is_one_line(records, tmp_path):
     copy = tmp_path / "copy"
     subprocess.run(["cp", "-r", records, copy], check=True)

@@ -42,21 +42,13 @@ def images(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overrides", "resolutions"),
     [
-        ("imagenet/b0", IMAGENET, [32, 32]),
-        # RandAugment takes long to compile.
-        pytest.param("svhn", (), [32, 32], marks=pytest.mark.slow),
-        *(
-            pytest.param(
-                f"imagenet/b{i}", IMAGENET, [32, 32], marks=pytest.mark.slow
-            )
-            for i in range(1, 8)
-        ),
-        pytest.param(
-            "imagenet/l2", L2, [32, 40, 40, 40], marks=pytest.mark.slow
-        ),
+        ("svhn", (), [32, 32]),
+        *((f"imagenet/b{i}", IMAGENET, [32, 32]) for i in range(8)),
+        ("imagenet/l2", L2, [32, 40, 40, 40]),
     ],
 )
 def test_a_recipe_takes_its_steps(

@@ -33,6 +33,7 @@ def last_metrics(directory):
     return run_directory.read_metrics(directory)[-1]
 
 
+@pytest.mark.slow
 def test_a_teacher_labels_in_the_step(teacher, tmp_path):
     """No records are needed, and the resolutions may differ."""
     process = run(
@@ -47,6 +48,7 @@ def test_a_teacher_labels_in_the_step(teacher, tmp_path):
     assert json.loads(process.stdout)["step"] == 6
 
 
+@pytest.mark.slow
 def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
     process = run(
         *SUPERVISED,
@@ -73,6 +75,7 @@ def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
     assert (tmp_path / "best/model.keras").is_file()
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_ends_with_75(teacher, tmp_path):
     command = [
         sys.executable,

@@ -81,8 +81,15 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     assert (teacher != batch["unlabeled_image"]).any(axis=(1, 2, 3)).sum() > 2
 
 
-@pytest.mark.parametrize("image_format", [SMALL, LARGE])
-@pytest.mark.parametrize("cache_mib", [0, 1])
+@pytest.mark.parametrize(
+    ("image_format", "cache_mib"),
+    [
+        (SMALL, 1),
+        (LARGE, 0),
+        pytest.param(SMALL, 0, marks=pytest.mark.slow),
+        pytest.param(LARGE, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_second_view_is_the_same_image_under_other_noise(
     image_format, cache_mib
 ):

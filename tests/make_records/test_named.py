@@ -57,6 +57,7 @@ def open_records(path, **settings):
     return open_task(config, seed=0)
 
 
+@pytest.mark.slow
 def test_names_of_tensorflow_datasets_become_records(data_dir, tmp_path):
     settings = MakeSettings(
         output_dir=str(tmp_path),

@@ -127,6 +127,7 @@ def test_shards_are_as_many_as_the_originals(raw, tmp_path):
     assert (tmp_path / "unlabeled/extra-00019-of-00020").exists()
 
 
+@pytest.mark.slow
 def test_processes_make_the_same_records(raw, tmp_path):
     raw_dir, _ = raw
     prepare(raw_dir, tmp_path / "one")

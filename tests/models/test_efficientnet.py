@@ -166,6 +166,7 @@ def test_saved_model_gives_the_same_logits_in_a_new_process(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_xla_compiles_the_forward_and_backward_pass():
     config = dataclasses.replace(
         SMALL, stochastic_depth_rate=0.0, dropout_rate=0.0

@@ -106,6 +106,7 @@ def test_a_resized_model_has_the_same_weights(run):
     assert abs(model(images) - built(images)).numpy().max() == 0
 
 
+@pytest.mark.slow
 def test_train_and_eval_evaluates_on_the_way(trained):
     lines = run_directory.read_metrics(trained)
     assert [line["step"] for line in lines] == [2, 4]

@@ -160,6 +160,7 @@ def test_our_own_flags_keep_the_same_records(root, tmp_path):
     assert names(tmp_path / "filtered/data") == shard_names("train", WHOLE)
 
 
+@pytest.mark.slow
 def test_workers_keep_the_same_records(root):
     """As many tasks as workers predicted, or one for all of them."""
     commands = Commands(root, "two_workers")
@@ -335,7 +336,9 @@ def test_reassigning_refuses_what_does_not_fit(root, tmp_path):
         reassign(0, label_data_dir=unfinished, output_dir=tmp_path / "out")
 
 
-@pytest.mark.parametrize("teacher", [True, False])
+@pytest.mark.parametrize(
+    "teacher", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_students_learn_from_raw_and_from_filtered_records(
     root, tmp_path, teacher, capsys
 ):

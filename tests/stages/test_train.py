@@ -57,6 +57,7 @@ def svhn_run(tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_an_original_checkpoint_teaches_at_its_own_resolution(
     svhn_run, fixtures
 ):
@@ -76,6 +77,7 @@ def test_an_original_checkpoint_teaches_at_its_own_resolution(
     stage.run()
 
 
+@pytest.mark.slow
 def test_blocks_of_given_weights_may_be_frozen(svhn_run):
     settings = svhn_run(init_model=True, init_model_path=str(svhn.CHECKPOINT))
     model = dataclasses.replace(settings.model, fix_layer_num=2)

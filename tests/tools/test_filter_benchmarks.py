@@ -12,6 +12,7 @@ from tools.benchmarks import filter as filter_benchmark
 from tools.benchmarks import target_storage
 
 
+@pytest.mark.slow
 def test_the_table_and_the_figures():
     process = python(
         "-m",

@@ -61,6 +61,7 @@ def test_two_replicas_give_the_targets_of_one(two_replicas):
     assert one["counts"].min() > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [mean_teacher.MeanTeacher, pi_model.PiModel])
 def test_a_killed_run_draws_as_one_that_was_not(tmp_path, monkeypatch, kind):
     """The teacher's dropout too."""
@@ -87,7 +88,7 @@ def whole(tmp_path_factory):
     return metrics, ensembles.state_of(method)
 
 
-@pytest.mark.parametrize("calls", [3, 5])
+@pytest.mark.parametrize("calls", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_with_the_same_targets(
     whole, tmp_path, monkeypatch, calls
 ):

@@ -38,7 +38,7 @@ def make_batch(generator):
     }
 
 
-@pytest.fixture(params=["one", "two"])
+@pytest.fixture(params=["one", pytest.param("two", marks=pytest.mark.slow)])
 def strategy(request, two_replicas):
     if request.param == "two":
         return two_replicas

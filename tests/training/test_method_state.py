@@ -26,6 +26,7 @@ class Counting(methods.Supervised):
         return {"total": self.total}
 
 
+@pytest.mark.slow
 def test_a_methods_state_goes_on_where_it_was(tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(patch, trainer._Trainer, "_train_until", 3)

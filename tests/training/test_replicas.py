@@ -33,6 +33,7 @@ def test_two_replicas_equal_one(one_device, two_replicas):
     assert_same(replicas.train(devices), one_device)
 
 
+@pytest.mark.slow
 def test_two_worker_processes_equal_one(one_device, tmp_path):
     path = tmp_path / "outcome.npz"
     codes, _, errors = workers.run("-m", "tests.training.replicas", path)

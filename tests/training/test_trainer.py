@@ -65,6 +65,7 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
         assert ours.shape == (2,) or not np.array_equal(ours, other)
 
 
+@pytest.mark.slow
 def test_a_model_is_traced_at_its_first_evaluation_only(tmp_path):
     evaluator = evaluation.Accuracy(evaluation_images, 20)
     run(tmp_path, {"evaluator": evaluator})
@@ -77,6 +78,9 @@ def test_a_finished_run_is_not_trained_again(finished):
     before = (directory / "model.keras").stat().st_mtime_ns
     assert run(directory) == metrics
     assert (directory / "model.keras").stat().st_mtime_ns == before
+
+
+SLOW = pytest.mark.slow
 
 
 class Killed(BaseException):
@@ -100,11 +104,14 @@ def kill_after(monkeypatch, owner, name, calls):
 @pytest.mark.parametrize(
     ("owner", "name", "calls"),
     [
-        (trainer._Trainer, "_train_until", 3),  # between two checkpoints
+        # Between two checkpoints.
+        pytest.param(trainer._Trainer, "_train_until", 3, marks=SLOW),
         (trainer._Trainer, "_train_until", 5),
-        (state.TrainingState, "save", 1),
-        (state.TrainingState, "save_model", 1),  # all but the model is there
-        (run_directory, "append_metrics", 1),  # before the last evaluation
+        pytest.param(state.TrainingState, "save", 1, marks=SLOW),
+        # All but the model is there.
+        pytest.param(state.TrainingState, "save_model", 1, marks=SLOW),
+        # Before the last evaluation.
+        pytest.param(run_directory, "append_metrics", 1, marks=SLOW),
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
@@ -139,6 +146,7 @@ def logged(directory, name):
     }
 
 
+@pytest.mark.slow
 def test_training_metrics_are_logged_at_steps_of_their_own(tmp_path):
     """They are means over the steps since the entry before."""
     for name, every in (("default", None), ("each", 1), ("seldom", 12)):
@@ -282,6 +290,7 @@ def test_sigterm_saves_at_the_next_step(finished, tmp_path):
     assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_was_interrupted_is_made_up_for(
     finished, tmp_path, monkeypatch
 ):

@@ -40,7 +40,7 @@ def mean_teacher_step(config):
     "make",
     [
         lambda config: small_step(config, efficientnet.build_model(config)),
-        mean_teacher_step,
+        pytest.param(mean_teacher_step, marks=pytest.mark.slow),
     ],
     ids=["noisy_student", "mean_teacher"],
 )
@@ -59,6 +59,7 @@ def test_xla_compiles_the_whole_step(make):
     assert np.mean(moved) > 0.95
 
 
+@pytest.mark.slow
 def test_xla_computes_the_same():
     quiet = dataclasses.replace(
         SMALL, dropout_rate=0.0, stochastic_depth_rate=0.0

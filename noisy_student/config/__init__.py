@@ -19,6 +19,7 @@ from noisy_student.config.data import (
     InputConfig,
     NoiseConfig,
 )
+from noisy_student.config.evaluation import EvaluationConfig
 from noisy_student.config.model import (
     ALL_REPLICAS,
     DEFAULT_GROUPS,
@@ -52,6 +53,7 @@ __all__ = [
     "SCHEDULES",
     "ConsistencyConfig",
     "DataConfig",
+    "EvaluationConfig",
     "ExperimentConfig",
     "InputConfig",
     "ModelConfig",
@@ -106,6 +108,9 @@ class ExperimentConfig(Settings):
     predict: PredictConfig = dataclasses.field(default_factory=PredictConfig)
     self_training: SelfTrainingConfig = dataclasses.field(
         default_factory=SelfTrainingConfig
+    )
+    evaluation: EvaluationConfig = dataclasses.field(
+        default_factory=EvaluationConfig
     )
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 

@@ -270,9 +270,16 @@ def plain_images(
 
     Returns:
         A dataset of dicts of full batches: `image`, uint8 (batch_size, side,
-        side, 3), `label`, int64 (batch_size,), and `weight`, float32
+        side, 3), `label`, int64 (batch_size,), `row`, int64 (batch_size,),
+        the place of an image in the source, and `weight`, float32
         (batch_size,): 1, and 0 for what pads the last batch.
     """
+
+    def number_rows(batch_number: tf.Tensor, batch: Example) -> Example:
+        size = tf.size(batch["label"], tf.int64)
+        rows = batch_number * batch_size + tf.range(size)
+        return batching.pad(batch | {"row": rows}, batch_size)
+
     view = views.plain_view(image_format)
     chunk = batching.chunk_size(batch_size)
     threads = batching.num_threads(input_config)
@@ -294,7 +301,8 @@ def plain_images(
         .map(lambda examples: _select(source, examples, ["label"]))
         .map(decode, num_parallel_calls=threads)
         .rebatch(batch_size)
-        .map(lambda batch: batching.pad(batch, batch_size))
+        .enumerate()
+        .map(number_rows)
         .prefetch(2)
         .with_options(batching.options())
     )

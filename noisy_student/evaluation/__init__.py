@@ -1,6 +1,15 @@
 """Evaluators: from a model and images to numbers with names."""
 
 from noisy_student.evaluation.accuracy import Accuracy
+from noisy_student.evaluation.answers import AnswersEvaluator
 from noisy_student.evaluation.base import Batches, Evaluator, Metrics
+from noisy_student.evaluation.scores import Answers
 
-__all__ = ["Accuracy", "Batches", "Evaluator", "Metrics"]
+__all__ = [
+    "Accuracy",
+    "Answers",
+    "AnswersEvaluator",
+    "Batches",
+    "Evaluator",
+    "Metrics",
+]

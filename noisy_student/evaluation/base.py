@@ -74,6 +74,19 @@ class Evaluator(abc.ABC):
         Returns:
             The metrics by name, and `num_images`.
         """
+        return {
+            **self.metrics(self.measure(model, on_batch)),
+            _COUNTED: self.num_images,
+        }
+
+    def measure(
+        self, model: keras.Model, on_batch: Callable[[], None] = lambda: None
+    ) -> dict:
+        """Sums over all images; see `__call__`.
+
+        Returns:
+            What `metrics` takes.
+        """
         iterator, steps, step_size = self._distribute()
         total: dict[str, tf.Tensor] = {}
         with progress.bar(
@@ -88,7 +101,7 @@ class Evaluator(abc.ABC):
         sums = {name: value.numpy() for name, value in total.items()}
         counted = sums.pop(_COUNTED)
         assert counted == self.num_images, f"{counted} of {self.num_images}"
-        return {**self.metrics(sums), _COUNTED: self.num_images}
+        return sums
 
     @tf.function
     def _step(

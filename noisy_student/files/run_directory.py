@@ -21,6 +21,7 @@ _FREE = (
     "model_dir",
     "run",
     "predict",
+    "evaluation",
     "tfds_data_dir",
     "num_iterations",
     "num_parallel_calls",
@@ -108,6 +109,31 @@ def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
         if rule_of(field) is not None and field.name in settings["model"]
     }
     return ModelConfig(**values), settings["data"]["input_image_size"]
+
+
+def generation_directory(directory: pathlib.Path, number: int) -> pathlib.Path:
+    """The run directory of a generation of self-training."""
+    return directory / f"generation_{number:02d}"
+
+
+def fine_tuning_directory(directory: pathlib.Path) -> pathlib.Path:
+    """The run directory of a fine-tuning of the model of a generation."""
+    return directory / "finetune"
+
+
+def generation_models(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The models of a self-training run, as far as it is, the teacher first.
+
+    A model that was fine-tuned counts, not the one that it started from.
+    """
+    models: list[pathlib.Path] = []
+    while True:
+        trained = generation_directory(directory, len(models))
+        tuned = fine_tuning_directory(trained)
+        model = (tuned if tuned.exists() else trained) / MODEL_FILE
+        if not model.exists():
+            return models
+        models.append(model)
 
 
 def read_metrics(directory: pathlib.Path) -> list[dict]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import writing
+from noisy_student.report import tables
 
 RESULTS_FILE = "results.json"
 # Keys of a generation, or of a line of `metrics.jsonl`, that no evaluation
@@ -72,16 +73,10 @@ def format_table(results: dict[str, Any]) -> str:
         cells = [str(row[n]) for n in ("generation", "role", "model_name")]
         cells += [str(row["num_images"])]
         cells += [str(labels["kept"]), str(labels["records"])]
-        cells += [_percent(labels["accuracy"])]
+        cells += [tables.percent(labels["accuracy"])]
         cells += [_cell(name, row.get(name)) for name in names]
         rows.append([*cells, f"{row['seconds']:.0f}"])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) for cell, width in zip(row, widths, strict=True)
-        )
-        for row in rows
-    )
+    return tables.aligned(rows)
 
 
 def metrics_of(row: dict[str, Any]) -> dict[str, float]:
@@ -96,9 +91,5 @@ def _title(name: str) -> str:
 
 def _cell(name: str, value: float | None) -> str:
     if name.endswith("_accuracy") or value is None:
-        return _percent(value)
+        return tables.percent(value)
     return f"{value:.4g}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f} %"

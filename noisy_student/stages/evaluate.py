@@ -1,31 +1,33 @@
-"""`--mode=eval`: the accuracy of a model on test and validation images."""
+"""`--mode=eval`: scores of models on test and validation images."""
 
 import json
 import pathlib
+from collections.abc import Mapping
 
 import keras
 
-from noisy_student import models, training
+from noisy_student import report
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding
-from noisy_student.evaluation import Metrics
+from noisy_student.data import decoding, sources
+from noisy_student.evaluation import Answers, scores
 from noisy_student.files import run_directory
-from noisy_student.stages.experiment import (
-    Experiment,
-    Stage,
-    named_model,
-    resolve_model,
-)
+from noisy_student.stages import subjects
+from noisy_student.stages.experiment import Experiment, Stage
 from noisy_student.training import distribution
+
+_TEST, _VALIDATION = "test", "validation"
 
 
 class Evaluate(Stage):
-    """Evaluates a model, or the newest checkpoint of an unfinished run."""
+    """Evaluates a model, all generations of a run, or its newest checkpoint.
+
+    Every image counts once, whatever the devices.
+    """
 
     def validate(self) -> None:
         config = self.config
-        unfinished = _unfinished_run(config)
-        path = None if unfinished else resolve_model(config)
+        self.output_dir = _output_dir(config)
+        subjects.check_named(config)
         devices = distribution.make_devices(config.run)
         distribution.check_batch_size(
             "eval_batch_size",
@@ -33,55 +35,81 @@ class Evaluate(Stage):
             devices.strategy.num_replicas_in_sync,
         )
         with devices.watching_workers():
-            self.experiment = Experiment.open(config, devices)
-            if config.predict.predict_ckpt_path is None:
+            self.experiment = experiment = Experiment.open(config, devices)
+            if _is_own_run(config):
                 run_directory.check_images(config.directory, config)
-            self.validation = self.experiment.validation
-            self.place: dict[str, int] = {}
+            self.images = {_TEST: experiment.data.test}
+            if experiment.validation is not None:
+                self.images[_VALIDATION] = experiment.validation
+            self.subjects = subjects.find(experiment)
             with devices.strategy.scope():
-                if unfinished is not None:
-                    self._load_checkpoint(unfinished)
-                else:
-                    self.model = self._load(str(path))
-
-    def _load(self, path: str) -> keras.Model:
-        side = self.config.data.input_image_size
-        return models.load_pretrained(path, self.experiment.model, side)
-
-    def _load_checkpoint(self, directory: pathlib.Path) -> None:
-        """Loads the averaged weights of a run that has no model yet."""
-        config, side = run_directory.read_model(directory)
-        self.model = models.build_model(
-            config.for_task(
-                self.experiment.data.task,
-                self.config.data.input_image_size or side,
-            )
-        )
-        step = training.restore_average(directory, self.model)
-        self.place = {"step": step}
+                subjects.with_views(experiment, self.subjects[0].load())
 
     def run(self) -> None:
-        experiment, devices = self.experiment, self.experiment.devices
-        side = self.model.input_shape[1]
-        paths = experiment.data.test.record_paths
-        if self.validation is not None:
-            paths += self.validation.record_paths
+        devices = self.experiment.devices
+        answers: dict[str, dict[str, Answers]] = {}
         with (
             devices.watching_workers(),
             devices.strategy.scope(),
-            decoding.input_errors(paths),
+            decoding.input_errors(_record_paths(self.images)),
         ):
-            metrics: Metrics = experiment.accuracy(side)(self.model)
-            if self.validation is not None:
-                measured = experiment.validation_accuracy(side)(self.model)
-                metrics |= {f"validation_{k}": x for k, x in measured.items()}
+            for subject in self.subjects:
+                model = subjects.with_views(self.experiment, subject.load())
+                answers[subject.name] = self._answers(model, subject.name)
         if devices.is_chief:
-            print(json.dumps(metrics | self.place))
+            self._report(answers)
+
+    def _answers(self, model: keras.Model, name: str) -> dict[str, Answers]:
+        """What a model answers on the images of each split."""
+        side = model.input_shape[1]
+        of = f" {name}" if len(self.subjects) > 1 else ""
+        return {
+            split: self.experiment.answers_on(
+                source, side, f"evaluate{of} {split}"
+            ).answers(model)
+            for split, source in self.images.items()
+        }
+
+    def _report(self, answers: dict[str, dict[str, Answers]]) -> None:
+        """Writes the tables, and prints the scores of the newest model."""
+        if self.output_dir is not None:
+            report.save_evaluation(
+                self.output_dir,
+                answers,
+                self.experiment.data.class_names,
+                self.experiment.data.task.num_classes,
+            )
+        if len(answers) > 1:
+            print(report.format_generations(answers))
+        newest = self.subjects[-1]
+        metrics = {
+            f"{'' if split == _TEST else f'{split}_'}{name}": value
+            for split, found in answers[newest.name].items()
+            for name, value in _metrics(found).items()
+        }
+        print(json.dumps(metrics | newest.facts))
 
 
-def _unfinished_run(config: ExperimentConfig) -> pathlib.Path | None:
-    """The run directory that is named, if it has checkpoints and no model."""
-    directory = named_model(config)
-    if training.is_finished(directory):
-        return None
-    return directory if training.has_checkpoints(directory) else None
+def _metrics(answers: Answers) -> dict[str, float]:
+    return {**scores.summary(answers), "num_images": len(answers.labels)}
+
+
+def _output_dir(config: ExperimentConfig) -> pathlib.Path | None:
+    """Where tables go: `output_dir`, or `evaluation` in the run's directory."""
+    if config.predict.output_dir is not None:
+        return pathlib.Path(config.predict.output_dir)
+    return config.directory / "evaluation" if _is_own_run(config) else None
+
+
+def _is_own_run(config: ExperimentConfig) -> bool:
+    """Whether the model is that of `model_dir`."""
+    named = config.predict.predict_ckpt_path, config.evaluation.model_path
+    return named == (None, None)
+
+
+def _record_paths(
+    images: Mapping[str, sources.ImageSource],
+) -> tuple[str, ...]:
+    return tuple(
+        path for source in images.values() for path in source.record_paths
+    )

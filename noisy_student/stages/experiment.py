@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -15,6 +16,8 @@ from noisy_student.data.open import open_task
 from noisy_student.data.validation import open_validation
 from noisy_student.files import lock, run_directory
 from noisy_student.training import distribution
+
+_Evaluator = TypeVar("_Evaluator", bound=evaluation.Evaluator)
 
 
 @dataclasses.dataclass(eq=False)
@@ -107,7 +110,30 @@ class Experiment:
     def _accuracy_on(
         self, source: sources.ImageSource, side: int, description: str
     ) -> evaluation.Accuracy:
-        return evaluation.Accuracy(
+        return self._evaluator(evaluation.Accuracy, source, side, description)
+
+    def answers_on(
+        self, source: sources.ImageSource, side: int, description: str
+    ) -> evaluation.AnswersEvaluator:
+        """The answers on labelled images of models with this input side.
+
+        Args:
+            source: The images.
+            side: In pixels.
+            description: Of the progress bar.
+        """
+        return self._evaluator(
+            evaluation.AnswersEvaluator, source, side, description
+        )
+
+    def _evaluator(
+        self,
+        kind: type[_Evaluator],
+        source: sources.ImageSource,
+        side: int,
+        description: str,
+    ) -> _Evaluator:
+        return kind(
             functools.partial(self.images_once, source, side),
             source.num_images,
             description,
@@ -120,17 +146,18 @@ class Experiment:
         side: int,
         context: tf.distribute.InputContext,
     ) -> tf.data.Dataset:
-        """One pass over a worker's part of them, in batches of a replica."""
-        source = source.stride(  # evaluation needs parts of one size
-            context.input_pipeline_id, context.num_input_pipelines
-        )
+        """One pass over a worker's part of them, in batches of a replica.
+
+        `row` is the place of an image among those of all workers.
+        """
+        worker, workers = context.input_pipeline_id, context.num_input_pipelines
         batch_size = self.config.run.eval_batch_size
         return pipelines.plain_images(
-            source,
+            source.stride(worker, workers),  # parts of one size
             self.image_format(side),
             context.get_per_replica_batch_size(batch_size),
             input_config=self.config.input_pipeline,
-        )
+        ).map(lambda batch: batch | {"row": batch["row"] * workers + worker})
 
 
 def open_and_claim(

@@ -12,6 +12,7 @@ from noisy_student.config import (
     SelfTrainingConfig,
     TrainConfig,
 )
+from noisy_student.files import run_directory
 
 # Noisy Student, section 3.1.
 _EPOCHS = 1.5
@@ -56,7 +57,7 @@ def settings(
     loop = student.self_training
     return dataclasses.replace(
         student,
-        model_dir=str(student.directory / "finetune"),
+        model_dir=str(run_directory.fine_tuning_directory(student.directory)),
         model=dataclasses.replace(
             student.model, fix_layer_num=loop.finetune_fix_layer_num
         ),

@@ -230,7 +230,7 @@ def _in_directory(
     config: ExperimentConfig, number: int, **groups: Any
 ) -> ExperimentConfig:
     """The settings of a training in the directory of its generation."""
-    directory = config.directory / f"generation_{number:02d}"
+    directory = run_directory.generation_directory(config.directory, number)
     return dataclasses.replace(
         config, mode="train", model_dir=str(directory), **groups
     )

@@ -21,6 +21,15 @@ MODEL = config.ModelConfig(
     small_image_model=True,
 )
 
+SCORES = [
+    "top_1_accuracy",
+    "top_5_accuracy",
+    "loss",
+    "mean_class_accuracy",
+    "macro_f1",
+    "expected_calibration_error",
+]
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -81,17 +90,17 @@ def test_models_are_evaluated_at_the_resolution_asked_for(
     run, side, capsys, monkeypatch
 ):
     seen = []
-    original = stages.experiment.Experiment.accuracy
+    original = stages.experiment.Experiment.answers_on
 
-    def accuracy(self, side):
+    def answers_on(self, source, side, description):
         seen.append(side)
-        return original(self, side)
+        return original(self, source, side, description)
 
-    monkeypatch.setattr(stages.experiment.Experiment, "accuracy", accuracy)
+    monkeypatch.setattr(stages.experiment.Experiment, "answers_on", answers_on)
     settings = make_config("eval", side, predict_ckpt_path=str(run))
     metrics = evaluate(settings, capsys)
     # The digits have no validation images.
-    assert list(metrics) == ["top_1_accuracy", "top_5_accuracy", "num_images"]
+    assert list(metrics) == [*SCORES, "num_images", "path"]
     assert metrics["num_images"] == 400
     assert seen == [side or 8]
 
@@ -187,7 +196,8 @@ def test_an_original_checkpoint_is_evaluated_on_dev_and_test(
         svhn.settings("eval", images, data=data, **named), capsys
     )
     expected = shares_of("", 1) | shares_of("validation_", 2)
-    assert metrics == pytest.approx(expected)
+    found = {name: metrics[name] for name in expected}
+    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

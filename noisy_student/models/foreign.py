@@ -1,0 +1,120 @@
+"""Models that this program did not make, as models of images to logits."""
+
+import pathlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from noisy_student.config.evaluation import INPUT_RANGES, EvaluationConfig
+from noisy_student.errors import InputError
+
+_TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
+_SIGNATURE = "serving_default"
+
+
+def load_foreign(
+    config: EvaluationConfig, num_classes: int, side: int | None
+) -> keras.Model:
+    """Loads the model of `model_path`. Call in the scope of the strategy.
+
+    Args:
+        config: Where it is, and which pixels and outputs it has.
+        num_classes: Number of classes that it must have.
+        side: Side in pixels of its images; None for what it says itself.
+
+    Returns:
+        A model from images, float (batch, side, side, 3) in [0, 255], to
+        float32 logits (batch, classes).
+
+    Raises:
+        InputError: It cannot be loaded, or does not take such images or give
+            so many classes; `model_output` is not what it returns.
+    """
+    path = pathlib.Path(str(config.model_path))
+    model = _load_saved_model(path) if path.is_dir() else _load_keras(path)
+    side = side or _side_of(model, path)
+    low, high = INPUT_RANGES[config.model_input_range]
+    images = keras.Input((side, side, 3))
+    try:
+        outputs = model(images * ((high - low) / 255) + low)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} does not take images of {side} x {side} pixels, float32 "
+            f"(batch, {side}, {side}, 3): {_first_line(error)}"
+        ) from error
+    if isinstance(outputs, dict):
+        [outputs] = outputs.values()
+    if len(outputs.shape) != 2 or outputs.shape[-1] != num_classes:
+        raise InputError(
+            f"{path} returns {tuple(outputs.shape)}, and the task has "
+            f"{num_classes} classes: (batch, {num_classes}) is needed."
+        )
+    outputs = ops.cast(outputs, "float32")
+    _check_output(keras.Model(images, outputs), config)
+    if config.model_output == "probabilities":
+        outputs = ops.log(ops.maximum(outputs, _TINY))
+    return keras.Model(images, outputs)
+
+
+def _load_keras(path: pathlib.Path) -> keras.Model:
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise InputError(
+            f"{path} is no .keras file that can be loaded here: "
+            f"{_first_line(error)}"
+        ) from error
+
+
+def _load_saved_model(path: pathlib.Path) -> keras.layers.Layer:
+    if not (path / "saved_model.pb").exists():
+        raise InputError(
+            f"{path} is no SavedModel: it has no saved_model.pb; name a "
+            "SavedModel or a .keras file."
+        )
+    try:
+        return keras.layers.TFSMLayer(str(path), call_endpoint=_SIGNATURE)
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be loaded by its signature {_SIGNATURE}: "
+            f"{_first_line(error)}"
+        ) from error
+
+
+def _side_of(model: keras.layers.Layer, path: pathlib.Path) -> int:
+    """The side of the images that a model says it takes.
+
+    Raises:
+        InputError: It takes any.
+    """
+    match getattr(model, "input_shape", None):
+        case (_, int(height), int(width), _) if height == width:
+            return height
+    raise InputError(
+        f"{path} does not say the side of its images; set input_image_size."
+    )
+
+
+def _check_output(model: keras.Model, config: EvaluationConfig) -> None:
+    """Refuses logits that are called probabilities, and the reverse."""
+    images = np.random.default_rng(0).uniform(
+        0, 255, (2, *model.input_shape[1:])
+    )
+    rows = np.asarray(model(images.astype(np.float32), training=False))
+    sums = rows.sum(axis=-1)
+    found = (
+        "probabilities"
+        if (rows >= 0).all() and np.allclose(sums, 1, atol=1e-3)
+        else "logits"
+    )
+    if found != config.model_output:
+        raise InputError(
+            f"{config.model_path} returns {found}, rows whose sums are "
+            f"{', '.join(f'{each:.3g}' for each in sums)}; set "
+            f"model_output={found}."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

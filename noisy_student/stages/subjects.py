@@ -1,0 +1,145 @@
+"""The models that an evaluation is of: one, or all generations of a run."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import keras
+
+from noisy_student import models, training
+from noisy_student.config import ExperimentConfig
+from noisy_student.evaluation import test_time
+from noisy_student.files import run_directory
+from noisy_student.models import foreign
+from noisy_student.stages.experiment import (
+    Experiment,
+    named_model,
+    resolve_model,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A model to evaluate.
+
+    Attributes:
+        name: "model", or "generation_00" and so on.
+        load: Loads it; call it in the scope of the strategy.
+        facts: What is known of it beside its scores, such as the `step` of a
+            checkpoint.
+    """
+
+    name: str
+    load: Callable[[], keras.Model]
+    facts: dict[str, int | str] = dataclasses.field(default_factory=dict)
+
+
+def find(experiment: Experiment) -> list[Subject]:
+    """Finds the models that the flags name, and loads what can be wrong.
+
+    Args:
+        experiment: The images to evaluate on.
+
+    Returns:
+        All generations of a self-training run, the first teacher first; else
+        one model.
+
+    Raises:
+        ValueError: There is no model, or it does not fit the images.
+    """
+    config = experiment.config
+    with experiment.devices.strategy.scope():
+        if config.evaluation.model_path is not None:
+            return [_loaded(_foreign(experiment))]
+        directory = named_model(config)
+        generations = run_directory.generation_models(directory)
+        if len(generations) > 1:
+            return [
+                _generation(experiment, number, path)
+                for number, path in enumerate(generations)
+            ]
+        if _is_unfinished(config):
+            model, step = _from_checkpoint(experiment, directory)
+            return [_loaded(model, step=step)]
+        path = str(resolve_model(config))
+        return [_loaded(_load(experiment, path), path=path)]
+
+
+def check_named(config: ExperimentConfig) -> None:
+    """Looks for the model before the images are opened.
+
+    Raises:
+        ValueError: There is none.
+    """
+    foreign_path = config.evaluation.model_path
+    if foreign_path is None and not _is_unfinished(config):
+        resolve_model(config)
+
+
+def _is_unfinished(config: ExperimentConfig) -> bool:
+    """Whether the run directory named has checkpoints and no model."""
+    directory = named_model(config)
+    return not training.is_finished(directory) and training.has_checkpoints(
+        directory
+    )
+
+
+def with_views(experiment: Experiment, model: keras.Model) -> keras.Model:
+    """The model with the test-time augmentation of the settings.
+
+    Raises:
+        ValueError: There are not so many views.
+    """
+    number = experiment.config.evaluation.num_test_time_augmentations
+    side = model.input_shape[1]
+    flip = experiment.image_format(side).horizontal_flip
+    most = test_time.most_views(flip)
+    if number > most:
+        raise ValueError(
+            f"num_test_time_augmentations={number} is more than the {most} "
+            f"views of an image{'' if flip else ' that is not mirrored'}."
+        )
+    return test_time.averaged(model, number, flip)
+
+
+def _loaded(model: keras.Model, **facts: int | str) -> Subject:
+    return Subject("model", lambda: model, facts)
+
+
+def _generation(
+    experiment: Experiment, number: int, path: pathlib.Path
+) -> Subject:
+    """A generation, which is only loaded when its turn comes."""
+    return Subject(
+        path.relative_to(named_model(experiment.config)).parts[0],
+        lambda: _load(experiment, str(path)),
+        {"generation": number, "path": str(path)},
+    )
+
+
+def _load(experiment: Experiment, path: str) -> keras.Model:
+    side = experiment.config.data.input_image_size
+    return models.load_pretrained(path, experiment.model, side)
+
+
+def _foreign(experiment: Experiment) -> keras.Model:
+    config = experiment.config
+    return foreign.load_foreign(
+        config.evaluation,
+        experiment.data.task.num_classes,
+        config.data.input_image_size,
+    )
+
+
+def _from_checkpoint(
+    experiment: Experiment, directory: pathlib.Path
+) -> tuple[keras.Model, int]:
+    """The averaged weights of a run that has no model yet, and their step."""
+    config, side = run_directory.read_model(directory)
+    model = models.build_model(
+        config.for_task(
+            experiment.data.task,
+            experiment.config.data.input_image_size or side,
+        )
+    )
+    return model, training.restore_average(directory, model)

@@ -1,0 +1,87 @@
+"""Models that were made elsewhere, against what they say themselves."""
+
+import keras
+import numpy as np
+import pytest
+
+from noisy_student.config import EvaluationConfig
+from noisy_student.models.foreign import load_foreign
+
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def images():
+    shape = (3, SIDE, SIDE, 3)
+    return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+
+
+def make(activation=None, side=SIDE):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((side, side, 3))
+    x = keras.layers.Conv2D(4, 3)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(5, activation)(x))
+
+
+def load(path, num_classes=5, side=None, **settings):
+    config = EvaluationConfig(model_path=str(path), **settings)
+    return load_foreign(config, num_classes, side)
+
+
+@pytest.mark.parametrize("form", ["keras", "saved_model"])
+@pytest.mark.parametrize(
+    ("pixels", "scale", "shift"),
+    [("0..255", 1, 0), ("0..1", 1 / 255, 0), ("-1..1", 2 / 255, -1)],
+)
+def test_pixels_and_logits_are_as_declared(
+    form, pixels, scale, shift, images, tmp_path
+):
+    model, path = make(), tmp_path / ("model.keras" if form == "keras" else "m")
+    (model.save if form == "keras" else model.export)(path)
+    side = None if form == "keras" else SIDE
+    found = load(path, side=side, model_input_range=pixels)
+    assert found.input_shape == (None, SIDE, SIDE, 3)
+    np.testing.assert_allclose(
+        found(images), model(images * scale + shift), atol=1e-4
+    )
+
+
+def test_probabilities_become_logits(images, tmp_path):
+    make("softmax").save(tmp_path / "model.keras")
+    found = load(tmp_path / "model.keras", model_output="probabilities")
+    np.testing.assert_allclose(
+        keras.ops.softmax(found(images)), make("softmax")(images), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("activation", "settings", "message"),
+    [
+        ("softmax", {}, "returns probabilities, rows whose sums are 1, 1; set"),
+        (None, {"model_output": "probabilities"}, "returns logits, rows"),
+        (None, {"num_classes": 4}, r"returns \(None, 5\), and the task has 4"),
+        (None, {"side": 16}, "does not take images of 16 x 16 pixels"),
+    ],
+)
+def test_what_does_not_fit_is_refused(activation, settings, message, tmp_path):
+    make(activation).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "model.keras", **settings)
+
+
+def test_a_side_must_be_known(tmp_path):
+    make(side=None).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="set input_image_size"):
+        load(tmp_path / "model.keras")
+    assert load(tmp_path / "model.keras", side=9).input_shape[1] == 9
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"none")
+    with pytest.raises(ValueError, match=r"is no \.keras file that can"):
+        load(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"has no saved_model\.pb"):
+        load(tmp_path, side=SIDE)
+    with pytest.raises(ValueError, match=r"is no \.keras file that can"):
+        load(tmp_path / "missing.keras")

@@ -66,7 +66,8 @@ def experiment_config(
     task = None
     if as_original is None:
         names = (values[n].value for n in ("task_name", "label_data_dir"))
-        task = original.task_of(*names)
+        # Empty means not given, as in the settings.
+        task = original.task_of(*(name or None for name in names))
         as_original = task is not None
     groups = {
         name: read(group, values, as_original) for name, group in GROUPS.items()

@@ -39,7 +39,9 @@ def _entry(field: Field, flag: absl_flags.Flag) -> list[str]:
     original = field.rule.original
     if original not in (None, field.default):
         notes.insert(1, f"for the original's data: {original}")
-    lines = [absl_flags.text_wrap(f"{heads}: {flag.help}", 80, "    ", "  ")]
+    # An empty value that means none is no choice to show.
+    text = str(flag.help).replace("|>: ", ">: ", 1)
+    lines = [absl_flags.text_wrap(f"{heads}: {text}", 80, "    ", "  ")]
     if notes:
         note = f"({'; '.join(notes)})"
         lines.append(absl_flags.text_wrap(note, 80, "    ", "    "))

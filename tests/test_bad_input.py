@@ -28,9 +28,12 @@ CASES = [
         "finetune_steps=7 is more than the 6 steps of the schedule",
     ),
     (["--finetune_steps=2"], "finetune_steps=2 needs finetune_input_image_s"),
-    (["--next_teacher=best"], "never on the test images: set validation_split"),
+    (["--next_teacher=best"], "and the task digits has none; leave it out"),
     (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
-    (["--fix_layer_num=99"], "blocks; got fix_layer_num=99"),
+    (
+        ["--mode=train", "--method=supervised", "--fix_layer_num=99"],
+        "blocks; got fix_layer_num=99",
+    ),
     (
         ["--fix_layer_num=1"],
         "fix_layer_num=1 is for weights that were trained before",

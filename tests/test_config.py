@@ -184,3 +184,10 @@ def test_the_originals_minus_one_means_all():
     assert labels == config.PseudoLabelConfig()
     filtering = tools.FilterSettings(total_label_replicas=-1)
     assert filtering == tools.FilterSettings()
+
+
+def test_an_empty_task_name_is_none():
+    """As an unset variable of a script gives it."""
+    assert config.DataConfig("").task_name == "digits"
+    given = config.DataConfig("", label_data_dir="/images/photos")
+    assert given.task_name == "photos"

@@ -18,7 +18,7 @@ class DataConfig(Settings):
     tensorflow-datasets where the original program has another one.
     """
 
-    task_name: str = setting(None)
+    task_name: str = setting(None, none=("",))
     """digits (scikit-learn's scans, nothing to download), cifar10,
     svhn_cropped (svhn), imagenet2012 (imagenet), or any data set of
     tensorflow-datasets with `image` and `label`. With --label_data_dir it is
@@ -90,7 +90,7 @@ class DataConfig(Settings):
     the --output_dir of tools/filter_unlabel.py or its data/; or with
     --teacher_model_path any train-* and extra-* ones."""
 
-    file_prefix: str | None = setting(None)
+    file_prefix: str | None = setting(None, none=("",))
     """Name of the files that --mode=predict and tools/filter_unlabel.py read,
     e.g. extra for extra-00000-of-00128 in --label_data_dir, which then needs
     no other files. Default: the unlabelled images of the task."""
@@ -134,13 +134,13 @@ class DataConfig(Settings):
 class NoiseConfig(Settings):
     """Input noise: what is done to the images in training."""
 
-    augment_name: str = setting("none", choices=AUGMENTATIONS)
+    augment_name: str = setting("none", choices=AUGMENTATIONS, none=("",))
     """none: random crops and flips only; v1: RandAugment too, and for small
     images a cut-out square of half the side; keras_cv: keras-cv's RandAugment
     instead (slower, and not exactly repeatable)."""
 
     unl_aug: str | None = setting(
-        None, choices=AUGMENTATIONS, none=("default",)
+        None, choices=AUGMENTATIONS, none=("default", "")
     )
     """The same choice for unlabelled images. Default: --augment_name."""
 
@@ -161,6 +161,13 @@ class NoiseConfig(Settings):
     horizontal_flip: bool | None = setting(None)
     """Whether training images are mirrored at random. Default: the task's (not
     for digits)."""
+
+    def __post_init__(self) -> None:
+        if self.unl_aug == "":  # as in the original, where None is "default"
+            self._resolve(unl_aug="none")
+        super().__post_init__()
+        if self.augment_name is None:
+            self._resolve(augment_name="none")
 
     def of_unlabeled(self) -> "NoiseConfig":
         """The noise of unlabelled images, as their `augment_name`."""

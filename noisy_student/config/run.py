@@ -44,8 +44,8 @@ class RunConfig(Settings):
     save_checkpoints_steps: int = setting(1000, above=0)
     """Training steps between checkpoints."""
 
-    keep_checkpoint_max: int = setting(5, above=0)
-    """Checkpoints to keep; older ones are deleted."""
+    keep_checkpoint_max: int | None = setting(5, above=0, none=(0,))
+    """Checkpoints to keep; older ones are deleted. 0 keeps all."""
 
     iterations_per_loop: int = setting(100, above=0)
     """Training steps in one call on the device, between two updates of the

@@ -10,7 +10,7 @@ import numpy as np
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import image_sets, limits, splits
+from noisy_student.data import decoding, image_sets, limits, splits
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSet, ImageSource, TaskData
 from noisy_student.data.tfrecords import RecordSource
@@ -84,8 +84,8 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
     for name in names:
         if getattr(config, name) is not None:
             raise ValueError(
-                f"{name} is for tensorflow-datasets; the task digits is "
-                "split by --num_labeled and --seed."
+                f"{name} does not go with task_name=digits, whose images are "
+                "divided by num_labeled and seed; leave it out."
             )
     train, test = digits.load(seed)
     test = limits.first_images(test, config.num_test_images, "num_test_images")
@@ -124,6 +124,8 @@ def _open_directories(config: DataConfig) -> TaskData:
     test_images = splits.open_split(images, test, "test_split", num_classes)
     name = f"{images.name} {label}"
     labeled = images.source(label_spans, name, num_classes)
+    if isinstance(labeled, RecordSource):
+        _check_first_labels(labeled)
     return TaskData(
         make_task(config, num_classes, labeled),
         labeled,
@@ -132,6 +134,20 @@ def _open_directories(config: DataConfig) -> TaskData:
         {},
         names,
     )
+
+
+def _check_first_labels(labeled: RecordSource) -> None:
+    """Reads a record of each of some files, to see a wrong number of classes.
+
+    Raises:
+        InputError: A label is none of the classes, or a file is damaged.
+    """
+    first = tuple(f._replace(number=1) for f in labeled.files if f.number)
+    some = RecordSource.from_spans(
+        first[:_SAMPLE], labeled.num_classes, labeled.name
+    )
+    with decoding.input_errors(some.record_paths):
+        list(some.read_batches(_SAMPLE))
 
 
 def _open_unlabeled_split(

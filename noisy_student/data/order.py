@@ -1,6 +1,6 @@
 """The order of the images in training, epoch by epoch.
 
-Images are read by blocks: an image file is one, and so are up to 16 records
+Images are read by blocks: an image file is one, and so are up to 8 records
 that follow one another in their file. Every epoch, all blocks are drawn in
 another order; then the images of some blocks at a time, a window, are shuffled
 together. Where blocks are single images, their order alone does it.

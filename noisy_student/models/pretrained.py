@@ -36,10 +36,14 @@ def resolve_model_path(path: str | pathlib.Path) -> str:
     try:
         return original.checkpoint_prefix(path)
     except ValueError as error:
+        others = sorted(pathlib.Path(path).glob("*.index"))
+        hint = (
+            f" Name one in it, {others[0].with_suffix('')}." if others else ""
+        )
         raise ValueError(
             f"There is no model at {path}: {path} is neither a .keras file, "
             f"nor a directory with {MODEL_FILE}, nor a checkpoint of the "
-            "original."
+            f"original.{hint}"
         ) from error
 
 

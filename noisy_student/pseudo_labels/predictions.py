@@ -12,6 +12,7 @@ made from.
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ import numpy as np
 from noisy_student.data import records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, stamps, writing
+
+_OF_SHARDS = re.compile(r"info-\d{5}-of-(\d{5})")
 
 
 class Share(NamedTuple):
@@ -113,12 +116,18 @@ class PredictionFiles:
             ValueError: naming them.
         """
         missing = self.missing(shares)
-        if missing:
-            raise ValueError(
-                f"Predictions of the shards {', '.join(map(str, missing))} of "
-                f"{self.num_shards} are missing in {self.info_dir}; run "
-                "mode=predict for them first."
-            )
+        if not missing:
+            return
+        path = self.predictions(missing[0])
+        if path.exists():
+            path = self.info(missing[0])
+        others = _numbers_of_shards(path.parent) - {self.num_shards}
+        hint = f", but files of num_shards={min(others)}" if others else ""
+        raise ValueError(
+            f"Predictions of the shards {', '.join(map(str, missing))} of "
+            f"{self.num_shards} are missing in {path.parent}: there is no "
+            f"{path.name}{hint}; run mode=predict for them first."
+        )
 
     def num_classes(self, shares: Iterable[Share]) -> int | None:
         """Returns the size of complete shares' probabilities, by the first.
@@ -247,3 +256,9 @@ class PredictionFiles:
                 f"{path} is not what mode=predict writes ({error!r}); delete "
                 "it and predict this shard again."
             ) from error
+
+
+def _numbers_of_shards(directory: pathlib.Path) -> set[int]:
+    """The numbers of shards that names of files say."""
+    found = (_OF_SHARDS.search(path.name) for path in directory.glob("*info*"))
+    return {int(match[1]) for match in found if match}

@@ -12,7 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 from absl import logging
 
-from noisy_student.config import ExperimentConfig, ModelConfig, Settings
+from noisy_student.config import (
+    NOTHING_FROZEN,
+    ExperimentConfig,
+    ModelConfig,
+    Settings,
+)
 from noisy_student.files import run_directory
 from noisy_student.models import scaling
 from noisy_student.stages import fine_tuning
@@ -131,6 +136,13 @@ def check_settings(config: ExperimentConfig) -> None:
     for name in ("teacher_model_path", "train_last_step_num"):
         if getattr(config.train, name) is not None:
             raise ValueError(f"{name} is for mode=train; leave it out.")
+    frozen = config.model.fix_layer_num
+    if frozen != NOTHING_FROZEN:
+        raise ValueError(
+            f"fix_layer_num={frozen} is for weights that were trained before, "
+            "and students start from fresh ones; leave it out, or set "
+            "finetune_fix_layer_num where models are fine-tuned."
+        )
     fine_tuning.check_settings(config.self_training)
     check_models(config)
 

@@ -163,10 +163,10 @@ def _num_classes(
     stated = config.data.num_label_classes
     path = next(file.path for file in source.files if file.number)
     found = records.first_probabilities(pathlib.Path(path))
-    if found is None or not len(found):
+    if found is None or not found.any():
         raise ValueError(
-            f"{path} has no pseudo labels to replace; name the output of "
-            "tools/filter_unlabel.py."
+            f"{path} has no pseudo labels to replace: its probabilities are "
+            "missing or all zero; name the output of tools/filter_unlabel.py."
         )
     if stated not in (None, len(found)):
         raise ValueError(

@@ -44,6 +44,11 @@ def _check(experiment: Experiment) -> None:
     data, loop = experiment.data, experiment.config.self_training
     data.require_unlabeled()
     if loop.next_teacher == "best":
+        if experiment.validation is None and data.task.name == "digits":
+            raise ValueError(
+                "next_teacher=best chooses on validation images, and the task "
+                "digits has none; leave it out, or take other images."
+            )
         if experiment.validation is None:
             raise ValueError(
                 "next_teacher=best chooses on validation images, never on the "

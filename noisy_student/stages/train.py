@@ -159,8 +159,8 @@ def _check_start(experiment: Experiment) -> None:
         if value != unset:
             raise ValueError(
                 f"{name}={value} is for weights that were trained before, and "
-                "this model starts from fresh ones (as students of "
-                "mode=self_train do): set init_model_path or leave it out."
+                "this model starts from fresh ones: set init_model_path or "
+                "leave it out."
             )
 
 

@@ -29,7 +29,7 @@ class Checkpoints:
 
     Args:
         directory: the directory.
-        keep: number of checkpoints to keep.
+        keep: number of checkpoints to keep; None keeps all.
         partial: whether they hold more than `state`, which is only read.
         **state: what they hold: trackable objects by name.
     """
@@ -37,7 +37,7 @@ class Checkpoints:
     def __init__(
         self,
         directory: pathlib.Path,
-        keep: int,
+        keep: int | None,
         partial: bool = False,
         **state: Any,
     ) -> None:
@@ -63,7 +63,7 @@ class Checkpoints:
         """
         self.write(step)
         earlier = [other for other in self.steps() if other <= step]
-        self.keep_only(earlier[-self._keep :])
+        self.keep_only(earlier[-(self._keep or len(earlier)) :])
 
     def write(self, step: int) -> None:
         """Writes the checkpoint of a step.
@@ -156,7 +156,7 @@ class WorkerCheckpoints:
 
     Args:
         directory: a directory that all workers see.
-        keep: number of checkpoints to keep.
+        keep: number of checkpoints to keep; None keeps all.
         devices: the workers.
         shared: trackable objects by name, the same on all workers.
         worker_state: the same, of this worker alone; empty on all workers or
@@ -169,7 +169,7 @@ class WorkerCheckpoints:
     def __init__(
         self,
         directory: pathlib.Path,
-        keep: int,
+        keep: int | None,
         devices: distribution.Devices,
         shared: dict[str, Any],
         worker_state: dict[str, Any],

@@ -141,6 +141,15 @@ def test_extra_is_the_unlabelled_split(tmp_path, written):
     assert encoded_of(open_records(tmp_path).unlabeled) == extra
 
 
+def test_files_of_more_classes_are_refused_at_once(tmp_path, written):
+    """The first record of each file is looked at, also where one is empty."""
+    path = tmp_path / "train-00002-of-00004"
+    write_shard(path, [(b"a", 5), (b"b", 1)])
+    message = f"^record 0 of {path} has no label from 1 to 3 but 6 "
+    with pytest.raises(InputError, match=message):
+        open_records(tmp_path)
+
+
 @pytest.mark.parametrize("label", [-1, 3])
 def test_a_label_beyond_the_classes_is_named(tmp_path, written, label):
     path = tmp_path / "train-00001-of-00004"

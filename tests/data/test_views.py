@@ -173,6 +173,7 @@ def test_unlabelled_images_may_have_another_noise(tmp_path):
         assert is_flat(labeled(noise=noise), "image") == flat_labeled
 
 
+@pytest.mark.slow
 def test_keras_cvs_noise():
     noise = NoiseConfig("keras_cv", randaug_mag=15)
     form = views.ImageFormat(side=32, small=True, horizontal_flip=False)

@@ -115,7 +115,7 @@ MAIN = [
         None,
         {"": None, "/teacher/model.ckpt": "/teacher/model.ckpt"},
     ),
-    Flag("augment_name", "", SAME, "none", {"v1": "v1"}),
+    Flag("augment_name", "", SAME, "none", {"": "none", "v1": "v1"}),
     Flag("remove_aug", "False", SAME, False, {"True": True}),
     Flag("save_checkpoints_steps", "1000", SAME, 1000, {"100": 100}),
     Flag("fix_layer_num", "-1", SAME, -1, {"-1": -1, "4": 4}),
@@ -124,7 +124,13 @@ MAIN = [
     Flag("num_shards_per_group", "-1", SAME, -1, {"-1": -1, "-2": -2, "8": 8}),
     Flag("label_data_sample_prob", "1", SAME, 1.0, {"0.25": 0.25}),
     Flag("num_tpu_cores", "", ACCEPTED, None, {"2048": None}),
-    Flag("unl_aug", "default", SAME, None, {"default": None, "v1": "v1"}),
+    Flag(
+        "unl_aug",
+        "default",
+        SAME,
+        None,
+        {"default": None, "": "none", "v1": "v1"},
+    ),
     Flag("cutout_op", "True", SAME, True, {"False": False}),
     Flag(
         "small_image_model",
@@ -135,7 +141,7 @@ MAIN = [
     ),
     Flag("final_base_lr", "", SAME, None, {"0.0002": 0.0002}),
     Flag("num_train_shards", "", SAME, None, {"64": 64}),
-    Flag("keep_checkpoint_max", "5", SAME, 5, {"2": 2}),
+    Flag("keep_checkpoint_max", "5", SAME, 5, {"0": None, "2": 2}),
     Flag(
         "predict_ckpt_path",
         "",

@@ -39,7 +39,13 @@ def assert_same_logits(model, source):
     assert truth.std() > 0.01
 
 
-@pytest.mark.parametrize("name", ["B0", "B1", "B2", "B3"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["B0", *(pytest.param(f"B{number}", marks=SLOW) for number in (1, 2, 3))],
+)
 def test_logits_equal_keras(name):
     source = stock(name)
     config = ModelConfig(f"efficientnet-{name.lower()}", 1000)

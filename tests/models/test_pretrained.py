@@ -46,6 +46,14 @@ def copy_checkpoint(prefix, directory, stated):
     (directory / "checkpoint").write_text(text)
 
 
+def test_a_directory_that_names_no_checkpoint_is_told_of_one(prefix, tmp_path):
+    copy_checkpoint(prefix, tmp_path, "model.ckpt")
+    (tmp_path / "checkpoint").unlink()
+    message = f"nor a checkpoint of the original. Name one in it, {tmp_path}/mo"
+    with pytest.raises(ValueError, match=message):
+        models.resolve_model_path(tmp_path)
+
+
 @pytest.mark.parametrize("stated", ["model.ckpt", "/gone/model.ckpt"])
 def test_a_checkpoint_is_found_in_its_directory(
     prefix, images, logits, stated, tmp_path

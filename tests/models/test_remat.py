@@ -113,6 +113,7 @@ def train_model(images, **settings):
     return run(), before, states(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_bfloat16", [False, True])
 def test_a_model_trains_alike_with_and_without(use_bfloat16):
     """The stem and two blocks are frozen, and stay bit by bit."""

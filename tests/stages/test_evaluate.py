@@ -153,11 +153,11 @@ def test_a_checkpoint_of_other_classes_is_refused(trained, tmp_path):
     settings = svhn.settings(
         "eval",
         tmp_path,
-        data={"num_label_classes": 7},
+        data={"num_label_classes": 11},
         predict=config.PredictConfig(predict_ckpt_path=str(tmp_path / "run")),
     )
     with pytest.raises(
-        ValueError, match="can be read as a efficientnet_b0 of 7 cl"
+        ValueError, match="can be read as a efficientnet_b0 of 11 c"
     ):
         stages.make_stage(settings).validate()
 
@@ -203,7 +203,7 @@ def test_an_original_checkpoint_is_evaluated_on_dev_and_test(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_label_classes": 7}, r"head/dense/bias is \(10,\), not \(7,\)"),
+        ({"num_label_classes": 11}, r"head/dense/bias is \(10,\), not \(11,\)"),
         ({"validation_split": "val"}, "validation_split='val' is no split of"),
     ],
 )

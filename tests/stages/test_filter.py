@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import pytest
 
@@ -109,6 +110,32 @@ def test_bad_settings_of_filtering(
         stages.Filter(
             make_config(tmp_path, **predict), FilterSettings(**values)
         ).validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train-info-00001-of-00002-00000", "shards 1 of 2 .* no train-info-0"),
+        ("info-00001-of-00002-00000.txt", "shards 1 of 2 .* no info-00001"),
+    ],
+)
+def test_the_file_that_is_missing_is_named(filtered, tmp_path, name, message):
+    source = filtered / "predictions"
+    shutil.copytree(source, tmp_path / "predictions")
+    [path] = (tmp_path / "predictions").rglob(name)
+    path.unlink()
+    settings = FilterSettings(str(tmp_path / "predictions"))
+    with pytest.raises(ValueError, match=message):
+        stages.Filter(make_config(tmp_path), settings).validate()
+
+
+def test_another_number_of_shards_is_named(filtered, tmp_path):
+    made = make_config(tmp_path)
+    labels = dataclasses.replace(made.pseudo_labels, num_shards=5)
+    made = dataclasses.replace(made, pseudo_labels=labels)
+    settings = FilterSettings(str(filtered / "predictions"))
+    with pytest.raises(ValueError, match="but files of num_shards=2; run mode"):
+        stages.Filter(made, settings).validate()
 
 
 def test_predictions_of_another_choice_of_images_are_refused(

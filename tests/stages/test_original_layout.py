@@ -325,6 +325,13 @@ def test_reassigning_refuses_what_does_not_fit(root, tmp_path):
             {"label_data_dir": root / "proc/unlabeled"},
             "no filtered files train",
         ),
+        (
+            {
+                "label_data_dir": root / "proc/unlabeled",
+                "file_prefix": "extra",
+            },
+            "its probabilities are missing or all zero",
+        ),
     ):
         given = {"output_dir": tmp_path / "out"} | flags
         with pytest.raises(ValueError, match=message):

@@ -44,7 +44,7 @@ def test_no_student_has_frozen_blocks_of_fresh_weights(tmp_path):
         model=dataclasses.replace(settings.model, fix_layer_num=1),
         train=dataclasses.replace(settings.train, init_model_path=path),
     )
-    with pytest.raises(ValueError, match="as students of mode=self_train do"):
+    with pytest.raises(ValueError, match="students start from fresh ones"):
         stages.make_stage(settings).validate()
     assert not settings.directory.exists()
 

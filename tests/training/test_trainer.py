@@ -167,6 +167,7 @@ def test_training_metrics_are_logged_at_steps_of_their_own(tmp_path):
             before = step
 
 
+@pytest.mark.slow
 def test_old_checkpoints_are_deleted(tmp_path):
     run(tmp_path, keep_checkpoint_max=1)
     assert len(list((tmp_path / "checkpoints").glob("*.index"))) == 1
@@ -188,6 +189,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_no_number_is_not_saved(tmp_path, monkeypatch):
     """The loss may be a number when the weights are none any more."""
     save = state.TrainingState.save
@@ -209,6 +211,7 @@ def test_a_gradient_that_is_no_number_is_not_saved(tmp_path, monkeypatch):
     assert names == ["ckpt-10.index"]
 
 
+@pytest.mark.slow
 def test_the_best_evaluation_is_kept_apart(tmp_path):
     """With whatever metrics an evaluator has."""
     accuracies = iter([0.25, 0.75, 0.5])

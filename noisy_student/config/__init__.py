@@ -26,6 +26,7 @@ from noisy_student.config.model import (
     NOTHING_FROZEN,
     ModelConfig,
 )
+from noisy_student.config.robustness import RobustnessConfig
 from noisy_student.config.run import DISTRIBUTIONS, RunConfig
 from noisy_student.config.self_training import (
     PredictConfig,
@@ -60,6 +61,7 @@ __all__ = [
     "NoiseConfig",
     "PredictConfig",
     "PseudoLabelConfig",
+    "RobustnessConfig",
     "RunConfig",
     "SelfTrainingConfig",
     "Settings",
@@ -67,7 +69,14 @@ __all__ = [
     "setting",
 ]
 
-MODES = ("self_train", "train", "train_and_eval", "eval", "predict")
+MODES = (
+    "self_train",
+    "train",
+    "train_and_eval",
+    "eval",
+    "robustness",
+    "predict",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +92,9 @@ class ExperimentConfig(Settings):
     """self_train: teacher, pseudo labels, student, and again; train: one
     model, evaluated every --steps_per_eval and at the end; train_and_eval: the
     same as train; eval: the accuracy of a model, or of the newest checkpoint
-    of a run that is not finished, on test and validation images; predict: a
-    teacher's probabilities for the unlabelled images."""
+    of a run that is not finished, on test and validation images; robustness:
+    its accuracy on corrupted, perturbed, natural and adversarial images;
+    predict: a teacher's probabilities for the unlabelled images."""
 
     model_dir: str | None = setting(None, none=("",))
     """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,
@@ -111,6 +121,9 @@ class ExperimentConfig(Settings):
     )
     evaluation: EvaluationConfig = dataclasses.field(
         default_factory=EvaluationConfig
+    )
+    robustness: RobustnessConfig = dataclasses.field(
+        default_factory=RobustnessConfig
     )
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 

@@ -22,6 +22,7 @@ _FREE = (
     "run",
     "predict",
     "evaluation",
+    "robustness",
     "tfds_data_dir",
     "num_iterations",
     "num_parallel_calls",

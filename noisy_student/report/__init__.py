@@ -13,15 +13,25 @@ from noisy_student.report.results import (
     metrics_of,
     save_results,
 )
+from noisy_student.report.robustness import (
+    ROBUSTNESS_FILE,
+    SuiteResults,
+    format_robustness,
+    save_robustness,
+)
 
 __all__ = [
     "EVALUATION_FILE",
     "RESULTS_FILE",
+    "ROBUSTNESS_FILE",
+    "SuiteResults",
     "format_generations",
+    "format_robustness",
     "format_table",
     "is_finished",
     "load_results",
     "metrics_of",
     "save_evaluation",
     "save_results",
+    "save_robustness",
 ]

@@ -18,6 +18,7 @@ from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
 from noisy_student.stages.predict import Predict
 from noisy_student.stages.reassign import Reassign
+from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
@@ -47,5 +48,6 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         "train": Train,
         "predict": Reassign if config.predict.reassign_label else Predict,
         "eval": Evaluate,
+        "robustness": Robustness,
     }
     return stages[config.mode](config)

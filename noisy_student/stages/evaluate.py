@@ -36,7 +36,7 @@ class Evaluate(Stage):
         )
         with devices.watching_workers():
             self.experiment = experiment = Experiment.open(config, devices)
-            if _is_own_run(config):
+            if subjects.is_own_run(config):
                 run_directory.check_images(config.directory, config)
             self.images = {_TEST: experiment.data.test}
             if experiment.validation is not None:
@@ -98,13 +98,9 @@ def _output_dir(config: ExperimentConfig) -> pathlib.Path | None:
     """Where tables go: `output_dir`, or `evaluation` in the run's directory."""
     if config.predict.output_dir is not None:
         return pathlib.Path(config.predict.output_dir)
-    return config.directory / "evaluation" if _is_own_run(config) else None
-
-
-def _is_own_run(config: ExperimentConfig) -> bool:
-    """Whether the model is that of `model_dir`."""
-    named = config.predict.predict_ckpt_path, config.evaluation.model_path
-    return named == (None, None)
+    return (
+        config.directory / "evaluation" if subjects.is_own_run(config) else None
+    )
 
 
 def _record_paths(

@@ -76,6 +76,12 @@ def check_named(config: ExperimentConfig) -> None:
         resolve_model(config)
 
 
+def is_own_run(config: ExperimentConfig) -> bool:
+    """Whether the model is that of `model_dir`."""
+    named = config.predict.predict_ckpt_path, config.evaluation.model_path
+    return named == (None, None)
+
+
 def _is_unfinished(config: ExperimentConfig) -> bool:
     """Whether the run directory named has checkpoints and no model."""
     directory = named_model(config)

@@ -1,0 +1,90 @@
+"""What --mode=robustness leaves: `robustness.json`, a table, plots."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from noisy_student.files import writing
+from noisy_student.report import plots, tables
+
+ROBUSTNESS_FILE = "robustness.json"
+# From the name of a model and of a suite to what the suite measured.
+SuiteResults = dict[str, dict[str, dict[str, Any]]]
+# From the name of a model and of a suite to scores by name.
+Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def save_robustness(
+    directory: pathlib.Path,
+    results: SuiteResults,
+    scores: Scores,
+    made_from: Mapping[str, Any],
+) -> None:
+    """Writes `robustness.json` and the plots.
+
+    Args:
+        directory: Gets the files.
+        results: What was measured of each model.
+        scores: What follows from it.
+        made_from: Of each model, what it was measured with.
+    """
+    summary = {
+        model: {"scores": found, "made_from": made_from[model]}
+        for model, found in scores.items()
+    }
+    writing.write_json(directory / ROBUSTNESS_FILE, summary)
+    _draw(directory, results)
+
+
+def format_robustness(scores: Scores) -> str:
+    """A table with a line for each score and a column for each model."""
+    models = list(scores)
+    names = dict.fromkeys(
+        (suite, name)
+        for by_suite in scores.values()
+        for suite, found in by_suite.items()
+        for name in found
+    )
+    rows = [("suite", "score", *models)]
+    for suite, name in names:
+        values = (scores[model].get(suite, {}).get(name) for model in models)
+        rows.append((suite, name, *(_cell(name, each) for each in values)))
+    return tables.aligned(rows)
+
+
+def _cell(name: str, value: float | None) -> str:
+    """Shares as %; mean corruption error and flip rate are in % already."""
+    if value is None:
+        return "-"
+    if name.startswith(("corruption_error", "mean_", "flip_rate")):
+        return f"{value:.2f}"
+    return tables.percent(value)
+
+
+def _draw(directory: pathlib.Path, results: SuiteResults) -> None:
+    corruptions = {
+        model: found["corruptions"]
+        for model, found in results.items()
+        if "corruptions" in found
+    }
+    if corruptions:
+        first = next(iter(corruptions.values()))
+        plots.error_by_severity(
+            {model: found["errors"] for model, found in corruptions.items()},
+            directory / "error_by_severity.png",
+            first["severities"],
+        )
+    attacked = {
+        model: {
+            attack: dict(
+                zip(found["adversarial"]["epsilons"], values, strict=True)
+            )
+            for attack, values in found["adversarial"]["accuracies"].items()
+        }
+        for model, found in results.items()
+        if "adversarial" in found
+    }
+    if attacked:
+        plots.accuracy_by_epsilon(
+            attacked, directory / "accuracy_by_epsilon.png"
+        )

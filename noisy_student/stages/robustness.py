@@ -1,0 +1,163 @@
+"""`--mode=robustness`: models on disturbed, other and adversarial images."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import keras
+
+from noisy_student import models, report
+from noisy_student.config import ExperimentConfig
+from noisy_student.files import run_directory, stamps, writing
+from noisy_student.stages import subjects
+from noisy_student.stages.experiment import Experiment, Stage
+from noisy_student.stages.subjects import Subject
+from noisy_student.stages.suites import SUITES, Suite
+from noisy_student.training import distribution
+
+# Settings that each suite's results depend on are all of `robustness` but
+# these, which only say what is measured and what it is compared with.
+_FREE = ("suites", "baseline_model_path")
+
+
+class Robustness(Stage):
+    """Measures every model with every suite.
+
+    What a suite measured of a model is kept in `MODEL/SUITE.json` and is not
+    measured again.
+    """
+
+    def validate(self) -> None:
+        config = self.config
+        self.output_dir = _output_dir(config)
+        subjects.check_named(config)
+        devices = distribution.make_devices(config.run)
+        distribution.check_batch_size(
+            "eval_batch_size",
+            config.run.eval_batch_size,
+            devices.strategy.num_replicas_in_sync,
+        )
+        with devices.watching_workers():
+            self.experiment = experiment = Experiment.open(config, devices)
+            if subjects.is_own_run(config):
+                run_directory.check_images(config.directory, config)
+            self.subjects = subjects.find(experiment)
+            self.baseline = _baseline(experiment)
+            self.suites = [
+                SUITES[name](experiment, config.robustness)
+                for name in dict.fromkeys(config.robustness.suites)
+            ]
+            with devices.strategy.scope():
+                loaded = [subject.load() for subject in self._all()]
+            for suite in self.suites:
+                suite.validate(loaded)
+            self._check_kept()
+
+    def _all(self) -> list[Subject]:
+        return self.subjects + ([self.baseline] if self.baseline else [])
+
+    def _check_kept(self) -> None:
+        """Refuses a directory with results of other models or settings."""
+        for subject in self._all():
+            for suite in self.suites:
+                path = self._path(subject, suite)
+                if path.exists():
+                    stamps.check_same(
+                        writing.read_json(path)["made_from"],
+                        self._made_from(subject),
+                        f"{path} was measured otherwise: {{changes}}. Name "
+                        "another output_dir.",
+                    )
+
+    def _path(self, subject: Subject, suite: Suite) -> pathlib.Path:
+        return self.output_dir / subject.name / f"{suite.name}.json"
+
+    def _made_from(self, subject: Subject) -> dict[str, Any]:
+        settings = dataclasses.asdict(self.config.robustness)
+        return {
+            "model": subject.facts,
+            "images": self.experiment.data.identity,
+            "seed": self.config.seed,
+            "settings": {
+                name: value
+                for name, value in settings.items()
+                if name not in _FREE
+            },
+        }
+
+    def run(self) -> None:
+        devices = self.experiment.devices
+        results: report.SuiteResults = {}
+        with devices.watching_workers(), devices.strategy.scope():
+            for subject in self._all():
+                results[subject.name] = {
+                    suite.name: self._measure(subject, suite)
+                    for suite in self.suites
+                }
+        if devices.is_chief:
+            self._report(results)
+
+    def _measure(self, subject: Subject, suite: Suite) -> dict[str, Any]:
+        """Measures, or takes what was measured before."""
+        path = self._path(subject, suite)
+        if self.experiment.devices.agree(path.exists()):
+            return writing.read_json(path)["results"]
+        found = suite.measure(subject.load(), f"{subject.name} {suite.name}")
+        if self.experiment.devices.is_chief:
+            made_from = self._made_from(subject)
+            writing.write_json(path, {"made_from": made_from, "results": found})
+        self.experiment.devices.wait_for_all()
+        return found
+
+    def _report(self, results: report.SuiteResults) -> None:
+        unit = results.pop(self.baseline.name) if self.baseline else {}
+        scores = {
+            model: {
+                suite.name: suite.summary(
+                    of_model[suite.name], unit.get(suite.name)
+                )
+                for suite in self.suites
+            }
+            for model, of_model in results.items()
+        }
+        report.save_robustness(
+            self.output_dir,
+            results,
+            scores,
+            {subject.name: self._made_from(subject) for subject in self._all()},
+        )
+        print(report.format_robustness(scores))
+        newest = scores[self.subjects[-1].name]
+        print(
+            json.dumps(
+                {k: x for found in newest.values() for k, x in found.items()}
+            )
+        )
+
+
+def _baseline(experiment: Experiment) -> Subject | None:
+    """The model whose errors are the unit."""
+    path = experiment.config.robustness.baseline_model_path
+    if path is None:
+        return None
+    found = models.resolve_model_path(path)
+    with experiment.devices.strategy.scope():
+        model: keras.Model = models.load_pretrained(found, experiment.model)
+    facts = {"digest": models.digest(found)}
+    return Subject("baseline", lambda: model, facts)
+
+
+def _output_dir(config: ExperimentConfig) -> pathlib.Path:
+    """`output_dir`, or `robustness` in the run's directory.
+
+    Raises:
+        ValueError: neither is named.
+    """
+    if config.predict.output_dir is not None:
+        return pathlib.Path(config.predict.output_dir)
+    if subjects.is_own_run(config):
+        return config.directory / "robustness"
+    raise ValueError(
+        "output_dir must be set, where the model is not that of model_dir."
+    )

@@ -196,6 +196,11 @@ class SelfTrainingConfig(Settings):
     """all: of every generation; last: predictions and records of earlier
     generations are removed when no later one needs them."""
 
+    evaluate_robustness: bool = setting(False)
+    """Measure each generation, too, on the first 500 test images (or
+    --num_robustness_images) corrupted at severity 3, and under FGSM and PGD
+    with epsilon 4."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         count = self.num_iterations

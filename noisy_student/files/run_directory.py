@@ -31,6 +31,7 @@ _FREE = (
     "force_ensemble",
     "samples_per_class",
     "keep_pseudo_labels",
+    "evaluate_robustness",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (

@@ -87,7 +87,7 @@ class Evaluate(Stage):
             for split, found in answers[newest.name].items()
             for name, value in _metrics(found).items()
         }
-        print(json.dumps(metrics | newest.facts))
+        print(json.dumps({**metrics, **newest.facts}))
 
 
 def _metrics(answers: Answers) -> dict[str, float]:

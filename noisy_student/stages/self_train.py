@@ -14,7 +14,13 @@ from noisy_student.data import decoding, validation
 from noisy_student.evaluation import Metrics
 from noisy_student.files import disk_space, run_directory, writing
 from noisy_student.pseudo_labels import PseudoLabelStats
-from noisy_student.stages import generations, labels, predict, train
+from noisy_student.stages import (
+    generations,
+    labels,
+    predict,
+    small_robustness,
+    train,
+)
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.generations import Generation, Training
 from noisy_student.stages.training_input import Unlabeled
@@ -67,6 +73,8 @@ def _check(experiment: Experiment) -> None:
         except ValueError as error:
             raise ValueError(f"{training.name}: {error}") from error
     _check_space(experiment, plan)
+    if loop.evaluate_robustness:
+        small_robustness.suites(experiment)
 
 
 def _check_space(experiment: Experiment, plan: Sequence[Generation]) -> None:
@@ -120,6 +128,7 @@ def self_train(experiment: Experiment) -> dict:
             for training in generation.trainings
         ]
         row = _result(experiment, generation, metrics, teacher, stats, rows)
+        row |= _robustness(experiment, generation)
         rows.append(row | {"validation": _validate(experiment, generation)})
         if devices.is_chief:
             model = config.directory / run_directory.MODEL_FILE
@@ -181,6 +190,17 @@ def _validate(experiment: Experiment, generation: Generation) -> Metrics | None:
     ):
         model = models.load_model(generation.model)
         return experiment.validation_accuracy(model.input_shape[1])(model)
+
+
+def _robustness(
+    experiment: Experiment, generation: Generation
+) -> dict[str, float]:
+    """The small measurement of robustness, where it is asked for."""
+    if not experiment.config.self_training.evaluate_robustness:
+        return {}
+    with experiment.devices.strategy.scope():
+        model = models.load_model(generation.model)
+        return small_robustness.scores(experiment, model)
 
 
 def _result(

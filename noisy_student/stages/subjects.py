@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
@@ -31,7 +31,7 @@ class Subject:
 
     name: str
     load: Callable[[], keras.Model]
-    facts: dict[str, int | str] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
 
 
 def find(experiment: Experiment) -> list[Subject]:

@@ -5,8 +5,6 @@ import json
 import pathlib
 from typing import Any
 
-import keras
-
 from noisy_student import models, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import run_directory, stamps, writing
@@ -76,7 +74,7 @@ class Robustness(Stage):
     def _made_from(self, subject: Subject) -> dict[str, Any]:
         settings = dataclasses.asdict(self.config.robustness)
         return {
-            "model": subject.facts,
+            "model": subject.digest(),
             "images": self.experiment.data.identity,
             "seed": self.config.seed,
             "settings": {
@@ -141,11 +139,10 @@ def _baseline(experiment: Experiment) -> Subject | None:
     path = experiment.config.robustness.baseline_model_path
     if path is None:
         return None
-    found = models.resolve_model_path(path)
     with experiment.devices.strategy.scope():
-        model: keras.Model = models.load_pretrained(found, experiment.model)
-    facts = {"digest": models.digest(found)}
-    return Subject("baseline", lambda: model, facts)
+        return subjects.of_file(
+            experiment, models.resolve_model_path(path), "baseline"
+        )
 
 
 def _output_dir(config: ExperimentConfig) -> pathlib.Path:

@@ -1,6 +1,7 @@
 """The models that an evaluation is of: one, or all generations of a run."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -9,7 +10,7 @@ import keras
 from noisy_student import models, training
 from noisy_student.config import ExperimentConfig
 from noisy_student.evaluation import test_time
-from noisy_student.files import run_directory
+from noisy_student.files import run_directory, stamps
 from noisy_student.models import foreign
 from noisy_student.stages.experiment import (
     Experiment,
@@ -25,12 +26,14 @@ class Subject:
     Attributes:
         name: "model", or "generation_00" and so on.
         load: Loads it; call it in the scope of the strategy.
+        digest: Tells it from others by the content of its files.
         facts: What is known of it beside its scores, such as the `step` of a
             checkpoint.
     """
 
     name: str
     load: Callable[[], keras.Model]
+    digest: Callable[[], str]
     facts: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
 
 
@@ -50,7 +53,7 @@ def find(experiment: Experiment) -> list[Subject]:
     config = experiment.config
     with experiment.devices.strategy.scope():
         if config.evaluation.model_path is not None:
-            return [_loaded(_foreign(experiment))]
+            return [_foreign(experiment, config.evaluation.model_path)]
         directory = named_model(config)
         generations = run_directory.generation_models(directory)
         if len(generations) > 1:
@@ -59,10 +62,24 @@ def find(experiment: Experiment) -> list[Subject]:
                 for number, path in enumerate(generations)
             ]
         if _is_unfinished(config):
-            model, step = _from_checkpoint(experiment, directory)
-            return [_loaded(model, step=step)]
-        path = str(resolve_model(config))
-        return [_loaded(_load(experiment, path), path=path)]
+            return [_from_checkpoint(experiment, directory)]
+        return [of_file(experiment, str(resolve_model(config)), "model")]
+
+
+def of_file(experiment: Experiment, path: str, name: str) -> Subject:
+    """The model of a file or checkpoint, loaded in the strategy's scope.
+
+    Args:
+        experiment: The images to evaluate on.
+        path: From `models.resolve_model_path`.
+        name: The subject's.
+
+    Raises:
+        ValueError: It does not fit the images.
+    """
+    model = _load(experiment, path)
+    digest = functools.partial(models.digest, path)
+    return Subject(name, lambda: model, digest, {"path": path})
 
 
 def check_named(config: ExperimentConfig) -> None:
@@ -108,10 +125,6 @@ def with_views(experiment: Experiment, model: keras.Model) -> keras.Model:
     return test_time.averaged(model, number, flip)
 
 
-def _loaded(model: keras.Model, **facts: int | str) -> Subject:
-    return Subject("model", lambda: model, facts)
-
-
 def _generation(
     experiment: Experiment, number: int, path: pathlib.Path
 ) -> Subject:
@@ -119,6 +132,7 @@ def _generation(
     return Subject(
         path.relative_to(named_model(experiment.config)).parts[0],
         lambda: _load(experiment, str(path)),
+        functools.partial(models.digest, path),
         {"generation": number, "path": str(path)},
     )
 
@@ -128,19 +142,22 @@ def _load(experiment: Experiment, path: str) -> keras.Model:
     return models.load_pretrained(path, experiment.model, side)
 
 
-def _foreign(experiment: Experiment) -> keras.Model:
+def _foreign(experiment: Experiment, path: str) -> Subject:
     config = experiment.config
-    return foreign.load_foreign(
+    model = foreign.load_foreign(
         config.evaluation,
         experiment.data.task.num_classes,
         config.data.input_image_size,
     )
+    files = sorted(filter(pathlib.Path.is_file, pathlib.Path(path).rglob("*")))
+    digest = functools.partial(stamps.digest, files or [pathlib.Path(path)])
+    return Subject("model", lambda: model, digest, {"path": path})
 
 
 def _from_checkpoint(
     experiment: Experiment, directory: pathlib.Path
-) -> tuple[keras.Model, int]:
-    """The averaged weights of a run that has no model yet, and their step."""
+) -> Subject:
+    """The averaged weights of a run that has no model yet."""
     config, side = run_directory.read_model(directory)
     model = models.build_model(
         config.for_task(
@@ -148,4 +165,6 @@ def _from_checkpoint(
             experiment.config.data.input_image_size or side,
         )
     )
-    return model, training.restore_average(directory, model)
+    step = training.restore_average(directory, model)
+    digest = f"step {step} of {directory}"
+    return Subject("model", lambda: model, lambda: digest, {"step": step})

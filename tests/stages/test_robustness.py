@@ -1,0 +1,155 @@
+"""Models by suites: what is kept, taken again, refused and printed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from noisy_student import config, stages
+from noisy_student.stages import robustness, small_robustness
+from noisy_student.stages.experiment import Experiment
+from noisy_student.stages.suites import Suite
+from tests.stages.test_evaluate import make_config, run_stage
+from tests.stages.test_evaluation_tables import write_model
+
+
+class Weight(Suite):
+    """Measures a weight of a model, and notes for which models it did."""
+
+    name = "corruptions"
+    measured = []
+
+    def __init__(self, experiment, settings):
+        self.settings = settings
+
+    def validate(self, models):
+        if self.settings.severities == (5,):
+            raise ValueError("there is no severity 5")
+
+    def measure(self, model, description):
+        self.measured.append(description)
+        weight = float(np.abs(model.get_weights()[0]).mean())
+        return {"errors": {"fog": [weight]}, "severities": [1]}
+
+    def summary(self, results, baseline):
+        unit = baseline["errors"]["fog"][0] if baseline else 1
+        return {"corrupted_error": results["errors"]["fog"][0] / unit}
+
+
+@pytest.fixture
+def suite(monkeypatch):
+    monkeypatch.setattr(robustness, "SUITES", {"corruptions": Weight})
+    monkeypatch.setattr(Weight, "measured", [])
+    return Weight
+
+
+@pytest.fixture
+def run(tmp_path):
+    directory = tmp_path / "run"
+    for seed, place in enumerate(("", "generation_00/", "generation_01/")):
+        write_model(directory / f"{place}model.keras", seed)
+    return directory
+
+
+def settings_of(run, **changes):
+    return dataclasses.replace(
+        make_config("robustness"),
+        model_dir=str(run),
+        robustness=config.RobustnessConfig(suites=("corruptions",), **changes),
+    )
+
+
+def scores(run):
+    path = run / "robustness/robustness.json"
+    return {
+        model: found["scores"]["corruptions"]["corrupted_error"]
+        for model, found in json.loads(path.read_text()).items()
+    }
+
+
+def test_every_generation_is_measured_once(run, suite, capsys):
+    run_stage(settings_of(run))
+    *table, last = capsys.readouterr().out.splitlines()
+    found = scores(run)
+    assert list(found) == ["generation_00", "generation_01"]
+    assert json.loads(last) == {"corrupted_error": found["generation_01"]}
+    assert table[0].split() == ["suite", "score", *found]
+    assert table[1].split()[2] == f"{100 * found['generation_00']:.2f}"
+    names = [f"{model} corruptions" for model in found]
+    assert suite.measured == names
+    assert (run / "robustness/error_by_severity.png").exists()
+    run_stage(settings_of(run))
+    assert suite.measured == names
+
+
+def test_what_is_kept_is_taken_up_after_a_kill(run, suite):
+    run_stage(settings_of(run))
+    (run / "robustness/generation_01/corruptions.json").unlink()
+    before = scores(run)
+    run_stage(settings_of(run))
+    assert suite.measured[2:] == ["generation_01 corruptions"]
+    assert scores(run) == before
+
+
+def test_results_of_other_models_or_settings_are_refused(run, suite):
+    run_stage(settings_of(run))
+    with pytest.raises(ValueError, match=r"num_frames=31 there and 5 here"):
+        run_stage(settings_of(run, num_frames=5))
+    write_model(run / "generation_00/model.keras", 9)
+    with pytest.raises(ValueError, match="generation_00/corruptions.json was"):
+        run_stage(settings_of(run))
+    assert len(suite.measured) == 2
+
+
+def test_the_baseline_is_the_unit(run, suite):
+    baseline = str(run / "generation_00/model.keras")
+    run_stage(settings_of(run, baseline_model_path=baseline))
+    found = scores(run)
+    assert list(found) == ["generation_00", "generation_01"]
+    assert found["generation_00"] == 1 and found["generation_01"] != 1
+
+
+def test_what_a_suite_lacks_is_said_before_all(run, suite):
+    with pytest.raises(ValueError, match="there is no severity 5"):
+        run_stage(settings_of(run, severities=(5,)))
+    assert not (run / "robustness").exists()
+
+
+def test_another_model_needs_a_place_for_its_results(run, suite):
+    settings = settings_of(run)
+    predict = config.PredictConfig(predict_ckpt_path=str(run))
+    with pytest.raises(ValueError, match="output_dir must be set"):
+        stages.make_stage(
+            dataclasses.replace(settings, predict=predict)
+        ).validate()
+
+
+def test_the_small_version_is_small(run, monkeypatch):
+    """Of the digits' 400 test images, all; else 500."""
+    seen = {}
+
+    def make(name):
+        class Small(Weight):
+            def __init__(self, experiment, settings):
+                seen[name] = settings
+
+            def validate(self, models):
+                assert models == []
+
+            def summary(self, results, baseline):
+                return {"corrupted_error": 0.25, "pgd_4_accuracy": 0.5}
+
+        return Small
+
+    names = ("corruptions", "adversarial")
+    suites = {name: make(name) for name in names}
+    monkeypatch.setattr(small_robustness, "SUITES", suites)
+    opened = Experiment.open(settings_of(run), devices=None)
+    model = stages.robustness.models.load_model(run / "model.keras")
+    found = small_robustness.scores(opened, model)
+    assert found == {"corrupted_accuracy": 0.75, "pgd_4_accuracy": 0.5}
+    assert set(seen) == set(names)
+    for settings in seen.values():
+        assert settings.num_robustness_images == 400
+        assert settings.severities == (3,) and settings.epsilons == (4.0,)

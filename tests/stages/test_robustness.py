@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import typing
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ class Weight(Suite):
     """Measures a weight of a model, and notes for which models it did."""
 
     name = "corruptions"
-    measured = []
+    measured: typing.ClassVar = []
 
     def __init__(self, experiment, settings):
         self.settings = settings
@@ -97,7 +98,9 @@ def test_results_of_other_models_or_settings_are_refused(run, suite):
     with pytest.raises(ValueError, match=r"num_frames=31 there and 5 here"):
         run_stage(settings_of(run, num_frames=5))
     write_model(run / "generation_00/model.keras", 9)
-    with pytest.raises(ValueError, match="generation_00/corruptions.json was"):
+    with pytest.raises(
+        ValueError, match=r"generation_00/corruptions\.json was"
+    ):
         run_stage(settings_of(run))
     assert len(suite.measured) == 2
 

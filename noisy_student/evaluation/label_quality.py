@@ -105,6 +105,10 @@ class Counts(NamedTuple):
         """Correct by known, float64 (groups,); NaN where none is known."""
         return ratio(self.correct, self.known)
 
+    def at(self, group: int) -> "Counts":
+        """Returns the counts of one group, arrays (1,)."""
+        return Counts(*(column[group : group + 1] for column in self))
+
     def all_groups(self) -> "Counts":
         """Returns the counts of all groups as one, arrays (1,)."""
         return Counts(*(column.sum(keepdims=True) for column in self))

@@ -24,6 +24,15 @@ from noisy_student.files import writing
 from noisy_student.report import plots, tables
 
 AUDIT_FILE = "audit.json"
+# Columns of both tables.
+_COUNTED = (
+    "predicted",
+    "predicted_known",
+    "predicted_accuracy",
+    "kept",
+    "kept_known",
+    "kept_accuracy",
+)
 _MOST_ROWS = 10  # classes in the table that is printed
 
 
@@ -91,7 +100,9 @@ class Audit:
         """
         return ratio(self.agreed_per_class, self.kept.by_class.images)
 
-    def _agreement_of_all(self) -> float:
+    @property
+    def agreement_of_all(self) -> float:
+        """The same for all classes together."""
         kept = self.kept.by_class.images.sum(keepdims=True)
         return ratio(self.agreed_per_class.sum(keepdims=True), kept)[0]
 
@@ -118,13 +129,13 @@ class Audit:
             "kept": int(kept.images.sum()),
             "records": int(self.records_per_class.sum()),
             "kept_accuracy": _number(kept.all_groups().accuracy[0]),
-            "student_agreement": _number(self._agreement_of_all()),
+            "student_agreement": _number(self.agreement_of_all),
             "teacher_calibration_error": error,
         }
 
 
 def save(directory: pathlib.Path, audit: Audit) -> None:
-    """Writes all files but `disputed.csv`, in the place of earlier ones.
+    """Writes the files, in the place of earlier ones.
 
     Args:
         directory: gets the files.
@@ -133,69 +144,80 @@ def save(directory: pathlib.Path, audit: Audit) -> None:
     Raises:
         InputError: a file cannot be written.
     """
-    header = ["predicted", "predicted_known", "predicted_accuracy"]
-    header += ["kept", "kept_known", "kept_accuracy"]
+    predicted, kept = audit.predicted, audit.kept
     tables.save_csv(
         directory / "per_class.csv",
-        ["class", *header, "records", "student_agreement"],
+        ["class", *_COUNTED, "records", "student_agreement"],
         _rows(
             audit.class_names,
-            *_columns(audit.predicted.by_class),
-            *_columns(audit.kept.by_class),
+            *_columns(predicted.by_class),
+            *_columns(kept.by_class),
             audit.records_per_class,
             audit.agreement,
         ),
     )
     tables.save_csv(
         directory / "confidence.csv",
-        ["low", "high", *header],
+        ["low", "high", *_COUNTED],
         _rows(
             EDGES[:-1],
             EDGES[1:],
-            *_columns(audit.predicted.by_confidence),
-            *_columns(audit.kept.by_confidence),
+            *_columns(predicted.by_confidence),
+            *_columns(kept.by_confidence),
         ),
     )
     if audit.calibration is not None:
-        bins = scores.reliability(audit.calibration)
-        tables.save_csv(
-            directory / "calibration.csv", list(scores.Bin._fields), bins
-        )
-        name = f"generation {audit.teacher}, on validation images"
-        plots.reliability_diagram(
-            {name: [row._asdict() for row in bins]},
-            directory / "calibration.png",
-        )
+        name = f"generation {audit.teacher}, validation images"
+        _save_calibration(directory, audit.calibration, name)
     writing.write_json(directory / AUDIT_FILE, audit.summary())
+
+
+def _save_calibration(
+    directory: pathlib.Path, answers: Answers, name: str
+) -> None:
+    bins = scores.reliability(answers)
+    header = list(scores.Bin._fields)
+    tables.save_csv(directory / "calibration.csv", header, bins)
+    rows = [row._asdict() for row in bins]
+    plots.reliability_diagram({name: rows}, directory / "calibration.png")
 
 
 def format_audit(audit: Audit) -> str:
     """A table of the classes that the student disputes most, and of all."""
     header = ("class", "predicted", "accuracy", "kept", "accuracy", "records")
-    rows = [(*header, "student agrees")]
-    agreement = audit.agreement
-    disputed = np.argsort(agreement, kind="stable")  # those without any last
-    for place in disputed[:_MOST_ROWS]:
-        rows.append(
-            (
-                audit.class_names[place],
-                *_cells(audit.predicted.by_class, place),
-                *_cells(audit.kept.by_class, place),
-                str(audit.records_per_class[place]),
-                tables.percent(_number(agreement[place])),
-            )
+    rows: list[tuple[str, ...]] = [(*header, "student agrees")]
+    disputed = np.argsort(audit.agreement, kind="stable")  # NaN come last
+    rows += [
+        _row(
+            audit.class_names[place],
+            audit.predicted.by_class.at(place),
+            audit.kept.by_class.at(place),
+            audit.records_per_class[place],
+            audit.agreement[place],
         )
-    summary = audit.summary()
+        for place in disputed[:_MOST_ROWS]
+    ]
     rows.append(
-        (
+        _row(
             "all",
-            *_cells(audit.predicted.by_class.all_groups(), 0),
-            *_cells(audit.kept.by_class.all_groups(), 0),
-            str(summary["records"]),
-            tables.percent(summary["student_agreement"]),
+            audit.predicted.by_class.all_groups(),
+            audit.kept.by_class.all_groups(),
+            audit.records_per_class.sum(),
+            audit.agreement_of_all,
         )
     )
     return tables.aligned(rows)
+
+
+def _row(
+    name: str, predicted: Counts, kept: Counts, records: int, agreement: float
+) -> tuple[str, ...]:
+    """A line of the table; counts are of one group."""
+    cells = [name]
+    for counts in (predicted, kept):
+        accuracy = _number(counts.accuracy[0])
+        cells += [str(counts.images[0]), tables.percent(accuracy)]
+    return (*cells, str(records), tables.percent(_number(agreement)))
 
 
 def _number(value: float) -> float | None:
@@ -213,8 +235,3 @@ def _rows(*columns: Sequence | np.ndarray) -> list[tuple]:
         for column in columns
     )
     return list(zip(*lists, strict=True))
-
-
-def _cells(counts: Counts, group: int) -> tuple[str, str]:
-    accuracy = _number(counts.accuracy[group])
-    return str(counts.images[group]), tables.percent(accuracy)

@@ -15,13 +15,15 @@ from noisy_student.config.robustness import SEVERITIES
 from noisy_student.files import writing
 
 if TYPE_CHECKING:  # slow to import
-    from matplotlib import figure
+    from matplotlib import axes, figure
 
 # Told apart by the colour-blind, too (Okabe and Ito).
 _COLORS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00")
 _MARKERS = "osD^vP*X"
 _DOTS_PER_INCH = 150
 _PANEL = (2.6, 2.2)  # width and height of a panel in inches
+_LEAST_WIDTH = 7  # of a figure, likewise
+_NAME_WIDTH = 2.3  # of a model's name in the legend, likewise
 _MOST_COLUMNS = 5
 _GUIDE: dict[str, Any] = {"color": "#888888", "linestyle": ":"}
 
@@ -153,25 +155,39 @@ def _draw_panels(
     columns = min(len(panels), _MOST_COLUMNS)
     rows = math.ceil(len(panels) / columns)
     width, height = _PANEL
-    picture = _figure(max(columns * width, 5), rows * height + 1)
+    picture = _figure(max(columns * width, _LEAST_WIDTH), rows * height + 1)
     grid = picture.subplots(
         rows, columns, sharex=True, sharey=True, squeeze=False
     )
     plots = grid.ravel()
     for plot, (name, series) in zip(plots, panels.items(), strict=False):
-        plot.set_title(name, fontsize="medium")
-        plot.grid(alpha=0.3)
-        for model, values in series.items():
-            places = sorted(values)
-            heights = _percent((values[x] for x in places), f"{model}, {name}")
-            style = _style(models.index(model))
-            plot.plot(places, heights, label=model, **style)
+        _draw_lines(plot, name, series, models)
     plots[0].set(ylim=(0, 100), xticks=_all_places(panels))
+    for plot in plots[: len(panels) : columns]:
+        plot.set_ylabel(y_label)
+    # Those that have no other one below.
+    for plot in plots[max(len(panels) - columns, 0) : len(panels)]:
+        plot.set_xlabel(x_label)
+        plot.tick_params(labelbottom=True)
     for plot in plots[len(panels) :]:
         plot.remove()
-    picture.supxlabel(x_label)
-    picture.supylabel(y_label)
     return _save(picture, path)
+
+
+def _draw_lines(
+    plot: "axes.Axes",
+    title: str,
+    series: Mapping[str, Mapping[float, float]],
+    models: Sequence[str],
+) -> None:
+    """Draws the panel with a line for each model that has one."""
+    plot.set_title(title, fontsize="medium")
+    plot.grid(alpha=0.3)
+    for model, values in series.items():
+        places = sorted(values)
+        heights = _percent((values[x] for x in places), f"{model}, {title}")
+        style = _style(models.index(model))
+        plot.plot(places, heights, label=model, **style)
 
 
 def _all_places(
@@ -226,10 +242,10 @@ def _save(picture: "figure.Figure", path: pathlib.Path) -> "figure.Figure":
         for handle, label in zip(*plot.get_legend_handles_labels(), strict=True)
     }
     picture.legend(
-        lines.values(),
-        lines.keys(),
+        [*lines.values()],
+        [*lines],
         loc="outside lower center",
-        ncols=2,
+        ncols=max(int(picture.get_figwidth() // _NAME_WIDTH), 1),
         frameon=False,
     )
     with writing.replacing(path) as temporary:

@@ -274,5 +274,9 @@ def _job(
 
 def _print(found: audit.Audit, directory: pathlib.Path) -> None:
     """Prints the table, and all numbers as JSON."""
+    print(
+        f"Pseudo labels that generation {found.teacher} gave to "
+        f"{found.generation}, the classes that this disputes most first:"
+    )
     print(audit.format_audit(found))
     print(json.dumps(found.summary() | {"directory": str(directory)}))

@@ -12,7 +12,10 @@ import numpy as np
 
 from noisy_student.data import image_files
 from noisy_student.evaluation import label_quality
-from noisy_student.evaluation.label_quality import StudentAnswers
+from noisy_student.evaluation.label_quality import (
+    StudentAnswers,
+    TeacherLabels,
+)
 from noisy_student.files import writing
 from noisy_student.pseudo_labels.kept import ShareLabels
 from noisy_student.report import tables
@@ -55,33 +58,46 @@ def save(
         InputError: A file cannot be written.
     """
     order = label_quality.most_disputed(answers.self_confidences, number)
+    ranks = {int(place): rank for rank, place in enumerate(order)}
     rows: dict[int, tuple] = {}
     writing.remove(directory / NAME)
     for place, share, row, example in _read(shares, order):
-        given, encoded = share.given, example["encoded"]
-        rank = int(np.flatnonzero(order == place)[0])
-        label, truth = int(given.labels[row]), int(given.truth[row])
-        prediction = int(answers.predictions[place])
-        name = f"{rank + 1:04d}_pseudo_{label}_student_{prediction}"
-        file = f"{NAME}/{name}{image_files.suffix(encoded)}"
-        writing.write_bytes(directory / file, encoded)
+        rank, label = ranks[place], share.given.labels[row]
+        suffix = image_files.suffix(example["encoded"])
+        name = f"pseudo_{label}_student_{answers.predictions[place]}{suffix}"
+        file = f"{NAME}/{rank + 1:04d}_{name}"
+        writing.write_bytes(directory / file, example["encoded"])
         rows[rank] = (
             generation,
             _name(example, share),
             share.share.shard,
             int(share.places[row]),
             file,
-            class_names[label],
-            _rounded(given.confidences[row]),
-            class_names[prediction],
-            _rounded(answers.confidences[place]),
-            _rounded(answers.self_confidences[place]),
-            class_names[truth] if truth >= 0 else "",
+            *_labels(share.given, row, answers, place, class_names),
         )
     tables.save_csv(
         directory / f"{NAME}.csv",
         _HEADER,
         (rows[rank] for rank in range(len(order))),
+    )
+
+
+def _labels(
+    given: TeacherLabels,
+    row: int,
+    answers: StudentAnswers,
+    place: int,
+    names: Sequence[str],
+) -> tuple:
+    """The last cells of a line: what teacher, student and truth say."""
+    truth = given.truth[row]
+    return (
+        names[given.labels[row]],
+        _rounded(given.confidences[row]),
+        names[answers.predictions[place]],
+        _rounded(answers.confidences[place]),
+        _rounded(answers.self_confidences[place]),
+        names[truth] if truth >= 0 else "",
     )
 
 

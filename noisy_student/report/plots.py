@@ -1,7 +1,7 @@
 """Plots of evaluations as PNG files, of plain dicts as the JSON files have.
 
-matplotlib is imported where something is drawn, for it is slow to import. The
-figures are returned, too; Agg draws them without a display.
+matplotlib is imported where something is drawn. The figures are returned, too;
+Agg draws them without a display.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from noisy_student.config.robustness import SEVERITIES
 from noisy_student.files import writing
 
-if TYPE_CHECKING:  # slow to import
+if TYPE_CHECKING:
     from matplotlib import axes, figure
 
 # Told apart by the colour-blind, too (Okabe and Ito).

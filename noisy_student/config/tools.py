@@ -50,6 +50,19 @@ class FilterSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class AuditSettings(Settings):
+    """Which pseudo labels of --model_dir are audited."""
+
+    generation: int | None = setting(None, at_least=1)
+    """The student that learned from them, from 1. Default: the newest one that
+    is finished."""
+
+    num_disputed: int = setting(100, above=0)
+    """How many of the images are listed and copied whose pseudo labels are
+    most at odds with the student."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ImportSettings(Settings):
     """The checkpoint, and the model file that is made of it."""
 

@@ -15,6 +15,13 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 JPEG_MAGIC = b"\xff\xd8\xff"
 # TensorFlow and PIL refuse larger images, whose headers are likely broken.
 MAX_PIXELS = 2**29 // 3
+# By the first bytes of an image file.
+_SUFFIXES = {
+    b"\xff\xd8": ".jpeg",
+    b"\x89PNG": ".png",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+}
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 _MAX_NAMES = 3  # ignored files named in a warning
 
@@ -67,6 +74,14 @@ def is_image(name: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Returns whether a file or folder of this name is ignored."""
     return name.startswith(".")
+
+
+def suffix(encoded: bytes) -> str:
+    """Returns the suffix of a file with this content; "" if unknown."""
+    known = (
+        end for start, end in _SUFFIXES.items() if encoded.startswith(start)
+    )
+    return next(known, "")
 
 
 def warn_of_others(paths: list[str], name: str) -> None:

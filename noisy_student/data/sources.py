@@ -89,7 +89,12 @@ class ImageSource:
 
         def read() -> tf.data.Dataset:
             chosen = tf.constant(mask)
-            return self.read().filter(lambda example: chosen[example["index"]])
+            return (
+                self.read()
+                .enumerate()
+                .filter(lambda place, example: chosen[place])
+                .map(lambda place, example: example)
+            )
 
         return self._selection(int(mask.sum()), read)
 

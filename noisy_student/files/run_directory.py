@@ -6,8 +6,10 @@ Imports nothing heavy, so that a finished run can say so at once.
 import dataclasses
 import json
 import pathlib
+import typing
+from typing import Any, TypeVar
 
-from noisy_student.config import ExperimentConfig, ModelConfig
+from noisy_student.config import ExperimentConfig, ModelConfig, Settings
 from noisy_student.config.settings import rule_of
 from noisy_student.files import lock, stamps, writing
 
@@ -15,6 +17,8 @@ CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
 METRICS_FILE = "metrics.jsonl"
 CLASSES_FILE = "classes.txt"
+
+_Settings = TypeVar("_Settings", bound=Settings)
 
 # Settings that change where and how a run goes, not what it computes.
 _FREE = (
@@ -97,6 +101,42 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
     )
 
 
+def read_config(directory: pathlib.Path) -> ExperimentConfig:
+    """The settings of a run, as its `config.json` says.
+
+    A setting that an earlier version did not know has its default.
+
+    Raises:
+        ValueError: there is no run in the directory.
+    """
+    path = directory / CONFIG_FILE
+    if not path.exists():
+        raise ValueError(
+            f"There is no run in {directory}, which has no {CONFIG_FILE}; "
+            "name the model_dir of a run."
+        )
+    values = writing.read_json(path)
+    groups = {
+        name: _read_settings(group, values.get(name, {}))
+        for name, group in typing.get_type_hints(ExperimentConfig).items()
+        if isinstance(group, type) and issubclass(group, Settings)
+    }
+    return _read_settings(ExperimentConfig, values, **groups)
+
+
+def _read_settings(
+    group: type[_Settings], values: dict[str, Any], **more: Any
+) -> _Settings:
+    """Makes a group of settings of JSON values, which have lists for tuples."""
+    found = {
+        field.name: values[field.name]
+        for field in dataclasses.fields(group)  # type: ignore[arg-type]
+        if rule_of(field) is not None and field.name in values
+    }
+    tuples = {k: tuple(v) for k, v in found.items() if isinstance(v, list)}
+    return group(**found | tuples | more)
+
+
 def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
     """The model that a run trains, as its `config.json` says.
 
@@ -105,12 +145,8 @@ def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
         its images; None where the task or the model decides.
     """
     settings = writing.read_json(directory / CONFIG_FILE)
-    values = {
-        field.name: settings["model"][field.name]
-        for field in dataclasses.fields(ModelConfig)
-        if rule_of(field) is not None and field.name in settings["model"]
-    }
-    return ModelConfig(**values), settings["data"]["input_image_size"]
+    model = _read_settings(ModelConfig, settings["model"])
+    return model, settings["data"]["input_image_size"]
 
 
 def generation_directory(directory: pathlib.Path, number: int) -> pathlib.Path:

@@ -157,7 +157,7 @@ class FilterJob:
                 data,
                 self.files.tally(share),
                 self.predictions.images(images, share),
-                self._select(share, balance),  # drawn as images are read
+                self.selections(share, balance),  # drawn as images are read
                 self.files.output_dir / "samples",
                 share.shard,
                 self.num_classes,
@@ -179,10 +179,18 @@ class FilterJob:
         there = data.stat().st_size if data.exists() else 0
         return Tally.load(tally).size == there
 
-    def _select(
+    def selections(
         self, share: Share, balance: select.Balance
     ) -> Iterator[select.Selection]:
-        """Yields what becomes of a share's images, some at a time."""
+        """Yields what becomes of a share's images, `IMAGES` at a time.
+
+        Args:
+            share: the share, whose predictions are read.
+            balance: what `choose` chose.
+
+        Raises:
+            InputError: predictions are damaged.
+        """
         place, step = share.worker, self.predictions.total_replicas
         rates = balance.sampling_rates(self.config.samples_per_class)
         for probabilities in self.predictions.read(share, self.num_classes):

@@ -40,7 +40,7 @@ def predict(
         InputError: images are damaged, or the disk has no room.
     """
     strategy = tf.distribute.get_strategy()
-    predict_batch = _batch_predictor(model, strategy)
+    predict_batch = batch_predictor(model, strategy)
     for share in shares:
         start = time.monotonic()
         images = files.images(source, share)
@@ -68,10 +68,20 @@ def predict(
         writing.write_json(files.info(share), info)
 
 
-def _batch_predictor(
+def batch_predictor(
     model: keras.Model, strategy: tf.distribute.Strategy
 ) -> Callable[[Any], np.ndarray]:
-    """Returns a function from a batch to float32 (batch, classes)."""
+    """Makes the function that predicts a batch of the strategy.
+
+    Args:
+        model: see `predict`.
+        strategy: distributes the batches, which `pipelines.plain_images`
+            makes.
+
+    Returns:
+        A function from a batch to its probabilities, float32 (batch,
+        classes), which are 0 where the weight of an image is 0.
+    """
 
     def probabilities(batch: dict) -> tf.Tensor:
         logits = model(batch["image"], training=False)

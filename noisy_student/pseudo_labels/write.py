@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from noisy_student import progress
-from noisy_student.data import decoding, records, sources
+from noisy_student.data import decoding, image_files, records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, writing
 from noisy_student.pseudo_labels.select import Selection
@@ -18,13 +18,6 @@ from noisy_student.pseudo_labels.select import Selection
 # divides `records.BATCH`.
 IMAGES = 64
 _BUFFER = 2**25  # bytes of records that are shuffled together
-# By the first bytes of an image file.
-_SUFFIXES = {
-    b"\xff\xd8": ".jpeg",
-    b"\x89PNG": ".png",
-    b"GIF8": ".gif",
-    b"BM": ".bmp",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +91,8 @@ def write_share(
                 shuffled.add(record, number)
                 if chosen.sampled[row]:
                     place, top = chosen.places[row], chosen.top[row]
-                    name = f"image_{shard}_{place}_{top:.2f}{_suffix(encoded)}"
+                    suffix = image_files.suffix(encoded)
+                    name = f"image_{shard}_{place}_{top:.2f}{suffix}"
                     writing.write_bytes(
                         samples_dir / f"{label}" / name, encoded
                     )
@@ -164,10 +158,3 @@ def _pair(
                 "again into another directory."
             )
         yield chosen, batch
-
-
-def _suffix(encoded: bytes) -> str:
-    known = (
-        end for start, end in _SUFFIXES.items() if encoded.startswith(start)
-    )
-    return next(known, "")

@@ -5,10 +5,8 @@ Beside `evaluation.json` there is a directory for each split, `test` and
 with those inside.
 """
 
-import csv
-import io
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -98,32 +96,20 @@ def _save_tables(
     """Writes `confusion.csv`, `per_class.csv` and `reliability.csv`."""
     confusion = scores.confusion(answers, len(names))
     rows = zip(names, confusion.tolist(), strict=True)
-    _save_csv(
+    tables.save_csv(
         directory / "confusion.csv",
         ["true / predicted", *names],
         ([name, *counts] for name, counts in rows),
     )
     of_classes = scores.class_scores(confusion)
     columns = (names, *map(np.ndarray.tolist, of_classes))
-    _save_csv(
+    tables.save_csv(
         directory / "per_class.csv",
         ["class", *of_classes._fields],
         zip(*columns, strict=True),
     )
-    _save_csv(
+    tables.save_csv(
         directory / "reliability.csv",
         list(scores.Bin._fields),
         scores.reliability(answers),
     )
-
-
-def _save_csv(
-    path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence]
-) -> None:
-    """Writes a table; what is no number in it is left empty."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow("" if value != value else value for value in row)
-    writing.write_text(path, file.getvalue())

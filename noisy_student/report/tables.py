@@ -1,6 +1,11 @@
-"""Tables for people: text in columns."""
+"""Tables: text in columns for people, and CSV files."""
 
-from collections.abc import Sequence
+import csv
+import io
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from noisy_student.files import writing
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -12,6 +17,22 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         )
         for row in rows
     )
+
+
+def save_csv(
+    path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence]
+) -> None:
+    """Writes a CSV file; a cell that is NaN is left empty.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow("" if value != value else value for value in row)
+    writing.write_text(path, file.getvalue())
 
 
 def percent(share: float | None) -> str:

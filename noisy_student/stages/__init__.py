@@ -1,4 +1,4 @@
-"""What each `--mode`, filtering and importing do, one file each.
+"""What each `--mode`, filtering, importing and auditing do, one file each.
 
 `experiment.py` and `training_input.py` are what they share.
 
@@ -12,6 +12,7 @@ import dataclasses
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import run_directory
+from noisy_student.stages.audit import Audit
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
 from noisy_student.stages.filter import Filter
@@ -22,7 +23,7 @@ from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
-__all__ = ["Filter", "ImportWeights", "Stage", "make_stage"]
+__all__ = ["Audit", "Filter", "ImportWeights", "Stage", "make_stage"]
 
 
 def make_stage(config: ExperimentConfig) -> Stage | None:

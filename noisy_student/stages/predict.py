@@ -72,16 +72,22 @@ def chosen_shares(
     return files.shares(config.predict.shard_id, workers)
 
 
-def local_devices(config: ExperimentConfig) -> distribution.Devices:
-    """The devices of this process; several divide the work by flags.
+def local_devices(
+    config: ExperimentConfig,
+    instead: str = "mode=predict is divided by shard_id and worker_id",
+) -> distribution.Devices:
+    """The devices of this process.
+
+    Args:
+        config: The settings.
+        instead: What several processes do, for the message.
 
     Raises:
         ValueError: `distribution` is `multi_worker`.
     """
     if config.run.distribution == "multi_worker":
         raise ValueError(
-            "distribution=multi_worker is for training; mode=predict is "
-            "divided by shard_id and worker_id."
+            f"distribution=multi_worker is for training; {instead}."
         )
     return distribution.make_devices(config.run, several_workers=False)
 

@@ -68,6 +68,15 @@ def test_shards_divide_a_source(digits, count):
     assert sorted(together) == sorted(fingerprints(digits.unlabeled))
 
 
+def test_a_subset_goes_by_place_in_a_part_too(digits):
+    part = digits.unlabeled.shard(1, 3)
+    mask = np.arange(part.num_images) % 4 == 1
+    chosen = part.subset(mask)
+    assert fingerprints(chosen) == fingerprints(part)[1::4]
+    again = chosen.subset(np.arange(chosen.num_images) < 5)
+    assert fingerprints(again) == fingerprints(part)[1::4][:5]
+
+
 def test_all_labels_leave_nothing_unlabelled():
     labels = np.array([0, 1] * 4)
     read = tf.data.Dataset.range(8).map(lambda i: {"index": i})

@@ -1,0 +1,282 @@
+"""tools/audit.py: what a teacher's labels were worth to its student."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import keras
+import tensorflow as tf
+
+from noisy_student import models, progress, pseudo_labels, report
+from noisy_student.config import ExperimentConfig
+from noisy_student.config.tools import AuditSettings
+from noisy_student.data import decoding, pipelines, sources
+from noisy_student.evaluation import Answers
+from noisy_student.evaluation.label_quality import (
+    StudentAnswers,
+    Tally,
+    TeacherLabels,
+)
+from noisy_student.files import run_directory
+from noisy_student.pseudo_labels import kept, predicting, stats
+from noisy_student.pseudo_labels.layout import DATA_DIR
+from noisy_student.report import audit
+from noisy_student.stages import disputed, generations, labels, predict
+from noisy_student.stages.experiment import Experiment, Stage
+from noisy_student.stages.generations import Generation
+from noisy_student.training import distribution
+
+AUDIT_DIR = "audit"
+
+
+@dataclasses.dataclass(eq=False)
+class Audit(Stage):
+    """Audits the pseudo labels that a student of self-training learned from.
+
+    Of the experiment's settings only `model_dir`, `tfds_data_dir` and `run`
+    count; the others are those of the run.
+
+    Attributes:
+        settings: Those of the audit alone.
+    """
+
+    settings: AuditSettings
+
+    def validate(self) -> None:
+        config = _recorded(self.config)
+        student, teacher = _find(config, self.settings.generation)
+        devices = predict.local_devices(config, "an audit is one process")
+        distribution.check_batch_size(
+            "eval_batch_size",
+            config.run.eval_batch_size,
+            devices.strategy.num_replicas_in_sync,
+        )
+        opened = Experiment.open(config, devices)
+        plan = generations.plan(config, opened.data.labeled.num_images)
+        self.student, self.teacher = plan[student], plan[teacher]
+        for generation in (self.student, self.teacher):
+            models.resolve_model_path(generation.model)
+        self.experiment = _that_labelled(opened, plan, student)
+        self.job = _job(self.experiment, self.student)
+        self.job.predictions.check_made_from(
+            {"teacher": models.digest(self.teacher.model)}
+        )
+        self.validation = opened.validation
+
+    def run(self) -> None:
+        unlabeled = self.experiment.data.require_unlabeled()
+        directory = self.experiment.config.directory / AUDIT_DIR
+        directory /= self.student.labels.parent.name
+        names = self._class_names()
+        with (
+            self.experiment.devices.strategy.scope(),
+            decoding.input_errors(unlabeled.record_paths),
+        ):
+            predicted, undecodable, shares = self._read_labels(unlabeled)
+            answers = self._ask_student(shares)
+            disputed.save(
+                directory,
+                shares,
+                answers,
+                self.settings.num_disputed,
+                self.student.number,
+                names,
+            )
+        found = audit.Audit.of(
+            TeacherLabels.joined([share.given for share in shares]),
+            answers,
+            names,
+            generation=self.student.number,
+            teacher=self.teacher.number,
+            undecodable=undecodable,
+            predicted=predicted,
+            calibration=self._validate_teacher(),
+        )
+        audit.save(directory, found)
+        _print(found, directory)
+
+    def _class_names(self) -> Sequence[str]:
+        data = self.experiment.data
+        return data.class_names or [*map(str, range(data.task.num_classes))]
+
+    def _read_labels(
+        self, unlabeled: sources.ImageSource
+    ) -> tuple[Tally, int, list[kept.ShareLabels]]:
+        """All images counted, how many are undecodable, and the kept ones."""
+        num_classes = self.experiment.data.task.num_classes
+        tallies, undecodable, shares = [], 0, []
+        for share in kept.read_labels(self.job, unlabeled):
+            decoded = share.given.confidences > 0
+            tallies.append(Tally.of(share.given.where(decoded), num_classes))
+            undecodable += int((~decoded).sum())
+            shares.append(share.where(share.given.copies > 0))
+        of_kept = [Tally.of(share.given, num_classes) for share in shares]
+        kept.check_kept(
+            self.job,
+            stats.PseudoLabelStats.load(self.student.labels),
+            Tally.total(of_kept).by_class.images,
+        )
+        return Tally.total(tallies), undecodable, shares
+
+    def _ask_student(
+        self, shares: Sequence[kept.ShareLabels]
+    ) -> StudentAnswers:
+        """The student's answers for the kept images, of all shares in order."""
+        model = models.load_model(self.student.model)
+        predict_batch = predicting.batch_predictor(
+            model, tf.distribute.get_strategy()
+        )
+        answers = []
+        total = sum(share.images.num_images for share in shares)
+        with progress.bar(total, "ask the student", "image") as bar:
+            for share in shares:
+                first = 0
+                for batch in self._batches(share.images, model):
+                    given = share.given.labels[first:]
+                    # The last batch is padded.
+                    rows = predict_batch(batch)[: len(given)]
+                    answers.append(StudentAnswers.of(rows, given[: len(rows)]))
+                    first += len(rows)
+                    bar.update(len(rows))
+        return StudentAnswers.joined(answers)
+
+    def _batches(
+        self, images: sources.ImageSource, model: keras.Model
+    ) -> Iterator[dict]:
+        """The images without noise, as the strategy distributes them."""
+        batches = pipelines.plain_images(
+            images,
+            self.experiment.image_format(model.input_shape[1]),
+            self.experiment.config.run.eval_batch_size,
+            input_config=self.experiment.config.input_pipeline,
+        )
+        strategy = tf.distribute.get_strategy()
+        return iter(strategy.experimental_distribute_dataset(batches))
+
+    def _validate_teacher(self) -> Answers | None:
+        """The teacher's answers on validation images, where there are any."""
+        if self.validation is None:
+            print(
+                "There are no validation images, so that the teacher's "
+                "calibration is left out."
+            )
+            return None
+        with (
+            self.experiment.devices.strategy.scope(),
+            decoding.input_errors(self.validation.record_paths),
+        ):
+            model = models.load_model(self.teacher.model)
+            return self.experiment.answers_on(
+                self.validation, model.input_shape[1], "validate the teacher"
+            ).answers(model)
+
+
+def _recorded(config: ExperimentConfig) -> ExperimentConfig:
+    """The settings of the run that is named, on this process's devices.
+
+    Raises:
+        ValueError: There is no run, or none of self-training.
+    """
+    directory = config.directory
+    recorded = run_directory.read_config(directory)
+    if recorded.mode != "self_train":
+        raise ValueError(
+            f"The run in {directory} has no pseudo labels of its own: it is of "
+            f"mode={recorded.mode}. Name the model_dir of mode=self_train."
+        )
+    data = dataclasses.replace(
+        recorded.data,
+        tfds_data_dir=config.data.tfds_data_dir or recorded.data.tfds_data_dir,
+    )
+    return dataclasses.replace(
+        recorded, model_dir=str(directory), data=data, run=config.run
+    )
+
+
+def _find(config: ExperimentConfig, asked: int | None) -> tuple[int, int]:
+    """The numbers of the student whose labels are audited, and its teacher.
+
+    Raises:
+        ValueError: There is no such student, or its predictions are gone.
+    """
+    rows = report.load_results(config)["generations"]
+    newest = len(rows) - 1
+    if newest < 1:
+        raise ValueError(
+            f"No student of {config.directory} is finished, so that there are "
+            "no pseudo labels to audit; go on with mode=self_train."
+        )
+    student = newest if asked is None else asked
+    if student > newest:
+        raise ValueError(
+            f"generation must be from 1 to {newest}, the students of "
+            f"{config.directory} that are finished; got {student}."
+        )
+    return student, rows[student]["teacher"]
+
+
+def _that_labelled(
+    experiment: Experiment, plan: Sequence[Generation], student: int
+) -> Experiment:
+    """The experiment whose unlabelled images the teacher labelled.
+
+    Raises:
+        ValueError: The predictions, or the images, are no longer there.
+    """
+    directory = plan[student].labels
+    if not (directory / stats.STATS_FILE).exists():
+        raise ValueError(
+            f"{directory} has no {stats.STATS_FILE}, which filtering leaves; "
+            "is the run still whole?"
+        )
+    _check_there(experiment, directory / "predictions", len(plan) - 1)
+    if not experiment.config.self_training.filter_once or student == 1:
+        return experiment
+    earlier = plan[student - 1].labels
+    _check_there(experiment, earlier / DATA_DIR, len(plan) - 1)
+    return labels.of_filtered_images(experiment, earlier)
+
+
+def _check_there(
+    experiment: Experiment, path: pathlib.Path, newest: int
+) -> None:
+    """Refuses pseudo labels of which a directory is gone."""
+    if path.is_dir():
+        return
+    if experiment.config.self_training.keep_pseudo_labels == "last":
+        why = "keep_pseudo_labels=last removed it"
+    else:
+        why = "it was removed"
+    raise ValueError(
+        f"{path}, which the audit needs, is not there: {why}. Audit "
+        f"generation={newest}, or train with keep_pseudo_labels=all."
+    )
+
+
+def _job(
+    experiment: Experiment, student: Generation
+) -> pseudo_labels.FilterJob:
+    """The filtering that chose the student's images.
+
+    Raises:
+        ValueError: Predictions are missing.
+        InputError: They are of other images, or the settings are others.
+    """
+    files = predict.label_files(experiment.config, student.labels)
+    return pseudo_labels.FilterJob(
+        experiment.data,
+        pseudo_labels.LabelFiles(files, student.labels),
+        experiment.config.pseudo_labels,
+        student.trainings[0].seed,
+    )
+
+
+def _print(found: audit.Audit, directory: pathlib.Path) -> None:
+    """Prints the table, and all numbers as JSON."""
+    print(
+        f"Pseudo labels that generation {found.teacher} gave to "
+        f"{found.generation}, the classes that this disputes most first:"
+    )
+    print(audit.format_audit(found))
+    print(json.dumps(found.summary() | {"directory": str(directory)}))

@@ -1,0 +1,1 @@
+"""The suites of `--mode=robustness`, one file each."""

@@ -200,7 +200,7 @@ def test_pgd_is_as_strong_as_fgsm(model, test_digits):
     assert weaker
 
 
-@pytest.mark.parametrize("step_size", [None, 2.0])
+@pytest.mark.parametrize("step_size", [None, 6.0])
 def test_accuracies_agree_with_art(model, test_digits, step_size):
     """With the adversarial robustness toolbox, to one point."""
     images, labels = test_digits
@@ -239,7 +239,7 @@ def of_art(classifier, epsilon, step_size):
 
     return {
         "fgsm": evasion.FastGradientMethod(
-            classifier, norm=np.inf, eps=epsilon, batch_size=100
+            classifier, norm=np.inf, eps=epsilon, batch_size=400
         ),
         "pgd": evasion.ProjectedGradientDescent(
             classifier,
@@ -248,7 +248,7 @@ def of_art(classifier, epsilon, step_size):
             eps_step=step_size,
             max_iter=STEPS,
             num_random_init=1,
-            batch_size=100,
+            batch_size=400,
             verbose=False,
         ),
     }

@@ -24,27 +24,32 @@ _ENCODED = {"image": tfds.decode.SkipDecoding()}
 class NamedImages:
     """A data set of tensorflow-datasets as an `ImageSet`.
 
-    It is downloaded where that is needed and possible.
-
     Attributes:
         name: The data set's name.
         class_names: The names of the labels in order.
         builder: The data set.
     """
 
-    def __init__(self, name: str, data_dir: str | None) -> None:
+    def __init__(
+        self, name: str, data_dir: str | None, download: bool = True
+    ) -> None:
         """Opens the data set.
 
         Args:
             name: The name in tensorflow-datasets.
             data_dir: Where tensorflow-datasets keeps its data; None is its
                 default.
+            download: Whether to download it where that is needed.
 
         Raises:
-            ValueError: The data set is unknown, has no labels, or cannot be
-                downloaded.
+            ValueError: The data set is unknown, has no labels, is not there,
+                or cannot be downloaded.
         """
         self.builder = _open_builder(name, data_dir)
+        if not self.builder.is_prepared():
+            if not download:
+                raise ValueError(_missing(self.builder, name))
+            _download(self.builder)
         self.name = self.builder.name
         labels = self.builder.info.features["label"]
         self.class_names = tuple(labels.names)
@@ -184,8 +189,6 @@ def _open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
             f"and the image data sets of tensorflow-datasets ({reason})."
         ) from error
     _check_features(builder)
-    if not builder.is_prepared():
-        _download(builder)
     return builder
 
 
@@ -214,6 +217,14 @@ def _download(builder: tfds.core.DatasetBuilder) -> None:
             f"and could not be downloaded ({type(error).__name__}: {reason}); "
             "set --tfds_data_dir to a directory that has it."
         ) from error
+
+
+def _missing(builder: tfds.core.DatasetBuilder, name: str) -> str:
+    return (
+        f"{name} of tensorflow-datasets is not prepared in "
+        f"{builder.data_path}; prepare it by `tfds build {name}`, or set "
+        "--tfds_data_dir to a directory that has it."
+    )
 
 
 def read(

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import evaluation
+from noisy_student.evaluation.accuracy import LimitedAccuracy
 
 
 def one_pass(logits, labels, weights, batch_size):
@@ -63,3 +64,29 @@ def test_few_classes_have_a_top_5_of_one():
     metrics = evaluator(Identity())
     assert metrics["top_1_accuracy"] == pytest.approx(2 / 3)
     assert metrics["top_5_accuracy"] == 1
+
+
+@pytest.mark.parametrize("classes", [[1, 2, 4, 5, 6, 7], [0, 3]])
+def test_predictions_are_limited_to_some_classes(predictions, classes):
+    logits, labels, *_ = predictions
+    inside = np.isin(labels, classes)
+    assert 0 < inside.sum() < 12
+    logits, labels = logits[inside], labels[inside]
+    evaluator = LimitedAccuracy(
+        lambda _: one_pass(logits, labels, np.ones_like(labels, "f"), 1),
+        num_images=len(labels),
+        classes=np.array(classes),
+    )
+    metrics = evaluator(Identity())
+    places = [classes.index(label) for label in labels]
+    for name, columns, truth in (
+        ("", logits, labels),
+        ("limited_", logits[:, classes], places),
+    ):
+        own = columns[np.arange(len(truth)), truth]
+        ranks = (columns > own[:, None]).sum(axis=1)
+        for k in (1, 5):
+            assert metrics[f"{name}top_{k}_accuracy"] == pytest.approx(
+                (ranks < k).mean()
+            )
+    assert metrics["num_images"] == len(labels)

@@ -1,0 +1,95 @@
+"""The suite natural: accuracy on other test sets of the same classes."""
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from noisy_student.config.robustness import RobustnessConfig
+from noisy_student.evaluation import natural
+from noisy_student.evaluation.accuracy import LimitedAccuracy
+from noisy_student.stages.experiment import Experiment
+from noisy_student.stages.suites import base
+
+
+class Natural(base.Suite):
+    """Evaluates on all images of each set of `natural_sets`."""
+
+    name = "natural"
+
+    def __init__(
+        self, experiment: Experiment, settings: RobustnessConfig
+    ) -> None:
+        self._experiment = experiment
+        self._settings = settings
+
+    def validate(self, models: Sequence[keras.Model]) -> None:
+        """Opens the sets; those of tensorflow-datasets must be prepared."""
+        del models  # their classes are the task's
+        settings, config = self._settings, self._experiment.config
+        if not settings.natural_sets:
+            raise ValueError(
+                "natural_sets must name at least one test set for the suite "
+                "natural, such as imagenet-a or a directory of class folders."
+            )
+        class_map = None
+        if settings.natural_class_map is not None:
+            path = pathlib.Path(settings.natural_class_map)
+            class_map = natural.read_class_map(path)
+        self._sets = {
+            name: natural.open_set(
+                name,
+                self._experiment.data,
+                config.data.tfds_data_dir,
+                class_map,
+            )
+            for name in settings.natural_sets
+        }
+
+    def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
+        """See `Suite`.
+
+        Returns:
+            For each set, by its name: `num_images`; `num_classes`, those that
+            it has images of; `top_1_accuracy` and `top_5_accuracy`, in [0, 1];
+            `limited_top_1_accuracy` and `limited_top_5_accuracy`, those of
+            predictions among its classes alone; and `limited`, whether these
+            are what others report.
+        """
+        return {
+            name: self._measure_one(model, f"{description} {name}", found)
+            for name, found in self._sets.items()
+        }
+
+    def _measure_one(
+        self, model: keras.Model, description: str, found: natural.NaturalSet
+    ) -> dict[str, Any]:
+        side = model.input_shape[1]
+        evaluator = LimitedAccuracy(
+            functools.partial(self._experiment.images_once, found.source, side),
+            found.source.num_images,
+            description,
+            shown=self._experiment.devices.is_chief,
+            classes=found.classes,
+        )
+        return {
+            **evaluator(model),
+            "num_classes": len(found.classes),
+            "limited": found.limited,
+        }
+
+    def summary(
+        self, results: dict[str, Any], baseline: dict[str, Any] | None
+    ) -> dict[str, float]:
+        """Names top-1 accuracies `imagenet-a_accuracy`; has no baseline."""
+        del baseline
+        return {
+            f"{name}_accuracy": found[
+                "limited_top_1_accuracy"
+                if found["limited"]
+                else "top_1_accuracy"
+            ]
+            for name, found in results.items()
+        }

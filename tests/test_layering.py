@@ -16,9 +16,9 @@ LAYERS = (
     ("evaluation",),
     ("methods",),
     ("models", "data"),
-    ("noise", "files"),
+    ("noise", "files", "disturbances"),
     ("config",),
-    ("errors", "memory", "preemption", "progress", "tasks"),
+    ("errors", "memory", "preemption", "processes", "progress", "tasks"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

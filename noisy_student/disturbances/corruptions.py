@@ -109,5 +109,7 @@ def _takes_seed(kind: str) -> bool:
 def _resize(image: np.ndarray, side: int) -> np.ndarray:
     if len(image) == side:
         return image
-    resized = Image.fromarray(image).resize((side, side), Image.BICUBIC)
+    resized = Image.fromarray(image).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
     return np.asarray(resized)

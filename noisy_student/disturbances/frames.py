@@ -168,7 +168,9 @@ class _Sequence:
         return lengths[0] * share, lengths[1] * share
 
     def warped(
-        self, matrices: Iterable[np.ndarray], border: str = "symmetric"
+        self,
+        matrices: Iterable[np.ndarray],
+        border: warps.Border = "symmetric",
     ) -> np.ndarray:
         """Returns frames whose pixels are moved; see `warps.warp`."""
         return np.stack([warps.warp(self.image, m, border) for m in matrices])

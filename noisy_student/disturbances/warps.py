@@ -6,9 +6,12 @@ pixels from the centre, x to the right and y downwards.
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 from PIL import Image
+
+Border = Literal["symmetric", "constant"]
 
 
 def translation(pixels: float) -> np.ndarray:
@@ -49,7 +52,7 @@ def tilt(degrees: float, side: int) -> np.ndarray:
 
 
 def warp(
-    image: np.ndarray, homography: np.ndarray, border: str = "symmetric"
+    image: np.ndarray, homography: np.ndarray, border: Border = "symmetric"
 ) -> np.ndarray:
     """Moves the pixels of an image, which are interpolated bilinearly.
 

@@ -1,0 +1,1 @@
+"""What `--mode=robustness` measures, one file for each of its suites."""

@@ -1,0 +1,82 @@
+"""What a suite of `--mode=robustness` is, and its test images."""
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from noisy_student.config.robustness import RobustnessConfig
+from noisy_student.data import limits, sources
+from noisy_student.stages.experiment import Experiment
+
+
+class Suite(abc.ABC):
+    """One kind of robustness, measured on any number of models.
+
+    A model takes float images (batch, side, side, 3) in [0, 255], has the
+    input shape (None, side, side, 3), and returns logits.
+
+    Attributes:
+        name: Its name in `--suites`.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def __init__(
+        self, experiment: Experiment, settings: RobustnessConfig
+    ) -> None:
+        """Takes what the suite works with; opens nothing yet."""
+
+    @abc.abstractmethod
+    def validate(self, models: Sequence[keras.Model]) -> None:
+        """Checks all that can be wrong, before anything expensive.
+
+        Args:
+            models: The models that will be measured.
+
+        Raises:
+            ValueError: What is wrong, where, and what to do about it.
+        """
+
+    @abc.abstractmethod
+    def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
+        """Measures a model, in the strategy's scope; all workers do it alike.
+
+        Args:
+            model: The model.
+            description: Of the progress bars.
+
+        Returns:
+            Raw results that JSON can hold.
+        """
+
+    @abc.abstractmethod
+    def summary(
+        self, results: dict[str, Any], baseline: dict[str, Any] | None
+    ) -> dict[str, float]:
+        """Computes scores.
+
+        Args:
+            results: What `measure` returned.
+            baseline: What it returned for the baseline, or None.
+
+        Returns:
+            The scores by name.
+        """
+
+
+def test_images(
+    experiment: Experiment, settings: RobustnessConfig
+) -> sources.ImageSource:
+    """Returns the test images that are measured.
+
+    Raises:
+        ValueError: There are not `num_robustness_images`.
+    """
+    return limits.first_images(
+        experiment.data.test,
+        settings.num_robustness_images,
+        "num_robustness_images",
+    )

@@ -17,8 +17,8 @@ LAYERS = (
     ("methods",),
     ("models", "data"),
     ("noise", "files", "disturbances"),
-    ("config",),
-    ("errors", "memory", "preemption", "processes", "progress", "tasks"),
+    ("config", "processes"),
+    ("errors", "memory", "preemption", "progress", "tasks"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

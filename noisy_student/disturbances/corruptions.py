@@ -13,11 +13,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
-from PIL import Image
 
-from noisy_student.disturbances import seeds
-
-SMALLEST_SIDE = 32  # of the library
+from noisy_student.disturbances import seeds, sides
 
 
 def check_installed() -> None:
@@ -60,14 +57,13 @@ def corrupt(
     # take a seed.
     np.random.seed(seed)
     options = {"seed": seed} if _takes_seed(kind) else {}
-    side = len(image)
     corrupted = _library().corrupt(
-        _resize(image, max(side, SMALLEST_SIDE)),
+        sides.enlarged(image),
         corruption_name=kind,
         severity=severity,
         **options,
     )
-    return _resize(corrupted, side)
+    return sides.resized(corrupted, len(image))
 
 
 def corrupt_all(
@@ -104,12 +100,3 @@ def _library() -> ModuleType:
 def _takes_seed(kind: str) -> bool:
     function = _library().corruption_dict[kind]
     return "seed" in inspect.signature(function).parameters
-
-
-def _resize(image: np.ndarray, side: int) -> np.ndarray:
-    if len(image) == side:
-        return image
-    resized = Image.fromarray(image).resize(
-        (side, side), Image.Resampling.BICUBIC
-    )
-    return np.asarray(resized)

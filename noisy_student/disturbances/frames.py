@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from scipy import ndimage
 
-from noisy_student.disturbances import seeds, warps
+from noisy_student.disturbances import seeds, sides, warps
 
 _LARGEST_SMALL_SIDE = 64
 
@@ -97,7 +97,8 @@ def make(
 ) -> np.ndarray:
     """Makes a sequence; the same arguments always give the same frames.
 
-    More frames are closer to one another, and reach as far.
+    More frames are closer to one another, and reach as far. An image of less
+    than 32 pixels is enlarged to 32, perturbed and reduced again.
 
     Args:
         image: uint8 (side, side, 3).
@@ -112,13 +113,14 @@ def make(
     small = len(image) <= _LARGEST_SMALL_SIDE
     generator = np.random.default_rng(seeds.of_image(kind, place))
     sequence = _Sequence(
-        image.astype(np.float32) / 255,
+        sides.enlarged(image).astype(np.float32) / 255,
         np.linspace(0, 1, num_frames),
         _SMALL if small else _LARGE,
         generator,
     )
-    frames = _MAKERS[kind](sequence)
-    return np.round(255 * np.clip(frames, 0, 1)).astype(np.uint8)
+    frames = np.clip(_MAKERS[kind](sequence), 0, 1)
+    whole = np.round(255 * frames).astype(np.uint8)
+    return np.stack([sides.resized(frame, len(image)) for frame in whole])
 
 
 def make_all(

@@ -213,8 +213,8 @@ class Corruptions(Suite):
     ) -> dict[str, list[float]]:
         if baseline is not None:
             return baseline["errors"]
-        is_imagenet = self._experiment.data.task.name == "imagenet2012"
-        if is_imagenet and sorted(results["severities"]) == _ALL_SEVERITIES:
+        all_there = sorted(results["severities"]) == _ALL_SEVERITIES
+        if all_there and images.is_imagenet(self._experiment):
             return alexnet(len(_ALL_SEVERITIES))
         return {}
 

@@ -131,3 +131,9 @@ def sequences_once(
 
     part = source.at(places)
     return plain(experiment, part, side, batch_size * frames, True).map(stack)
+
+
+def is_imagenet(experiment: Experiment) -> bool:
+    """Whether results of AlexNet on ImageNet's classes are known."""
+    task = experiment.data.task
+    return task.name == "imagenet2012" and task.num_classes == 1000

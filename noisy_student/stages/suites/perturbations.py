@@ -210,8 +210,8 @@ class Perturbations(Suite):
 
     def _is_imagenet_p(self, results: dict[str, Any]) -> bool:
         """AlexNet saw the published frames, not those that are made here."""
-        is_imagenet = self._experiment.data.task.name == "imagenet2012"
-        return is_imagenet and results["source"] == _FOLDERS
+        published = results["source"] == _FOLDERS
+        return published and images.is_imagenet(self._experiment)
 
 
 def _num_frames(sequences: FrameFolders) -> int:

@@ -16,8 +16,8 @@ LAYERS = (
     ("evaluation",),
     ("methods",),
     ("models", "data"),
-    ("noise", "files"),
-    ("config",),
+    ("noise", "files", "disturbances"),
+    ("config", "processes"),
     ("errors", "memory", "preemption", "progress", "tasks"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

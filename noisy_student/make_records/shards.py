@@ -8,11 +8,8 @@ import concurrent.futures
 import dataclasses
 import io
 import multiprocessing
-import os
 import pathlib
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from multiprocessing import connection
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +17,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image, UnidentifiedImageError
 
-from noisy_student import progress
+from noisy_student import processes, progress
 from noisy_student.data import image_files, record_files, records
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, shards, stamps, writing
@@ -194,7 +191,7 @@ def _make_all(
     with concurrent.futures.ProcessPoolExecutor(
         min(num_workers, len(missing)),
         multiprocessing.get_context("spawn"),
-        _end_with_parent,
+        processes.end_with_parent,
     ) as pool:
         futures = {pool.submit(make_shard, shard): shard for shard in missing}
         try:
@@ -203,18 +200,6 @@ def _make_all(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _end_with_parent() -> None:
-    """Makes a worker end when its parent is killed, or it would go on."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-
-    def wait() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def make_shard(shard: Shard) -> Finished:

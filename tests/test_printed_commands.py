@@ -26,7 +26,7 @@ from tests.data.directories import photo, write_folders
 from tests.data.svhn_files import write_svhn
 from tests.printed_commands import calls_of, collect
 from tests.printed_entries import BENCHMARKS, ENTRIES, entry_of
-from tests.scripts import ROOT, Process
+from tests.scripts import ROOT, TINY, Process, python
 
 COMMANDS = collect()
 
@@ -237,6 +237,11 @@ def make_model(path):
     models.save_model(models.build_model(config), path)
 
 
+def make_self_trained(path):
+    done = python("main.py", *TINY, f"--model_dir={path}")
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 PREDICTIONS = "runs/cifar10/generation_01/pseudo_labels/predictions"
 
 # What texts name and do not make, by how they name it.
@@ -246,5 +251,6 @@ MAKERS = {
     "--label_data_dir=svhn": ("svhn", make_svhn_records),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
+    "audit.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

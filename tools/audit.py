@@ -20,7 +20,7 @@ the run, so that --model_dir is enough.
 import _script
 
 import flags
-from noisy_student.config import RunConfig
+from noisy_student.config import ExperimentConfig, RunConfig
 from noisy_student.config.tools import AuditSettings
 
 
@@ -33,4 +33,4 @@ def make_stage():
 
 
 if __name__ == "__main__":
-    _script.run(make_stage, AuditSettings, RunConfig)
+    _script.run(make_stage, AuditSettings, ExperimentConfig, RunConfig)

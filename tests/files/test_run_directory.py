@@ -79,6 +79,35 @@ def test_a_missing_model_dir_is_named():
         _ = settings.directory
 
 
+def test_a_run_says_its_settings(tmp_path):
+    settings = dataclasses.replace(
+        experiment(tmp_path / "run", unlabel_ratio=2.5),
+        seed=3,
+        noise=config.NoiseConfig(augment_name="v1", randaug_mag=5),
+        self_training=config.SelfTrainingConfig(
+            2, student_model_names=("efficientnet-b0", "efficientnet-b1")
+        ),
+        pseudo_labels=config.PseudoLabelConfig(min_threshold=0.3),
+    )
+    run_directory.claim(tmp_path / "run", settings)
+    assert run_directory.read_config(tmp_path / "run") == settings
+
+
+def test_settings_that_a_run_does_not_know_have_their_defaults(tmp_path):
+    settings = experiment(tmp_path / "run")
+    run_directory.claim(tmp_path / "run", settings)
+    path = tmp_path / "run/config.json"
+    values = json.loads(path.read_text())
+    del values["evaluation"], values["run"]["eval_batch_size"]
+    path.write_text(json.dumps(values))
+    assert run_directory.read_config(tmp_path / "run") == settings
+
+
+def test_a_directory_without_settings_is_no_run(tmp_path):
+    with pytest.raises(ValueError, match=r"There is no run in .*config\.json"):
+        run_directory.read_config(tmp_path)
+
+
 def test_a_run_says_which_model_it_trains(tmp_path):
     model = config.ModelConfig(
         "efficientnet-b3", width_coefficient=0.5, dropout_rate=0.0

@@ -169,7 +169,7 @@ class Corruptions(Suite):
         return GroupErrors(
             batches,
             sum(sizes),
-            f"{description} {self.name}",
+            description,
             shown=self._experiment.devices.is_chief,
             group_sizes=sizes,
         )

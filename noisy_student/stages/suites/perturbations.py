@@ -164,7 +164,7 @@ class Perturbations(Suite):
         return Flips(
             batches,
             sum(sizes),
-            f"{description} {self.name}",
+            description,
             shown=self._experiment.devices.is_chief,
             group_sizes=sizes,
             noise=[kind in NOISE for kind in kinds],

@@ -120,6 +120,12 @@ ENTRIES = [
     Entry(f"{_FILTER} --task_name=digits", "--min_threshold=0"),
     Entry(f"{_TRAIN} --task_name=digits --unlabel_data_dir", _SHORT),
     Entry("python main.py --mode=eval --task_name=digits"),
+    Entry(
+        "python main.py --mode=robustness --task_name=digits",
+        "--num_robustness_images=8 --corruption_types=fog --severities=3 "
+        "--perturbation_types=rotate --num_frames=3 --epsilons=4 "
+        "--pgd_steps=2",
+    ),
     Entry(f"for shard in 0 1; do {_FILTER}", "--min_threshold=0"),
     Entry("python main.py --mode=predict --reassign_label"),
     Entry("python tools/audit.py --model_dir=runs/digits"),

@@ -180,6 +180,7 @@ ENTRIES = [
     # Benchmarks.
     Entry(f"{BENCHMARKS}train_step", "--cases=train_32 --rounds=1 --nogrowth"),
     Entry(f"{BENCHMARKS}remat", _B0),
+    Entry(f"{BENCHMARKS}pgd", "--attack_case=digits --rounds=1"),
     Entry(
         f"{BENCHMARKS}augment",
         "--sides=32 --peers=pil --rounds=1 --batches=4",

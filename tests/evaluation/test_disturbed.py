@@ -1,7 +1,5 @@
 """Batches disturbed by several processes are the ones disturbed here."""
 
-import time
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +8,7 @@ from noisy_student.disturbances import frames
 from noisy_student.errors import InputError
 from noisy_student.evaluation.disturbed import Disturbed
 from noisy_student.processes import Workers
+from tests.evaluation.disturbing import add_places, refuse
 
 SIDE, NUMBER = 6, 23
 
@@ -18,18 +17,6 @@ SIDE, NUMBER = 6, 23
 def workers():
     with Workers(2) as started:
         yield started
-
-
-def add_places(images, places):
-    """The earlier, the slower: later ones overtake them."""
-    time.sleep(0.02 * (places[0] % 3 == 0))
-    return images + np.uint8(places)[:, None, None, None]
-
-
-def refuse(images, places):
-    if 11 in places:
-        raise InputError("image 11 is bad")
-    return images
 
 
 def plain(batch_size):

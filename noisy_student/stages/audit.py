@@ -230,17 +230,15 @@ def _that_labelled(
             f"{directory} has no {stats.STATS_FILE}, which filtering leaves; "
             "is the run still whole?"
         )
-    _check_there(experiment, directory / "predictions", len(plan) - 1)
+    _check_there(experiment, directory / "predictions")
     if not experiment.config.self_training.filter_once or student == 1:
         return experiment
     earlier = plan[student - 1].labels
-    _check_there(experiment, earlier / DATA_DIR, len(plan) - 1)
+    _check_there(experiment, earlier / DATA_DIR)
     return labels.of_filtered_images(experiment, earlier)
 
 
-def _check_there(
-    experiment: Experiment, path: pathlib.Path, newest: int
-) -> None:
+def _check_there(experiment: Experiment, path: pathlib.Path) -> None:
     """Refuses pseudo labels of which a directory is gone."""
     if path.is_dir():
         return
@@ -249,8 +247,9 @@ def _check_there(
     else:
         why = "it was removed"
     raise ValueError(
-        f"{path}, which the audit needs, is not there: {why}. Audit "
-        f"generation={newest}, or train with keep_pseudo_labels=all."
+        f"{path}, which the audit needs, is not there: {why}. "
+        "keep_pseudo_labels=all keeps what an audit of any generation needs; "
+        "last keeps, without filter_once, what one of the newest needs."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from noisy_student import models, report
 from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding
 from noisy_student.files import run_directory, stamps, writing
 from noisy_student.stages import subjects
 from noisy_student.stages.experiment import Experiment, Stage
@@ -87,7 +88,11 @@ class Robustness(Stage):
     def run(self) -> None:
         devices = self.experiment.devices
         results: report.SuiteResults = {}
-        with devices.watching_workers(), devices.strategy.scope():
+        with (
+            devices.watching_workers(),
+            devices.strategy.scope(),
+            decoding.input_errors(self.experiment.data.test.record_paths),
+        ):
             for subject in self._all():
                 results[subject.name] = {
                     suite.name: self._measure(subject, suite)

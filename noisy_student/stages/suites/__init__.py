@@ -1,1 +1,1 @@
-"""The suites of `--mode=robustness`, one file each."""
+"""What `--mode=robustness` measures, one file for each of its suites."""

@@ -1,4 +1,4 @@
-"""What a suite of `--mode=robustness` is, and the images that they disturb."""
+"""What a suite of `--mode=robustness` is, and its test images."""
 
 import abc
 from collections.abc import Sequence
@@ -12,10 +12,13 @@ from noisy_student.stages.experiment import Experiment
 
 
 class Suite(abc.ABC):
-    """One kind of measurement, made alike of every model.
+    """One kind of robustness, measured on any number of models.
+
+    A model takes float images (batch, side, side, 3) in [0, 255], has the
+    input shape (None, side, side, 3), and returns logits.
 
     Attributes:
-        name: What `suites` calls it.
+        name: Its name in `--suites`.
     """
 
     name: str
@@ -24,52 +27,53 @@ class Suite(abc.ABC):
     def __init__(
         self, experiment: Experiment, settings: RobustnessConfig
     ) -> None:
-        """Keeps what it needs; opens and computes nothing."""
+        """Takes what the suite works with; opens nothing yet."""
 
     @abc.abstractmethod
     def validate(self, models: Sequence[keras.Model]) -> None:
         """Checks all that can be wrong, before anything expensive.
 
         Args:
-            models: From float images, (batch, side, side, 3) in [0, 255], to
-                logits; their input shape is (None, side, side, 3).
+            models: The models that will be measured.
 
         Raises:
-            ValueError: what is wrong, where, and what to do about it.
+            ValueError: What is wrong, where, and what to do about it.
         """
 
     @abc.abstractmethod
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
-        """Measures one model; every worker calls it in the strategy's scope.
+        """Measures a model, in the strategy's scope; all workers do it alike.
 
         Args:
-            model: See `validate`.
-            description: What progress bars say of it.
+            model: The model.
+            description: Of the progress bars.
 
         Returns:
-            Raw results, as JSON can hold them; the same on every worker.
+            Raw results that JSON can hold.
         """
 
     @abc.abstractmethod
     def summary(
         self, results: dict[str, Any], baseline: dict[str, Any] | None
     ) -> dict[str, float]:
-        """Computes scores with names.
+        """Computes scores.
 
         Args:
-            results: What `measure` returned of a model.
-            baseline: The same of the model that is the unit; None if there is
-                none.
+            results: What `measure` returned.
+            baseline: What it returned for the baseline, or None.
+
+        Returns:
+            The scores by name.
         """
 
 
 def test_images(
     experiment: Experiment, settings: RobustnessConfig
 ) -> sources.ImageSource:
-    """Returns the test images that suites disturb.
+    """Returns the test images that are measured.
 
     Raises:
-        ValueError: there are fewer than `num_robustness_images`.
+        ValueError: There are not `num_robustness_images`.
     """
     return limits.first_images(
         experiment.data.test,

@@ -70,8 +70,8 @@ def test_predictions_know_the_content_of_the_checkpoint(images, tmp_path):
         ),
         ({"model": config.ModelConfig("b0")}, "Unknown model_name 'b0'"),
         (
-            {"data": {"num_label_classes": 7}},
-            r"head/dense/kernel is \(320, 10\), not \(320, 7\)",
+            {"data": {"num_label_classes": 11}},
+            r"head/dense/kernel is \(320, 10\), not \(320, 11\)",
         ),
     ],
 )

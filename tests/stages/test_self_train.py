@@ -268,8 +268,12 @@ def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
         self_training=SelfTrainingConfig(1, next_teacher="best"),
     )
     opened = Experiment.open(config, distribution.make_devices(config.run))
-    with pytest.raises(ValueError, match="never on the test images"):
+    with pytest.raises(ValueError, match="the task digits has none; leave it"):
         self_train._check(opened)
+    task = dataclasses.replace(opened.data.task, name="photos")
+    photos = dataclasses.replace(opened.data, task=task)
+    with pytest.raises(ValueError, match="images: set validation_split, e.g."):
+        self_train._check(dataclasses.replace(opened, data=photos))
     monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
     opened = dataclasses.replace(opened)  # which has looked for none yet
     self_train._check(opened)

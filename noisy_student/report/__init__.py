@@ -1,10 +1,9 @@
-"""What a run and an evaluation came to: files, and tables to read."""
+"""What a run came to: `results.json`, and the table of it.
 
-from noisy_student.report.evaluation import (
-    EVALUATION_FILE,
-    format_generations,
-    save_evaluation,
-)
+Evaluations, robustness and the audit have modules of their own, which import
+TensorFlow.
+"""
+
 from noisy_student.report.results import (
     RESULTS_FILE,
     format_table,
@@ -13,25 +12,12 @@ from noisy_student.report.results import (
     metrics_of,
     save_results,
 )
-from noisy_student.report.robustness import (
-    ROBUSTNESS_FILE,
-    SuiteResults,
-    format_robustness,
-    save_robustness,
-)
 
 __all__ = [
-    "EVALUATION_FILE",
     "RESULTS_FILE",
-    "ROBUSTNESS_FILE",
-    "SuiteResults",
-    "format_generations",
-    "format_robustness",
     "format_table",
     "is_finished",
     "load_results",
     "metrics_of",
-    "save_evaluation",
     "save_results",
-    "save_robustness",
 ]

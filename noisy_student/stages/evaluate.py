@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import keras
 
-from noisy_student import report
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, sources
 from noisy_student.evaluation import Answers, scores
 from noisy_student.files import run_directory
+from noisy_student.report import evaluation as report
 from noisy_student.stages import subjects
 from noisy_student.stages.experiment import Experiment, Stage
 from noisy_student.training import distribution

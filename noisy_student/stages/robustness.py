@@ -5,10 +5,11 @@ import json
 import pathlib
 from typing import Any
 
-from noisy_student import models, report
+from noisy_student import models
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.files import run_directory, stamps, writing
+from noisy_student.report import robustness as report
 from noisy_student.stages import subjects
 from noisy_student.stages.experiment import Experiment, Stage
 from noisy_student.stages.subjects import Subject

@@ -90,7 +90,7 @@ def test_all_labels_leave_nothing_unlabelled():
     [
         ({"num_labeled": 55}, "divisible by the 10 classes; got 55"),
         ({"num_labeled": 5000}, "5000 needs 500 images of each class"),
-        ({"label_split": "train"}, "label_split is for tensorflow-datasets"),
+        ({"label_split": "train"}, "label_split does not go with"),
     ],
 )
 def test_bad_digits_are_refused(config, message):

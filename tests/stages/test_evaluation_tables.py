@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student import config, models, report, stages
+from noisy_student import config, models, stages
 from noisy_student.evaluation import Answers
+from noisy_student.report import evaluation as report
 from noisy_student.stages.experiment import Experiment
 from tests.stages.test_evaluate import MODEL, evaluate, make_config
 

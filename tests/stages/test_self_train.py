@@ -272,7 +272,7 @@ def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
         self_train._check(opened)
     task = dataclasses.replace(opened.data.task, name="photos")
     photos = dataclasses.replace(opened.data, task=task)
-    with pytest.raises(ValueError, match="images: set validation_split, e.g."):
+    with pytest.raises(ValueError, match="images: set validation_split"):
         self_train._check(dataclasses.replace(opened, data=photos))
     monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
     opened = dataclasses.replace(opened)  # which has looked for none yet

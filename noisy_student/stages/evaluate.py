@@ -1,19 +1,15 @@
 """`--mode=eval`: scores of models on test and validation images."""
 
 import json
-import pathlib
 from collections.abc import Mapping
 
 import keras
 
-from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, sources
 from noisy_student.evaluation import Answers, scores
-from noisy_student.files import run_directory
 from noisy_student.report import evaluation as report
 from noisy_student.stages import subjects
-from noisy_student.stages.experiment import Experiment, Stage
-from noisy_student.training import distribution
+from noisy_student.stages.experiment import Stage
 
 _TEST, _VALIDATION = "test", "validation"
 
@@ -26,18 +22,11 @@ class Evaluate(Stage):
 
     def validate(self) -> None:
         config = self.config
-        self.output_dir = _output_dir(config)
-        subjects.check_named(config)
-        devices = distribution.make_devices(config.run)
-        distribution.check_batch_size(
-            "eval_batch_size",
-            config.run.eval_batch_size,
-            devices.strategy.num_replicas_in_sync,
-        )
+        self.output_dir = subjects.output_dir(config, "evaluation")
+        devices = subjects.open_devices(config)
         with devices.watching_workers():
-            self.experiment = experiment = Experiment.open(config, devices)
-            if subjects.is_own_run(config):
-                run_directory.check_images(config.directory, config)
+            experiment = subjects.open_images(config, devices)
+            self.experiment = experiment
             self.images = {_TEST: experiment.data.test}
             if experiment.validation is not None:
                 self.images[_VALIDATION] = experiment.validation
@@ -92,15 +81,6 @@ class Evaluate(Stage):
 
 def _metrics(answers: Answers) -> dict[str, float]:
     return {**scores.summary(answers), "num_images": len(answers.labels)}
-
-
-def _output_dir(config: ExperimentConfig) -> pathlib.Path | None:
-    """Where tables go: `output_dir`, or `evaluation` in the run's directory."""
-    if config.predict.output_dir is not None:
-        return pathlib.Path(config.predict.output_dir)
-    return (
-        config.directory / "evaluation" if subjects.is_own_run(config) else None
-    )
 
 
 def _record_paths(

@@ -145,19 +145,57 @@ class Experiment:
         source: sources.ImageSource,
         side: int,
         context: tf.distribute.InputContext,
+        batch_size: int | None = None,
+        as_they_are: bool = False,
     ) -> tf.data.Dataset:
         """One pass over a worker's part of them, in batches of a replica.
 
         `row` is the place of an image among those of all workers.
+
+        Args:
+            source: The images.
+            side: Of the model's input, in pixels.
+            context: The worker's place.
+            batch_size: Images in a batch; None divides `eval_batch_size`.
+            as_they_are: See `plain_images`.
         """
         worker, workers = context.input_pipeline_id, context.num_input_pipelines
-        batch_size = self.config.run.eval_batch_size
+        if batch_size is None:
+            whole = self.config.run.eval_batch_size
+            batch_size = context.get_per_replica_batch_size(whole)
+        part = source.stride(worker, workers)  # parts of one size
+        return self.plain_images(part, side, batch_size, as_they_are).map(
+            lambda batch: batch | {"row": batch["row"] * workers + worker}
+        )
+
+    def plain_images(
+        self,
+        source: sources.ImageSource,
+        side: int,
+        batch_size: int,
+        as_they_are: bool = False,
+    ) -> tf.data.Dataset:
+        """One pass over images as evaluation sees them.
+
+        Args:
+            source: The images.
+            side: Of the model's input, in pixels.
+            batch_size: Images in a batch.
+            as_they_are: Whether images are only resized, since they were
+                cropped before they were disturbed.
+
+        Returns:
+            See `pipelines.plain_images`.
+        """
+        image_format = self.image_format(side)
+        if as_they_are:
+            image_format = dataclasses.replace(image_format, small=True)
         return pipelines.plain_images(
-            source.stride(worker, workers),  # parts of one size
-            self.image_format(side),
-            context.get_per_replica_batch_size(batch_size),
+            source,
+            image_format,
+            batch_size,
             input_config=self.config.input_pipeline,
-        ).map(lambda batch: batch | {"row": batch["row"] * workers + worker})
+        )
 
 
 def open_and_claim(

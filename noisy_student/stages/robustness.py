@@ -8,13 +8,12 @@ from typing import Any
 from noisy_student import models
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
-from noisy_student.files import run_directory, stamps, writing
+from noisy_student.files import stamps, writing
 from noisy_student.report import robustness as report
 from noisy_student.stages import subjects
 from noisy_student.stages.experiment import Experiment, Stage
 from noisy_student.stages.subjects import Subject
 from noisy_student.stages.suites import SUITES, Suite
-from noisy_student.training import distribution
 
 # Settings that each suite's results depend on are all of `robustness` but
 # these, which only say what is measured and what it is compared with.
@@ -31,17 +30,10 @@ class Robustness(Stage):
     def validate(self) -> None:
         config = self.config
         self.output_dir = _output_dir(config)
-        subjects.check_named(config)
-        devices = distribution.make_devices(config.run)
-        distribution.check_batch_size(
-            "eval_batch_size",
-            config.run.eval_batch_size,
-            devices.strategy.num_replicas_in_sync,
-        )
+        devices = subjects.open_devices(config)
         with devices.watching_workers():
-            self.experiment = experiment = Experiment.open(config, devices)
-            if subjects.is_own_run(config):
-                run_directory.check_images(config.directory, config)
+            experiment = subjects.open_images(config, devices)
+            self.experiment = experiment
             self.subjects = subjects.find(experiment)
             self.baseline = _baseline(experiment)
             self.suites = [
@@ -50,6 +42,11 @@ class Robustness(Stage):
             ]
             with devices.strategy.scope():
                 loaded = [subject.load() for subject in self._all()]
+            # Digests read whole files.
+            self._made_from = {
+                subject.name: self._provenance(subject)
+                for subject in self._all()
+            }
             for suite in self.suites:
                 suite.validate(loaded)
             self._check_kept()
@@ -65,7 +62,7 @@ class Robustness(Stage):
                 if path.exists():
                     stamps.check_same(
                         writing.read_json(path)["made_from"],
-                        self._made_from(subject),
+                        self._made_from[subject.name],
                         f"{path} was measured otherwise: {{changes}}. Name "
                         "another output_dir.",
                     )
@@ -73,7 +70,7 @@ class Robustness(Stage):
     def _path(self, subject: Subject, suite: Suite) -> pathlib.Path:
         return self.output_dir / subject.name / f"{suite.name}.json"
 
-    def _made_from(self, subject: Subject) -> dict[str, Any]:
+    def _provenance(self, subject: Subject) -> dict[str, Any]:
         settings = dataclasses.asdict(self.config.robustness)
         return {
             "model": subject.digest(),
@@ -109,7 +106,7 @@ class Robustness(Stage):
             return writing.read_json(path)["results"]
         found = suite.measure(subject.load(), f"{subject.name} {suite.name}")
         if self.experiment.devices.is_chief:
-            made_from = self._made_from(subject)
+            made_from = self._made_from[subject.name]
             writing.write_json(path, {"made_from": made_from, "results": found})
         self.experiment.devices.wait_for_all()
         return found
@@ -129,7 +126,7 @@ class Robustness(Stage):
             self.output_dir,
             results,
             scores,
-            {subject.name: self._made_from(subject) for subject in self._all()},
+            self._made_from,
         )
         print(report.format_robustness(scores))
         newest = scores[self.subjects[-1].name]
@@ -152,15 +149,14 @@ def _baseline(experiment: Experiment) -> Subject | None:
 
 
 def _output_dir(config: ExperimentConfig) -> pathlib.Path:
-    """`output_dir`, or `robustness` in the run's directory.
+    """Where results go.
 
     Raises:
-        ValueError: neither is named.
+        ValueError: no flag says it.
     """
-    if config.predict.output_dir is not None:
-        return pathlib.Path(config.predict.output_dir)
-    if subjects.is_own_run(config):
-        return config.directory / "robustness"
-    raise ValueError(
-        "output_dir must be set, where the model is not that of model_dir."
-    )
+    found = subjects.output_dir(config, "robustness")
+    if found is None:
+        raise ValueError(
+            "output_dir must be set, where the model is not that of model_dir."
+        )
+    return found

@@ -17,6 +17,7 @@ from noisy_student.stages.experiment import (
     named_model,
     resolve_model,
 )
+from noisy_student.training import distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,15 +83,47 @@ def of_file(experiment: Experiment, path: str, name: str) -> Subject:
     return Subject(name, lambda: model, digest, {"path": path})
 
 
-def check_named(config: ExperimentConfig) -> None:
-    """Looks for the model before the images are opened.
+def open_devices(config: ExperimentConfig) -> distribution.Devices:
+    """Looks for the model, and then opens the devices that evaluate it.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no model, or the batch does not fit the devices.
     """
     foreign_path = config.evaluation.model_path
     if foreign_path is None and not _is_unfinished(config):
         resolve_model(config)
+    devices = distribution.make_devices(config.run)
+    distribution.check_batch_size(
+        "eval_batch_size",
+        config.run.eval_batch_size,
+        devices.strategy.num_replicas_in_sync,
+    )
+    return devices
+
+
+def open_images(
+    config: ExperimentConfig, devices: distribution.Devices
+) -> Experiment:
+    """Opens the images to evaluate on.
+
+    Raises:
+        ValueError: They are not there, or a run was trained on others.
+    """
+    experiment = Experiment.open(config, devices)
+    if is_own_run(config):
+        run_directory.check_images(config.directory, config)
+    return experiment
+
+
+def output_dir(config: ExperimentConfig, name: str) -> pathlib.Path | None:
+    """`output_dir`, or else the folder `name` in the run's directory.
+
+    Returns:
+        None where neither is known.
+    """
+    if config.predict.output_dir is not None:
+        return pathlib.Path(config.predict.output_dir)
+    return config.directory / name if is_own_run(config) else None
 
 
 def is_own_run(config: ExperimentConfig) -> bool:

@@ -116,7 +116,9 @@ class Corruptions(Suite):
         source = images.concatenated(self._published, self._source)
 
         def once(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return self._once(source, model, context, as_they_are=True)
+            return self._experiment.images_once(
+                source, model.input_shape[1], context, as_they_are=True
+            )
 
         return self._evaluator(once, sizes, description).errors(model)
 
@@ -126,7 +128,9 @@ class Corruptions(Suite):
         source = images.repeated(self._tests, len(sizes))
 
         def once(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return self._once(source, model, context)
+            return self._experiment.images_once(
+                source, model.input_shape[1], context
+            )
 
         number = self._experiment.config.input_pipeline.num_parallel_calls
         with Workers(number) as workers:
@@ -143,25 +147,6 @@ class Corruptions(Suite):
         chosen: list[Condition] = [self._conditions[group] for group in groups]
         kinds = [kind for kind, _ in chosen]
         return kinds, [severity for _, severity in chosen], places.tolist()
-
-    def _once(
-        self,
-        source: ImageSource,
-        model: keras.Model,
-        context: tf.distribute.InputContext,
-        as_they_are: bool = False,
-    ) -> tf.data.Dataset:
-        batch_size = context.get_per_replica_batch_size(
-            self._experiment.config.run.eval_batch_size
-        )
-        return images.once(
-            self._experiment,
-            source,
-            model.input_shape[1],
-            context,
-            batch_size,
-            as_they_are,
-        )
 
     def _evaluator(
         self, batches: Batches, sizes: list[int], description: str

@@ -1,12 +1,10 @@
 """Test images, once for each disturbance, on the way into a model."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.data import pipelines
 from noisy_student.data.folders import FileSource
 from noisy_student.data.sources import ImageSource
 from noisy_student.stages.experiment import Experiment
@@ -45,56 +43,6 @@ def concatenated(sources: Sequence[ImageSource], name: str) -> ImageSource:
     )
 
 
-def plain(
-    experiment: Experiment,
-    source: ImageSource,
-    side: int,
-    batch_size: int,
-    as_they_are: bool = False,
-) -> tf.data.Dataset:
-    """Returns one pass over images as evaluation sees them.
-
-    Args:
-        experiment: How images of the task reach a model.
-        source: The images.
-        side: Of the model's input, in pixels.
-        batch_size: The number of images in a batch.
-        as_they_are: Whether images are only resized, since they have been
-            cropped before they were disturbed.
-
-    Returns:
-        See `pipelines.plain_images`.
-    """
-    image_format = experiment.image_format(side)
-    if as_they_are:
-        image_format = dataclasses.replace(image_format, small=True)
-    return pipelines.plain_images(
-        source,
-        image_format,
-        batch_size,
-        input_config=experiment.config.input_pipeline,
-    )
-
-
-def once(
-    experiment: Experiment,
-    source: ImageSource,
-    side: int,
-    context: tf.distribute.InputContext,
-    batch_size: int,
-    as_they_are: bool = False,
-) -> tf.data.Dataset:
-    """Returns one pass over a worker's part of the images; see `plain`.
-
-    `row` is the place of an image among those of all workers.
-    """
-    worker, workers = context.input_pipeline_id, context.num_input_pipelines
-    part = source.stride(worker, workers)
-    return plain(experiment, part, side, batch_size, as_they_are).map(
-        lambda batch: batch | {"row": batch["row"] * workers + worker}
-    )
-
-
 def sequences_once(
     experiment: Experiment,
     source: FileSource,
@@ -130,7 +78,10 @@ def sequences_once(
         }
 
     part = source.at(places)
-    return plain(experiment, part, side, batch_size * frames, True).map(stack)
+    batches = experiment.plain_images(
+        part, side, batch_size * frames, as_they_are=True
+    )
+    return batches.map(stack)
 
 
 def is_imagenet(experiment: Experiment) -> bool:

@@ -118,8 +118,7 @@ class Perturbations(Suite):
             return chosen, num_frames, places.tolist()
 
         def once(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return images.once(
-                self._experiment,
+            return self._experiment.images_once(
                 source,
                 model.input_shape[1],
                 context,

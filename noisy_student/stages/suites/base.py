@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from noisy_student.config.robustness import RobustnessConfig
 from noisy_student.data import limits, sources
@@ -80,3 +81,22 @@ def test_images(
         settings.num_robustness_images,
         "num_robustness_images",
     )
+
+
+def mean_of_types(
+    name: str, values: Sequence[float], number: int
+) -> dict[str, float]:
+    """Names the mean over types; over fewer than all, it says how many.
+
+    Args:
+        name: Of the mean over all types.
+        values: Of the types that were measured, with a unit to compare with.
+        number: Number of all types.
+
+    Returns:
+        One score; none without values.
+    """
+    if not values:
+        return {}
+    rest = "" if len(values) == number else f"_of_{len(values)}_types"
+    return {f"{name}{rest}": float(np.mean(values))}

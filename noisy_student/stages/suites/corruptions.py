@@ -22,7 +22,11 @@ from noisy_student.evaluation.disturbed import Disturbed
 from noisy_student.processes import Workers
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import images
-from noisy_student.stages.suites.base import Suite, test_images
+from noisy_student.stages.suites.base import (
+    Suite,
+    mean_of_types,
+    test_images,
+)
 
 _ALL_SEVERITIES = [1, 2, 3, 4, 5]
 
@@ -187,11 +191,9 @@ class Corruptions(Suite):
         relative = corruption_errors(errors, units)
         scores |= {f"corruption_error_{k}": e for k, e in relative.items()}
         of_mean = [e for k, e in relative.items() if k in CORRUPTIONS]
-        if of_mean:
-            whole = len(of_mean) == len(CORRUPTIONS)
-            rest = "" if whole else f"_of_{len(of_mean)}_types"
-            scores[f"mean_corruption_error{rest}"] = float(np.mean(of_mean))
-        return scores
+        return scores | mean_of_types(
+            "mean_corruption_error", of_mean, len(CORRUPTIONS)
+        )
 
     def _units(
         self, results: dict[str, Any], baseline: dict[str, Any] | None

@@ -23,7 +23,11 @@ from noisy_student.evaluation.perturbations import (
 from noisy_student.processes import Workers
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import images
-from noisy_student.stages.suites.base import Suite, test_images
+from noisy_student.stages.suites.base import (
+    Suite,
+    mean_of_types,
+    test_images,
+)
 
 _FOLDERS = "perturbed_data_dir"
 
@@ -199,13 +203,9 @@ class Perturbations(Suite):
             units = dict(ALEXNET_FLIPS)
         rates = flip_rates(flips, units)
         scores |= {f"flip_rate_{kind}": rate for kind, rate in rates.items()}
-        if rates:
-            whole = len(rates) == len(PERTURBATIONS)
-            rest = "" if whole else f"_of_{len(rates)}_types"
-            scores[f"mean_flip_rate{rest}"] = float(
-                np.mean(list(rates.values()))
-            )
-        return scores
+        return scores | mean_of_types(
+            "mean_flip_rate", [*rates.values()], len(PERTURBATIONS)
+        )
 
     def _is_imagenet_p(self, results: dict[str, Any]) -> bool:
         """AlexNet saw the published frames, not those that are made here."""

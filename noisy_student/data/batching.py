@@ -1,9 +1,12 @@
 """Chunks, batches and threads: what is the same in every input pipeline."""
 
+from collections.abc import Collection
+
 import tensorflow as tf
 
 from noisy_student.config import InputConfig
 from noisy_student.data.decoding import Example
+from noisy_student.data.sources import ImageSource
 
 # Images decoded and noised at a time: enough to spread the cost of a call,
 # few enough that memory does not grow with the batch.
@@ -43,3 +46,14 @@ def options() -> tf.data.Options:
     chosen = tf.data.Options()
     chosen.autotune.enabled = False
     return chosen
+
+
+def select(
+    source: ImageSource, examples: Example, keys: Collection[str]
+) -> Example:
+    """Returns `encoded`, these keys, and `record`, the names for messages."""
+    if "record" not in examples:
+        numbers = tf.strings.as_string(examples["index"])
+        names = tf.strings.join(["image ", numbers, f" of {source.name}"])
+        examples = examples | {"record": names}
+    return {key: examples[key] for key in ("encoded", "record", *keys)}

@@ -1,4 +1,4 @@
-"""The input pipelines: training, evaluation and prediction.
+"""The input pipelines of training; `plain.py` has that without noise.
 
 Each reads top to bottom, one verb a line: `order.py` has the order of the
 images, `views.py` what is done to one.
@@ -11,7 +11,6 @@ from collections.abc import Collection
 
 import tensorflow as tf
 
-from noisy_student.config import InputConfig
 from noisy_student.data import batching, decoding, order, views
 from noisy_student.data.decoding import Example
 from noisy_student.data.pseudo_labeled import PseudoLabeledSource
@@ -175,7 +174,7 @@ def _noised_epochs(
     decoded = (
         source.read()
         .batch(batching.CHUNK)
-        .map(lambda examples: _select(source, examples, keys))
+        .map(lambda examples: batching.select(source, examples, keys))
         .enumerate()
         .map(decode, num_parallel_calls=threads)
     )
@@ -190,7 +189,7 @@ def _noised_epochs(
 
     def read_chunk(number: tf.Tensor, taken: tuple) -> Example:
         places, encoded = taken
-        examples = _select(source, blocks.parse(places, encoded), keys)
+        examples = batching.select(source, blocks.parse(places, encoded), keys)
         return augment(number, decode(number, examples) | {"row": places})
 
     def look_up(kept: Example, chunk: tuple) -> Example:
@@ -237,72 +236,3 @@ def _fits_in_cache(
         for tensor in decoded.element_spec.values()
     )
     return num_images * example <= spec.input.cache_mib * 2**20
-
-
-def _select(
-    source: ImageSource, examples: Example, keys: Collection[str]
-) -> Example:
-    """Returns `encoded`, these keys, and `record`, the names for messages."""
-    if "record" not in examples:
-        numbers = tf.strings.as_string(examples["index"])
-        names = tf.strings.join(["image ", numbers, f" of {source.name}"])
-        examples = examples | {"record": names}
-    return {key: examples[key] for key in ("encoded", "record", *keys)}
-
-
-def plain_images(
-    source: ImageSource,
-    image_format: views.ImageFormat,
-    batch_size: int,
-    warnings: decoding.SkipWarnings | None = None,
-    input_config: InputConfig | None = None,
-) -> tf.data.Dataset:
-    """Returns one pass over a source without noise, in its order.
-
-    Args:
-        source: The images.
-        image_format: The form of the images.
-        batch_size: The number of images in a batch.
-        warnings: Warns of images that cannot be decoded, whose weight is 0;
-            None ends with an error at the first (see
-            `decoding.input_errors`).
-        input_config: How threads are used.
-
-    Returns:
-        A dataset of dicts of full batches: `image`, uint8 (batch_size, side,
-        side, 3), `label`, int64 (batch_size,), `row`, int64 (batch_size,),
-        the place of an image in the source, and `weight`, float32
-        (batch_size,): 1, and 0 for what pads the last batch.
-    """
-
-    def number_rows(batch_number: tf.Tensor, batch: Example) -> Example:
-        size = tf.size(batch["label"], tf.int64)
-        rows = batch_number * batch_size + tf.range(size)
-        return batching.pad(batch | {"row": rows}, batch_size)
-
-    view = views.plain_view(image_format)
-    chunk = batching.chunk_size(batch_size)
-    threads = batching.num_threads(input_config)
-
-    def decode(batch: Example) -> Example:
-        encoded, names = batch["encoded"], batch["record"]
-        no_seeds = tf.zeros([tf.size(encoded), 2], tf.int64)
-        images, decodable = decoding.decode_batch(encoded, no_seeds, view)
-        if warnings is None:
-            decoding.refuse_undecodable(names, decodable)
-        else:
-            warnings.watch(names, decodable)
-        weight = tf.cast(decodable, tf.float32)
-        return images | {"label": batch["label"], "weight": weight}
-
-    return (
-        source.read()
-        .batch(chunk)
-        .map(lambda examples: _select(source, examples, ["label"]))
-        .map(decode, num_parallel_calls=threads)
-        .rebatch(batch_size)
-        .enumerate()
-        .map(number_rows)
-        .prefetch(2)
-        .with_options(batching.options())
-    )

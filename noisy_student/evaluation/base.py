@@ -27,7 +27,7 @@ class Evaluator(abc.ABC):
     Attributes:
         batches: makes one pass over a worker's share of the images, in
             batches of a replica: `image`, `label` and `weight`, which is 0
-            for padding, as `pipelines.plain_images` does.
+            for padding, as `plain.plain_images` does.
         num_images: number of images with weight 1, over all workers.
         description: text of the progress bar.
         shown: whether there is a progress bar.

@@ -1,5 +1,6 @@
 """Models that this program did not make, as models of images to logits."""
 
+import math
 import pathlib
 
 import keras
@@ -55,6 +56,46 @@ def load_foreign(
     if config.model_output == "probabilities":
         outputs = ops.log(ops.maximum(outputs, _TINY))
     return keras.Model(images, outputs)
+
+
+def check_input_range(
+    config: EvaluationConfig,
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    """Refuses `model_input_range` where the model knows images in another.
+
+    Pixels of a wrong range raise no error, but most answers are wrong then.
+
+    Args:
+        config: What is declared.
+        model: From `load_foreign`.
+        images: Some images, (batch, side, side, 3), in [0, 255].
+        labels: Their classes, int (batch,).
+
+    Raises:
+        InputError: In another range, significantly more images are classified
+            correctly (McNemar's test, three standard deviations).
+    """
+    low, high = INPUT_RANGES[config.model_input_range]
+    correct = {}
+    for name, (other_low, other_high) in INPUT_RANGES.items():
+        # What the model maps to this range instead of the declared one.
+        pixels = images * ((other_high - other_low) / 255) + other_low
+        mapped = (pixels - low) * (255 / (high - low))
+        logits = model(mapped.astype(np.float32), training=False)
+        correct[name] = np.argmax(logits, axis=-1) == labels
+    declared = correct[config.model_input_range]
+    best = max(correct, key=lambda name: correct[name].sum())
+    differing = (correct[best] != declared).sum()
+    if correct[best].sum() - declared.sum() > 3 * math.sqrt(differing):
+        raise InputError(
+            f"{config.model_path} classifies {declared.sum()} of the first "
+            f"{len(labels)} images correctly with pixels in "
+            f"{config.model_input_range}, as declared, and "
+            f"{correct[best].sum()} in {best}; set model_input_range={best}."
+        )
 
 
 def _load_keras(path: pathlib.Path) -> keras.Model:

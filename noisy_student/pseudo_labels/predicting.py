@@ -28,7 +28,7 @@ def predict(
         model: the teacher, from images, float (batch, height, width, 3), to
             logits, float (batch, classes).
         source: all unlabelled images.
-        batches: makes batches of a source, as `pipelines.plain_images` does.
+        batches: makes batches of a source, as `plain.plain_images` does.
             Images with weight 0, which could not be decoded, get
             probabilities of 0.
         files: where the predictions go.
@@ -75,7 +75,7 @@ def batch_predictor(
 
     Args:
         model: see `predict`.
-        strategy: distributes the batches, which `pipelines.plain_images`
+        strategy: distributes the batches, which `plain.plain_images`
             makes.
 
     Returns:

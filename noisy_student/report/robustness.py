@@ -12,6 +12,13 @@ ROBUSTNESS_FILE = "robustness.json"
 SuiteResults = dict[str, dict[str, dict[str, Any]]]
 # From the name of a model and of a suite to scores by name.
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+# Beginnings of the names of scores in % of a baseline's.
+_IN_PERCENT = (
+    "corruption_error",
+    "mean_corruption_error",
+    "flip_rate",
+    "mean_flip_rate",
+)
 
 
 def save_robustness(
@@ -53,10 +60,10 @@ def format_robustness(scores: Scores) -> str:
 
 
 def _cell(name: str, value: float | None) -> str:
-    """Shares as %; mean corruption error and flip rate are in % already."""
+    """A share as %; other scores are in % already."""
     if value is None:
         return "-"
-    if name.startswith(("corruption_error", "mean_", "flip_rate")):
+    if name.startswith(_IN_PERCENT):
         return f"{value:.2f}"
     return tables.percent(value)
 

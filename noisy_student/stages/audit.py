@@ -11,7 +11,7 @@ import tensorflow as tf
 from noisy_student import models, progress, pseudo_labels, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import AuditSettings
-from noisy_student.data import decoding, pipelines, sources
+from noisy_student.data import decoding, plain, sources
 from noisy_student.evaluation import Answers
 from noisy_student.evaluation.label_quality import (
     StudentAnswers,
@@ -145,7 +145,7 @@ class Audit(Stage):
         self, images: sources.ImageSource, model: keras.Model
     ) -> Iterator[dict]:
         """The images without noise, as the strategy distributes them."""
-        batches = pipelines.plain_images(
+        batches = plain.plain_images(
             images,
             self.experiment.image_format(model.input_shape[1]),
             self.experiment.config.run.eval_batch_size,

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig
-from noisy_student.data import pipelines, sources, views
+from noisy_student.data import plain, sources, views
 from noisy_student.data.open import open_task
 from noisy_student.data.validation import open_validation
 from noisy_student.files import lock, run_directory
@@ -185,12 +185,12 @@ class Experiment:
                 cropped before they were disturbed.
 
         Returns:
-            See `pipelines.plain_images`.
+            See `plain.plain_images`.
         """
         image_format = self.image_format(side)
         if as_they_are:
             image_format = dataclasses.replace(image_format, small=True)
-        return pipelines.plain_images(
+        return plain.plain_images(
             source,
             image_format,
             batch_size,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding, pipelines, sources
+from noisy_student.data import decoding, plain, sources
 from noisy_student.data.raw import open_to_label
 from noisy_student.errors import InputError
 from noisy_student.files import disk_space, run_directory
@@ -128,7 +128,7 @@ def label_images(
                 f"out input_image_size={asked}."
             )
         batches = functools.partial(
-            pipelines.plain_images,
+            plain.plain_images,
             image_format=experiment.image_format(side),
             batch_size=experiment.config.run.eval_batch_size,
             warnings=decoding.SkipWarnings(),

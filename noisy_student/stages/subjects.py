@@ -9,6 +9,7 @@ import keras
 
 from noisy_student import models, training
 from noisy_student.config import ExperimentConfig
+from noisy_student.data import decoding
 from noisy_student.evaluation import test_time
 from noisy_student.files import run_directory, stamps
 from noisy_student.models import foreign
@@ -182,9 +183,24 @@ def _foreign(experiment: Experiment, path: str) -> Subject:
         experiment.data.task.num_classes,
         config.data.input_image_size,
     )
+    _check_input_range(experiment, model)
     files = sorted(filter(pathlib.Path.is_file, pathlib.Path(path).rglob("*")))
     digest = functools.partial(stamps.digest, files or [pathlib.Path(path)])
     return Subject("model", lambda: model, digest, {"path": path})
+
+
+def _check_input_range(experiment: Experiment, model: keras.Model) -> None:
+    """Looks at the first batch of the test images."""
+    data, config = experiment.data, experiment.config
+    with decoding.input_errors(data.test.record_paths):
+        batch = experiment.plain_images(
+            data.test, model.input_shape[1], config.run.eval_batch_size
+        ).take(1)
+        [first] = batch.as_numpy_iterator()
+    images = first["weight"] > 0
+    foreign.check_input_range(
+        config.evaluation, model, first["image"][images], first["label"][images]
+    )
 
 
 def _from_checkpoint(

@@ -5,7 +5,7 @@ import pytest
 from absl import logging
 
 from noisy_student.config import InputConfig
-from noisy_student.data import decoding, pipelines
+from noisy_student.data import decoding, pipelines, plain
 from noisy_student.errors import InputError
 from tests.data.images import (
     LARGE,
@@ -25,7 +25,7 @@ def test_a_broken_labelled_image_is_named(image_format):
     batches = pipelines.BatchSpec(image_format, PLAIN, 5, seed=0)
     for dataset in (
         pipelines.labeled_images(source, batches),
-        pipelines.plain_images(source, image_format, 5),
+        plain.plain_images(source, image_format, 5),
     ):
         with (
             pytest.raises(InputError, match=r"^image 3 of a test cannot be"),

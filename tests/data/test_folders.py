@@ -12,7 +12,7 @@ from noisy_student.config import DataConfig
 from noisy_student.data import (
     decoding,
     image_files,
-    pipelines,
+    plain,
     views,
 )
 from noisy_student.data.open import open_task
@@ -68,7 +68,7 @@ def test_every_format_is_found_and_handed_on(tmp_path, kind):
     data = open_folder(tmp_path)
     assert encoded_of(data.labeled)[3] == path.read_bytes()
     image_format = views.ImageFormat(side=24, small=False, horizontal_flip=True)
-    (batch,) = pipelines.plain_images(data.labeled, image_format, 8)
+    (batch,) = plain.plain_images(data.labeled, image_format, 8)
     assert batch["weight"].numpy().all()
 
 
@@ -203,7 +203,7 @@ def test_a_broken_image_is_named_by_its_path(tmp_path):
             pytest.raises(InputError, match=f"^{path} cannot be decoded"),
             decoding.input_errors(),
         ):
-            list(pipelines.plain_images(part, image_format, 4))
+            list(plain.plain_images(part, image_format, 4))
 
 
 def test_a_file_that_vanished_is_named(tmp_path):
@@ -296,7 +296,7 @@ def test_an_image_of_too_many_pixels_is_named(tmp_path, make):
     image_format = views.ImageFormat(side=24, small=False, horizontal_flip=True)
     message = f"^{path} cannot be decoded.*more than 178,956,970 pixels.*data.$"
     with pytest.raises(InputError, match=message), decoding.input_errors():
-        list(pipelines.plain_images(source, image_format, 4))
+        list(plain.plain_images(source, image_format, 4))
 
 
 def test_a_turned_image_of_too_many_pixels_is_left_to_the_decoder():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noisy_student.config import InputConfig
-from noisy_student.data import batching, pipelines, pseudo_labeled
+from noisy_student.data import batching, pipelines, plain, pseudo_labeled
 from noisy_student.errors import InputError
 from tests.data.images import (
     LARGE,
@@ -72,7 +72,7 @@ def test_the_seed_decides():
 
 
 def test_plain_images_come_once_in_order_and_padded():
-    dataset = pipelines.plain_images(make_source(10), SMALL, 4)
+    dataset = plain.plain_images(make_source(10), SMALL, 4)
     batches = take(dataset, 100)
     weights = np.concatenate([batch["weight"] for batch in batches])
     labels = np.concatenate([batch["label"] for batch in batches])

@@ -11,6 +11,7 @@ from noisy_student.config import DataConfig
 from noisy_student.data import (
     decoding,
     pipelines,
+    plain,
     records,
     tfrecords,
 )
@@ -167,7 +168,7 @@ def test_a_broken_image_is_named_by_its_record(tmp_path, written):
     source = open_records(tmp_path, label_split="train[10:]").labeled
     message = f"^record 0 of {tmp_path}/train-00001-of-00004 cannot be"
     with pytest.raises(InputError, match=message), decoding.input_errors():
-        list(pipelines.plain_images(source, LARGE, 4))
+        list(plain.plain_images(source, LARGE, 4))
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_damage_is_found_while_reading(tmp_path, written):
     with pytest.raises(InputError, match=message):
         open_records(tmp_path, num_labeled=3)
     source = open_records(tmp_path).labeled
-    batches = pipelines.plain_images(source, LARGE, 16)
+    batches = plain.plain_images(source, LARGE, 16)
     with (
         pytest.raises(InputError, match=message),
         decoding.input_errors(source.record_paths),

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import InputConfig, NoiseConfig
-from noisy_student.data import pipelines, sources, views
+from noisy_student.data import pipelines, plain, sources, views
 from tests.data.images import (
     LARGE,
     NOISED,
@@ -142,7 +142,7 @@ def test_the_teachers_image_is_the_evaluations(tmp_path, image_format, side):
     )
     batch = take(unlabeled(tmp_path / "train-0", batches), 1)[0]
     teachers = dataclasses.replace(image_format, side=side)
-    [expected] = take(pipelines.plain_images(source, teachers, 8), 1)
+    [expected] = take(plain.plain_images(source, teachers, 8), 1)
     np.testing.assert_array_equal(batch["teacher_image"], expected["image"][:4])
 
 
@@ -152,7 +152,7 @@ def test_removed_augmentation_shows_what_evaluation_sees(image_format):
     source = make_photo_source(side=40)
     batches = pipelines.BatchSpec(image_format, noise, 8, seed=0)
     batch = take(pipelines.labeled_images(source, batches), 1)[0]
-    [expected] = take(pipelines.plain_images(source, image_format, 8), 1)
+    [expected] = take(plain.plain_images(source, image_format, 8), 1)
     np.testing.assert_array_equal(batch["image"], expected["image"])
 
 
@@ -193,7 +193,7 @@ def test_keras_cvs_noise():
 
 
 def test_images_of_another_size_are_resized():
-    batch = take(pipelines.plain_images(make_source(2, 20), SMALL, 2), 1)[0]
+    batch = take(plain.plain_images(make_source(2, 20), SMALL, 2), 1)[0]
     assert batch["image"].shape == (2, 16, 16, 3)
     assert (batch["image"][1] == 10).all()
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from noisy_student.config import EvaluationConfig
-from noisy_student.models.foreign import load_foreign
+from noisy_student.errors import InputError
+from noisy_student.models.foreign import check_input_range, load_foreign
 
 SIDE = 12
 
@@ -85,3 +86,38 @@ def test_other_files_are_refused(tmp_path):
         load(tmp_path, side=SIDE)
     with pytest.raises(ValueError, match=r"is no \.keras file that can"):
         load(tmp_path / "missing.keras")
+
+
+@pytest.mark.parametrize(
+    ("built_for", "declared"),
+    [("0..1", "0..255"), ("0..255", "0..1"), ("-1..1", "0..1")],
+)
+def test_pixels_of_another_range_are_noticed(built_for, declared, tmp_path):
+    """Five greys, and a model that takes the nearest of them."""
+    greys = np.arange(5) * 60.0
+    low, high = {"0..255": (0, 255), "0..1": (0, 1), "-1..1": (-1, 1)}[
+        built_for
+    ]
+    centers = greys * (high - low) / 255 + low
+    model = make()
+    model.layers[1].set_weights([np.full([3, 3, 3, 4], 1 / 27), np.zeros(4)])
+    model.layers[-1].set_weights([np.tile(centers / 2, (4, 1)), -(centers**2)])
+    model.save(tmp_path / "model.keras")
+    labels = np.arange(20) % 5
+    images = np.tile(greys[labels, None, None, None], (1, SIDE, SIDE, 3))
+
+    def check(pixels, images):
+        path = str(tmp_path / "model.keras")
+        config = EvaluationConfig(model_path=path, model_input_range=pixels)
+        check_input_range(
+            config, load_foreign(config, 5, None), images, labels[: len(images)]
+        )
+
+    check(built_for, images)
+    check(declared, images[:3])  # too few to tell
+    message = (
+        rf"classifies . of the first 20 .* in {declared}, as declared, and 20 "
+        rf"in {built_for}; set model_input_range={built_for}\."
+    )
+    with pytest.raises(InputError, match=message):
+        check(declared, images)

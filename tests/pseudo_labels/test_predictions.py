@@ -10,7 +10,7 @@ import tensorflow as tf
 from noisy_student import pseudo_labels
 from noisy_student.data import (
     decoding,
-    pipelines,
+    plain,
     records,
     sources,
     tfrecords,
@@ -26,7 +26,7 @@ FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)
 
 def batches(source):
     warnings = decoding.SkipWarnings()
-    return pipelines.plain_images(source, FORMAT, 4, warnings)
+    return plain.plain_images(source, FORMAT, 4, warnings)
 
 
 def make_source(count, broken=()):

@@ -4,8 +4,10 @@ import dataclasses
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from noisy_student import config, models, stages
 from noisy_student.files import run_directory
@@ -213,3 +215,33 @@ def test_what_does_not_fit_is_said_before(changes, message, tmp_path):
     settings = svhn.settings("eval", tmp_path, data=changes, predict=predict)
     with pytest.raises(ValueError, match=message):
         stages.make_stage(settings).validate()
+
+
+def test_a_model_made_elsewhere(tmp_path, capsys):
+    """The class with the nearest mean image, on pixels in [0, 255]."""
+    images, labels = map(np.asarray, load_digits(return_X_y=True))
+    means = [images[labels == c].mean(axis=0) for c in range(10)]
+    means = np.repeat(np.array(means) * 255 / 16, 3, axis=1)  # RGB
+    given = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(given)
+    dense = keras.layers.Dense(10)
+    model = keras.Model(given, dense(flat))
+    dense.set_weights([2 * means.T, -(means**2).sum(axis=1)])
+    path = tmp_path / "nearest.keras"
+    model.save(path)
+
+    def evaluate(pixels):
+        settings = dataclasses.replace(
+            make_config("eval", output_dir=str(tmp_path / "found")),
+            model_dir=None,
+            evaluation=config.EvaluationConfig(
+                model_path=str(path), model_input_range=pixels
+            ),
+        )
+        run_stage(settings)
+
+    evaluate("0..255")
+    found = json.loads(capsys.readouterr().out.strip().split("\n")[-1])
+    assert 0.85 < found["top_1_accuracy"] < 0.95  # 0.90 of all digits
+    with pytest.raises(ValueError, match=r"set model_input_range=0\.\.255"):
+        evaluate("0..1")

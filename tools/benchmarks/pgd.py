@@ -8,8 +8,6 @@ quotient of their median times.
 """
 
 import json
-import statistics
-import time
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -73,27 +71,13 @@ def make_runs(
     }
 
 
-def compare(
-    runs: dict[str, Callable[[], object]], rounds: int
-) -> dict[str, float]:
-    """Returns the median seconds of each side."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(1 + rounds):
-        for name, run in runs.items():
-            begin = time.perf_counter()
-            run()
-            if number:  # the first one traces
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
-
-
 def main(_: list[str]) -> None:
     """Prints the table and the largest quotient."""
     costs = []
     print(f"{'model':>8}{'PGD s':>10}{'gradients s':>13}{'cost':>8}")
     for name in _NAMES.value:
         runs = make_runs(*_CASES[name], _STEPS)
-        found = compare(runs, turns.ROUNDS.value)
+        found = turns.seconds(runs, turns.ROUNDS.value)
         costs.append(found["pgd"] / found["gradients"])
         print(
             f"{name:>8}{found['pgd']:>10.3f}{found['gradients']:>13.3f}"

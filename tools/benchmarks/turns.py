@@ -112,6 +112,29 @@ def compare(
     return {name: statistics.median(turns) for name, turns in figures.items()}
 
 
+def seconds(
+    runs: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, float]:
+    """Lets sides take turns in this process.
+
+    Args:
+        runs: A turn of each side, by name. The first one is not counted: it
+            traces.
+        rounds: Turns that count.
+
+    Returns:
+        The median time of each side.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(1 + rounds):
+        for name, run in runs.items():
+            begin = time.perf_counter()
+            run()
+            if number:
+                taken[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
 def _receive(name: str, connection: Connection) -> float:
     try:
         return connection.recv()

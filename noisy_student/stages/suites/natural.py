@@ -83,13 +83,21 @@ class Natural(base.Suite):
     def summary(
         self, results: dict[str, Any], baseline: dict[str, Any] | None
     ) -> dict[str, float]:
-        """Names top-1 accuracies `imagenet-a_accuracy`; has no baseline."""
+        """Names top-1 accuracies; has no baseline.
+
+        Returns:
+            For each set, `SET_accuracy`. A directory that lacks some classes
+            also has `SET_limited_accuracy`, of predictions among its own: what
+            is reported of ImageNet-A and -R, and their accuracy by name.
+        """
         del baseline
-        return {
-            f"{name}_accuracy": found[
-                "limited_top_1_accuracy"
-                if found["limited"]
-                else "top_1_accuracy"
-            ]
-            for name, found in results.items()
-        }
+        scores = {}
+        for name, found in results.items():
+            limited = found["limited_top_1_accuracy"]
+            if found["limited"]:
+                scores[f"{name}_accuracy"] = limited
+                continue
+            scores[f"{name}_accuracy"] = found["top_1_accuracy"]
+            if found["num_classes"] < self._experiment.data.task.num_classes:
+                scores[f"{name}_limited_accuracy"] = limited
+        return scores

@@ -75,7 +75,12 @@ def test_folders_are_evaluated_by_a_map(opened, made):
     assert found["limited_top_5_accuracy"] == 1
     assert (found["num_images"], found["num_classes"]) == (22, 3)
     scores = suite.summary(results, None)
-    assert scores == {f"{name}_accuracy": found["top_1_accuracy"]}
+    assert scores == {
+        f"{name}_accuracy": found["top_1_accuracy"],
+        f"{name}_limited_accuracy": found["limited_top_1_accuracy"],
+    }
+    of_all = suite.summary({name: found | {"num_classes": 10}}, None)
+    assert of_all == {f"{name}_accuracy": found["top_1_accuracy"]}
     json.dumps(results)
     # As ImageNet-A is reported.
     limited = {"imagenet-a": found | {"limited": True}}

@@ -53,7 +53,7 @@ $(ENVIRONMENT)/installed: requirements.txt requirements.in constraints.txt
 	touch $@
 
 $(ENVIRONMENT)/installed-dev: $(ENVIRONMENT)/installed requirements-dev.txt \
-    requirements-beam.txt requirements-robustness.txt
+    requirements-beam.txt requirements-robustness.txt requirements-export.txt
 	$(RUN) -m pip install --requirement requirements-dev.txt
 	touch $@
 
@@ -63,7 +63,8 @@ constraints:
 	rm -rf $(ENVIRONMENT)-constraints
 	$(PYTHON) -m venv $(ENVIRONMENT)-constraints
 	grep -hv '^-' requirements.in requirements-beam.txt \
-	  requirements-robustness.txt requirements-dev.txt \
+	  requirements-robustness.txt requirements-export.txt \
+	  requirements-dev.txt \
 	  > $(ENVIRONMENT)-constraints/requirements.txt
 	$(ENVIRONMENT)-constraints/bin/python -m pip install \
 	  --requirement $(ENVIRONMENT)-constraints/requirements.txt

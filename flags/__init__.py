@@ -19,7 +19,7 @@ from absl import flags as absl_flags
 
 from flags import original
 from flags.define import define, fields_of, read
-from flags.help import help_of
+from flags.help import help_of, short_help_of
 from noisy_student.config import ExperimentConfig, Settings
 
 __all__ = [
@@ -80,17 +80,20 @@ def experiment_config(
 
 
 def show_in_help(*groups: type[Settings]) -> None:
-    """Chooses what `--help` of a script lists, in the order of the fields.
+    """Chooses what a script's help lists, in the order of the fields.
+
+    `--help` has a line for each flag, `--helpfull` all that is to be said.
 
     Args:
         *groups: classes whose flags are defined; none is an experiment's.
     """
     values = absl_flags.FLAGS
+    listed = groups or _ALL
 
-    def text() -> str:
-        listed = help_of(groups or _ALL, values)
-        return f"{listed}\n{values.module_help('flags.entry')}"
+    def with_entry(text: str) -> str:
+        return f"{text}\n{values.module_help('flags.entry')}"
 
     # absl's own would sort all flags by name under one heading. Flags are
     # the attributes of FLAGS, so that a plain assignment would set a flag.
-    vars(values)["main_module_help"] = text
+    vars(values)["main_module_help"] = lambda: short_help_of(listed)
+    vars(values)["get_help"] = lambda: with_entry(help_of(listed, values))

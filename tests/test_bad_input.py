@@ -146,9 +146,11 @@ def test_a_full_directory_that_is_no_run_is_left_alone(tmp_path):
 
 
 def test_help_lists_every_flag_with_its_text():
-    text = run("--help").stdout
+    short = run("--help").stdout
+    text = run("--helpfull").stdout
     for flag in ("--model_dir", "--randaug_mag", "--num_iterations"):
-        assert flag in text
+        assert flag in text and flag in short
+    assert len(short.splitlines()) < len(text.splitlines()) / 2
     assert "a teacher's probabilities" in text.replace("\n    ", " ")
 
 

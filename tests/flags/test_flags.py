@@ -11,7 +11,7 @@ from absl import flags as absl_flags
 
 import flags
 from flags.define import fields_of
-from flags.help import help_of
+from flags.help import help_of, short_help_of
 from noisy_student import methods
 from noisy_student.config import ExperimentConfig, Settings, tools
 from tests.scripts import ROOT, python
@@ -197,6 +197,15 @@ def test_help_is_grouped_and_in_the_order_of_the_fields():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_short_help_has_a_line_for_each_flag():
+    lines = short_help_of(EXPERIMENT).splitlines()
+    assert max(map(len, lines)) <= 80
+    entries = [line for line in lines if line.startswith("  --")]
+    assert len(entries) == sum(len(fields_of(group)) for group in EXPERIMENT)
+    (entry,) = [x for x in entries if x.startswith("  --train_batch_size ")]
+    assert entry.split(maxsplit=1)[1].startswith("Labelled images per step")
+
+
 @pytest.mark.parametrize(
     ("script", "shown", "hidden"),
     [
@@ -228,9 +237,11 @@ def test_help_is_grouped_and_in_the_order_of_the_fields():
     ],
 )
 def test_help_of_a_script_lists_its_flags(script, shown, hidden):
-    text = python(script, "--help").stdout
+    short = python(script, "--help").stdout
+    text = python(script, "--helpfull").stdout
     for name in shown:
         assert f"\n  --{name}: " in text
+        assert f"\n  --{name.split(',')[0]} " in short
     for name in hidden:
         assert f"\n  --{name}: " not in text
     if "import" in script:

@@ -26,6 +26,7 @@ __all__ = [
     "GROUPS",
     "define",
     "experiment_config",
+    "fields_of",
     "names",
     "read",
     "show_in_help",

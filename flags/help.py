@@ -23,7 +23,7 @@ def short_help_of(groups: Iterable[type[Settings]]) -> str:
     for group in groups:
         lines += ["", heading(group)]
         for field in fields_of(group):
-            head = f"  {_dashes(field)}{field.name} ".ljust(_NAME_WIDTH)
+            head = f"  {names_of(field)[0]} ".ljust(_NAME_WIDTH)
             width = _WIDTH - len(head)
             lines.append(
                 head + textwrap.shorten(field.help, width, placeholder=" ...")
@@ -59,8 +59,24 @@ def _dashes(field: Field) -> str:
 
 def _entry(field: Field, flag: absl_flags.Flag) -> list[str]:
     """A flag's names, choices and help, then its default and range."""
+    # An empty value that means none is no choice to show.
+    text = str(flag.help).replace("|>: ", ">: ", 1)
+    entry = f"{', '.join(names_of(field))}: {text}"
+    lines = [absl_flags.text_wrap(entry, _WIDTH, "    ", "  ")]
+    if notes := notes_of(field, flag):
+        note = f"({'; '.join(notes)})"
+        lines.append(absl_flags.text_wrap(note, _WIDTH, "    ", "    "))
+    return lines
+
+
+def names_of(field: Field) -> list[str]:
+    """A flag's name and its aliases, with dashes."""
     names = (field.name, *field.rule.aliases)
-    heads = ", ".join(_dashes(field) + name for name in names)
+    return [_dashes(field) + name for name in names]
+
+
+def notes_of(field: Field, flag: absl_flags.Flag) -> list[str]:
+    """A flag's default, the original program's, and the range, if any."""
     notes = [field.rule.range()] if field.rule.range() else []
     if flag.default is not None:
         # A script may know better than a help text that says the default.
@@ -70,10 +86,4 @@ def _entry(field: Field, flag: absl_flags.Flag) -> list[str]:
     original = field.rule.original
     if original not in (None, field.default):
         notes.insert(1, f"for the original's data: {original}")
-    # An empty value that means none is no choice to show.
-    text = str(flag.help).replace("|>: ", ">: ", 1)
-    lines = [absl_flags.text_wrap(f"{heads}: {text}", _WIDTH, "    ", "  ")]
-    if notes:
-        note = f"({'; '.join(notes)})"
-        lines.append(absl_flags.text_wrap(note, _WIDTH, "    ", "    "))
-    return lines
+    return notes

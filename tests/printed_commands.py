@@ -1,8 +1,8 @@
 """Finds the commands that the project's texts print.
 
-Texts are README.md, docs/*.md and the docstrings of modules. Commands are
-lines of their code blocks (in docstrings, indented lines) and code between
-backticks that begin as a command does.
+Texts are the Markdown files of the root and of docs/, and the docstrings of
+modules. Commands are lines of their code blocks (in docstrings, indented lines)
+and code between backticks that begin as a command does.
 """
 
 import ast
@@ -49,7 +49,8 @@ class Call:
 def collect():
     """Returns all printed commands, in the order of the texts."""
     found = []
-    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]:
+    pages = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+    for path in pages:
         name = str(path.relative_to(ROOT))
         for part in re.split(r"^(?=#+ )", _without_python(path), flags=re.M):
             heading = part.split("\n", 1)[0].strip("# ")

@@ -48,6 +48,13 @@ ENTRIES = [
     Entry("make quickstart", quick=True, elsewhere=_CI, no_flags=True),
     Entry("make test", quick=True, elsewhere=_CI, no_flags=True),
     Entry("make slow-test", quick=True, elsewhere=_CI, no_flags=True),
+    Entry("make lint", quick=True, elsewhere="make test", no_flags=True),
+    Entry(
+        "make constraints",
+        quick=True,
+        elsewhere="it moves versions, by choice",
+        no_flags=True,
+    ),
     Entry(
         "python -m pytest -m slow tests/faults",
         quick=True,
@@ -69,6 +76,12 @@ ENTRIES = [
         elsewhere="make quickstart",
     ),
     Entry("python main.py --help", quick=True, code=1),
+    Entry(
+        "python -m tools.flags_page",
+        quick=True,
+        elsewhere="tests/tools/test_flags_page.py",
+        no_flags=True,
+    ),
     # Images of one's own.
     Entry(
         "python main.py --label_data_dir=photos",
@@ -180,6 +193,10 @@ ENTRIES = [
     # Benchmarks.
     Entry(f"{BENCHMARKS}train_step", "--cases=train_32 --rounds=1 --nogrowth"),
     Entry(f"{BENCHMARKS}remat", _B0),
+    Entry(
+        f"{BENCHMARKS}evaluate",
+        "--evaluate_case=32 --rounds=1 --memory_turns=1",
+    ),
     Entry(f"{BENCHMARKS}pgd", "--attack_case=digits --rounds=1"),
     Entry(
         f"{BENCHMARKS}augment",

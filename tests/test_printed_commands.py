@@ -71,7 +71,7 @@ def test_loops_are_unrolled():
     assert call.arguments == ("-m", "a", "--b=c d") and not call.background
 
 
-OF_METHODS = ("docs/methods.md", "README.md: Other methods")
+OF_METHODS = ("docs/methods.md", "docs/compare.md")
 MAIN = [
     (command, call)
     for command in COMMANDS
@@ -252,5 +252,13 @@ MAKERS = {
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
     "audit.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
+    "=eval --task_name=digits --model_dir=runs/digits": (
+        "runs/digits",
+        make_self_trained,
+    ),
+    "=robustness --task_name=digits --model_dir=runs/digits": (
+        "runs/digits",
+        make_self_trained,
+    ),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

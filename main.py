@@ -15,7 +15,7 @@ import sys
 from absl import app
 
 import flags
-from flags.entry import Stage, run_stage
+from flags.entry import Stage, import_tensorflow, run_stage
 
 
 def main(argv: list[str]) -> None:
@@ -27,6 +27,7 @@ def make_stage() -> Stage | None:
     """The stage that the flags ask for; None where it is finished."""
     config = flags.experiment_config()
     # TensorFlow takes seconds to import; bad flags need not wait for it.
+    import_tensorflow()
     from noisy_student import stages
 
     return stages.make_stage(config)

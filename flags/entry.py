@@ -1,8 +1,10 @@
 """How every script starts: bad input ends it with one line, not a trace."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import NoReturn, Protocol
 
 from absl import flags, logging
@@ -40,8 +42,6 @@ def run_stage(argv: list[str], make: Callable[[], Stage | None]) -> None:
         argv: What absl left of the command line.
         make: Returns the stage, or None where nothing is left to do.
     """
-    # TensorFlow's own notes would drown the progress bars.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with preemption.watched():
             _run(argv, make)
@@ -50,6 +50,38 @@ def run_stage(argv: list[str], make: Callable[[], Stage | None]) -> None:
         raise
     except WorkerLostError as error:
         _end(error, preemption.EXIT_CODE)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow, and looks for devices, without its own notes.
+
+    Its libraries write a dozen lines that look like errors, such as that there
+    is no GPU, before any setting could stop them. They are shown where the
+    import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _standard_error_kept():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _standard_error_kept() -> Iterator[None]:
+    """Shows what the block writes, in C++ too, only where it fails."""
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(shown, kept.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
 
 
 def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:

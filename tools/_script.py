@@ -28,6 +28,11 @@ def run(
         settings: the script's own flags.
         *groups: those of an experiment that the script uses.
     """
+
+    def make() -> entry.Stage:
+        entry.import_tensorflow()
+        return make_stage()
+
     flags.define(settings)
     flags.show_in_help(settings, *groups)
-    app.run(lambda argv: entry.run_stage(argv, make_stage))
+    app.run(lambda argv: entry.run_stage(argv, make))

@@ -124,7 +124,7 @@ class Devices:
 
 
 def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
-    """Makes the strategy that `distribution` names.
+    """Makes the strategy that `distribution` names, and says which it is.
 
     - `one_device`: the first GPU, or the CPU.
     - `mirrored`: all GPUs of this machine, or all logical CPUs where it has
@@ -145,6 +145,29 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
     Raises:
         ValueError: there are no such devices, or TF_CONFIG is broken.
     """
+    devices = _make_devices(run, several_workers)
+    if devices.is_chief:
+        print(f"Devices: {_description(devices)}.", file=sys.stderr, flush=True)
+    return devices
+
+
+def _description(devices: Devices) -> str:
+    """Such as "4 x GPU, NVIDIA H200 (MirroredStrategy)"."""
+    strategy = devices.strategy
+    kind = "CPU"
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        kind = "TPU"
+    elif gpus := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        kind = f"GPU, {details.get('device_name', 'unknown')}"
+    elif strategy.num_replicas_in_sync == 1:
+        kind = f"CPU with {os.cpu_count()} cores, and no GPU"
+    workers = f", {devices.num_workers} workers" * (devices.num_workers > 1)
+    name = type(strategy).__name__
+    return f"{strategy.num_replicas_in_sync} x {kind} ({name}{workers})"
+
+
+def _make_devices(run: RunConfig, several_workers: bool) -> Devices:
     name = run.distribution
     if name == "auto" and several_workers and cluster.is_given():
         name = "multi_worker"

@@ -7,10 +7,13 @@ from noisy_student.training import distribution
 @pytest.mark.parametrize(
     ("name", "replicas"), [("auto", 1), ("one_device", 1), ("mirrored", 2)]
 )
-def test_strategies_on_two_logical_cpus(name, replicas):
+def test_strategies_on_two_logical_cpus(name, replicas, capsys):
     devices = distribution.make_devices(RunConfig(name))
     assert devices.strategy.num_replicas_in_sync == replicas
     assert devices.is_chief and devices.agree(7) == 7
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Devices: {replicas} x CPU")
+    assert type(devices.strategy).__name__ in line
 
 
 def test_a_batch_must_be_divisible_by_the_replicas():

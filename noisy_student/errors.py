@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from collections.abc import Sequence
 
 # Names of nodes and operations around the cause in TensorFlow's messages.
 _OF_TENSORFLOW = re.compile(r"\{\{.*?\}\}|\[Op:.*?\].*", re.DOTALL)
@@ -16,6 +17,13 @@ class InputError(ValueError):
 
 class WorkerLostError(RuntimeError):
     """Another worker has ended; the same command resumes the run."""
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names for a message: "a, b and 3 others"."""
+    more = len(names) - most
+    others = f" and {more} others" if more > 0 else ""
+    return ", ".join(names[:most]) + others
 
 
 def disk_error(path: pathlib.Path, error: Exception) -> InputError:

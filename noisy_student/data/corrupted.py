@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSource, Span
+from noisy_student.errors import listed
 
-_MAX_NAMES = 10  # missing things named in a message
 # Data sets of tensorflow-datasets by task, and their names of types where
 # these differ from ImageNet-C's.
 _NAMED = {
@@ -71,14 +71,14 @@ def open_folders(
     if missing:
         raise ValueError(
             f"corrupted_data_dir {root} must have the folders TYPE/SEVERITY/"
-            f"CLASS of all types and severities; it lacks {_listed(missing)}. "
+            f"CLASS of all types and severities; it lacks {listed(missing)}. "
             "Add them, or name fewer --corruption_types or --severities."
         )
     sources = [
         _open_folder(root / kind, str(severity), class_names, num_classes)
         for kind, severity in wanted
     ]
-    _check_complete(root, wanted, sources)
+    _check_complete(root, wanted, sources, num_classes)
     return sources
 
 
@@ -107,20 +107,35 @@ def _open_folder(
 def _check_complete(
     root: pathlib.Path,
     wanted: Sequence[Condition],
-    sources: Sequence[ImageSource],
+    sources: Sequence[FileSource],
+    num_classes: int,
 ) -> None:
-    """Refuses conditions that have fewer images than another, or none."""
-    most = max(source.num_images for source in sources)
+    """Refuses conditions that lack images of another one, or classes."""
+    names = {}
+    for condition, source in zip(wanted, sources, strict=True):
+        folder = root / condition.kind / str(condition.severity)
+        names[condition] = {
+            str(pathlib.Path(path).relative_to(folder)) for path in source.paths
+        }
+    whole = set[str]().union(*names.values())
     fewer = [
-        f"{kind}/{severity} ({source.num_images})"
-        for (kind, severity), source in zip(wanted, sources, strict=True)
-        if source.num_images < max(most, 1)
+        f"{kind}/{severity} ({len(whole - found)}, such as "
+        f"{min(whole - found)})"
+        for (kind, severity), found in names.items()
+        if found < whole
     ]
     if fewer:
         raise ValueError(
             f"corrupted_data_dir {root} must have the same images for all "
-            f"types and severities, up to {most}; fewer are in "
-            f"{_listed(fewer)}. Add the missing ones."
+            f"types and severities; some are missing in {listed(fewer)}. Add "
+            "them."
+        )
+    classes = {pathlib.Path(name).parts[0] for name in whole}
+    if len(classes) < num_classes:
+        raise ValueError(
+            f"corrupted_data_dir {root} must have images of all {num_classes} "
+            f"classes, and has those of {len(classes)}: "
+            f"{listed(sorted(classes))}."
         )
 
 
@@ -162,7 +177,7 @@ def open_prepared(
     if missing:
         raise ValueError(
             f"tensorflow-datasets has prepared only some of {data_set}; it "
-            f"lacks {_listed(missing)}. Prepare them, or name fewer "
+            f"lacks {listed(missing)}. Prepare them, or name fewer "
             "--corruption_types or --severities."
         )
     sources = []
@@ -172,9 +187,3 @@ def open_prepared(
         number = sum(images.shard_sizes(split))
         sources.append(images.source([Span(split, 0, number)], name))
     return sources
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    others = f" and {more} others" if more > 0 else ""
-    return ", ".join(names[:_MAX_NAMES]) + others

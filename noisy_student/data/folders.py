@@ -18,9 +18,9 @@ from absl import logging
 from noisy_student.data import image_files
 from noisy_student.data.order import Blocks
 from noisy_student.data.sources import RandomAccessSource, Span
+from noisy_student.errors import listed
 
 UNLABELED_SPLITS = ("extra", "unlabelled", "unlabeled")
-_MAX_NAMES = 10  # folders named in a message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +159,7 @@ class ImageFolders:
         if strays:
             raise ValueError(
                 f"The classes of {' and '.join(splits)} in {self.name} must "
-                f"be among those of the labelled images; {_joined(strays)} "
+                f"be among those of the labelled images; {listed(strays)} "
                 "are not. Rename or remove these folders."
             )
 
@@ -225,7 +225,7 @@ class ImageFolders:
         image_files.warn_of_others(others, f"{self.name} {split}")
         if empty:
             logging.warning(
-                "These class folders hold no images: %s.", _joined(empty)
+                "These class folders hold no images: %s.", listed(empty)
             )
         if loose:
             self._tell_of_loose_images(split, loose, bool(paths))
@@ -241,7 +241,7 @@ class ImageFolders:
         )
         if not has_others:
             raise ValueError(f"{text}, such as {loose[0]}, and none in one.")
-        logging.warning("%s and are ignored: %s.", text, _joined(loose))
+        logging.warning("%s and are ignored: %s.", text, listed(loose))
 
 
 def _visible(directory: pathlib.Path) -> list[pathlib.Path]:
@@ -254,9 +254,3 @@ def _visible(directory: pathlib.Path) -> list[pathlib.Path]:
 
 def _folders(directory: pathlib.Path) -> list[str]:
     return [path.name for path in _visible(directory) if path.is_dir()]
-
-
-def _joined(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    others = f" and {more} others" if more > 0 else ""
-    return ", ".join(names[:_MAX_NAMES]) + others

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from noisy_student.data import image_files
+from noisy_student.data import image_files, limits
 from noisy_student.data.folders import FileSource
-
-_MAX_NAMES = 10  # missing things named in a message
+from noisy_student.errors import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +29,8 @@ class FrameFolders:
     kind: str
     paths: np.ndarray
 
-    def first(self, number: int | None) -> "FrameFolders":
-        """Returns the first sequences; all where `number` is None.
+    def some(self, number: int | None) -> "FrameFolders":
+        """Returns so many sequences, evenly spread; all where it is None.
 
         Raises:
             ValueError: There are not so many.
@@ -42,7 +41,10 @@ class FrameFolders:
                 f"{len(self.paths)} sequences of {self.kind} in "
                 "perturbed_data_dir."
             )
-        return dataclasses.replace(self, paths=self.paths[:number])
+        if number is None:
+            return self
+        places = limits.spread(len(self.paths), number)
+        return dataclasses.replace(self, paths=self.paths[places])
 
 
 def frames_of(sequences: Sequence[FrameFolders]) -> FileSource:
@@ -92,34 +94,31 @@ def _open_kind(root: pathlib.Path, kind: str) -> FrameFolders:
             f"files ({' '.join(image_files.EXTENSIONS)}), and has none. Of a "
             "video they are made by: ffmpeg -i IMAGE.mp4 IMAGE/%03d.png"
         )
-    files = {folder: _frames(folder) for folder in folders}
-    most = max(2, *(len(paths) for paths in files.values()))
+    frames = {folder: _frames(folder) for folder in folders}
+    numbers = sorted({n for found in frames.values() for n in found})
+    # Numbers that no sequence has are missing, too.
+    wanted = range(numbers[0], numbers[-1] + 1) if numbers else range(2)
     fewer = [
-        f"{folder.relative_to(root)} ({len(paths)})"
-        for folder, paths in files.items()
-        if len(paths) < most
+        f"{folder.relative_to(root)} ({listed(missing, 3)})"
+        for folder, found in frames.items()
+        if (missing := [str(n) for n in wanted if n not in found])
     ]
-    if fewer:
-        more = len(fewer) - _MAX_NAMES
-        others = f" and {more} others" if more > 0 else ""
+    if fewer or len(wanted) < 2:
         raise ValueError(
             f"The {len(folders)} sequences of {root / kind} must have the same "
-            f"number of frames, up to {most}; frames are missing in "
-            f"{', '.join(fewer[:_MAX_NAMES])}{others}."
+            "frames, at least two, numbered without a gap by the last number "
+            f"in their names; frames are missing in {listed(fewer)}."
         )
-    return FrameFolders(kind, np.array(list(files.values()), object))
+    paths = [[found[n] for n in wanted] for found in frames.values()]
+    return FrameFolders(kind, np.array(paths, object))
 
 
-def _frames(folder: pathlib.Path) -> list[str]:
-    names = [
-        name
-        for name in os.listdir(folder)
-        if image_files.is_image(name) and not image_files.is_hidden(name)
-    ]
-    return [str(folder / name) for name in sorted(names, key=_by_number)]
-
-
-def _by_number(name: str) -> list[tuple[int, str]]:
-    """Returns a key by which frame_2 comes before frame_10."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part) if part.isdigit() else -1, part) for part in parts]
+def _frames(folder: pathlib.Path) -> dict[int, str]:
+    """Returns the frames' files by the last number in their names."""
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        numbers = re.findall(r"\d+", os.path.splitext(name)[0])
+        hidden = image_files.is_hidden(name)
+        if numbers and image_files.is_image(name) and not hidden:
+            found[int(numbers[-1])] = str(folder / name)
+    return found

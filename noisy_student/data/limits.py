@@ -1,6 +1,7 @@
-"""Takes only the first images, or files, of a split; by flags of the original.
+"""Takes only some images, or files, of a split.
 
-`num_train_images`, `num_eval_images`, `num_test_images`, `num_train_shards`.
+Flags of the original take the first ones: `num_train_images`,
+`num_eval_images`, `num_test_images`, `num_train_shards`.
 """
 
 import numpy as np
@@ -72,9 +73,42 @@ def first_images(
     """
     if number is None:
         return source
+    _check_number(source, number, flag)
+    return source.subset(np.arange(source.num_images) < number)
+
+
+def spread_images(
+    source: ImageSource, number: int | None, flag: str
+) -> ImageSource:
+    """Returns so many images, evenly spread over a source.
+
+    Sources are often sorted by class, so that the first images are of a few
+    classes.
+
+    Args:
+        source: The images.
+        number: How many; None for all.
+        flag: Gave the number, for the message.
+
+    Raises:
+        ValueError: There are not so many.
+    """
+    if number is None:
+        return source
+    _check_number(source, number, flag)
+    mask = np.zeros(source.num_images, bool)
+    mask[spread(source.num_images, number)] = True
+    return source.subset(mask)
+
+
+def spread(total: int, number: int) -> np.ndarray:
+    """Returns `number` different places evenly spread over `total`, int64."""
+    return np.arange(number) * total // number
+
+
+def _check_number(source: ImageSource, number: int, flag: str) -> None:
     if number > source.num_images:
         raise ValueError(
             f"{flag}={number} is more than the {source.num_images} images of "
             f"{source.name}."
         )
-    return source.subset(np.arange(source.num_images) < number)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from noisy_student.errors import InputError
 from noisy_student.evaluation import base, scores
 
 _TOP = 5
@@ -28,8 +29,19 @@ class AnswersEvaluator(base.Evaluator):
     def answers(
         self, model: keras.Model, on_batch: Callable[[], None] = lambda: None
     ) -> scores.Answers:
-        """Returns a model's answers; see `__call__` of the base class."""
-        return _from_columns(self.measure(model, on_batch))
+        """Returns a model's answers; see `__call__` of the base class.
+
+        Raises:
+            InputError: Some of them are no numbers.
+        """
+        found = _from_columns(self.measure(model, on_batch))
+        bad = np.count_nonzero(~np.isfinite(found.losses))
+        if bad:
+            raise InputError(
+                f"{self.description}: the model's outputs for {bad} of "
+                f"{len(found.labels)} images are not finite."
+            )
+        return found
 
     def sums(
         self, model: keras.Model, batch: dict[str, tf.Tensor]

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 _LOWEST, _HIGHEST = 0.0, 255.0
-# PGD could walk so many times from the centre of its ball to the border.
+# All steps of PGD together are so many times as long as epsilon.
 _REACH = 2.5
 
 # From epsilon, float32 (), in units of a pixel, to images as far from the
@@ -150,7 +150,7 @@ def _ascent(
 ) -> tf.Tensor:
     """The direction in which the loss grows: -1, 0 or 1 for each value."""
     direction = tf.sign(input_gradient(model, images, labels))
-    # No direction is better than none that can be drawn.
+    # A gradient that is no number gives no direction: the value stays.
     return tf.where(tf.math.is_nan(direction), 0.0, direction)
 
 

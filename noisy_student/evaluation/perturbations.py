@@ -19,7 +19,8 @@ from noisy_student.evaluation.corruptions import group_of, sum_by_group
 # own, and is compared with the first, which has none.
 NOISE = ("gaussian_noise", "shot_noise")
 # Flip probabilities of AlexNet on the frames of ImageNet-P: appendix E, "we now
-# specify the value FP of AlexNet for each corruption type".
+# specify the value FP of AlexNet for each corruption type", of the authors'
+# draft (new_draft.pdf in github.com/hendrycks/robustness at de7653a).
 ALEXNET_FLIPS: Mapping[str, float] = MappingProxyType(
     {
         "gaussian_noise": 0.2365,
@@ -34,19 +35,6 @@ ALEXNET_FLIPS: Mapping[str, float] = MappingProxyType(
         "scale": 0.2353,
     }
 )
-
-
-def flip_probability(predictions: np.ndarray, noise: bool) -> float:
-    """Returns the flip probability, FP of section 4.2, in [0, 1].
-
-    Args:
-        predictions: The most probable classes, int (sequences, frames), at
-            least one sequence and two frames.
-        noise: Whether frames are compared with the first one of the sequence;
-            else with the one before.
-    """
-    compared = predictions[:, :1] if noise else predictions[:, :-1]
-    return float(np.mean(predictions[:, 1:] != compared))
 
 
 def flip_rates(

@@ -19,6 +19,8 @@ from noisy_student.pseudo_labels.select import Selection
 IMAGES = 64
 _BUFFER = 2**25  # bytes of records that are shuffled together
 
+_Batch = dict[str, np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
@@ -81,30 +83,48 @@ def write_share(
     ):
         shuffled = _Shuffled(writer.write, generator)
         for chosen, batch in _pair(selections, images, path):
-            kept = np.flatnonzero(chosen.copies)
-            labels, copies = chosen.labels[kept], chosen.copies[kept]
-            for row, label, number in zip(kept, labels, copies, strict=True):
-                encoded = batch["encoded"][row]
-                record = records.encode_pseudo_labeled(
-                    encoded, label, chosen.probabilities[row]
-                )
-                shuffled.add(record, number)
+            for row in map(int, np.flatnonzero(chosen.copies)):
+                shuffled.add(_record(chosen, batch, row), chosen.copies[row])
                 if chosen.sampled[row]:
-                    place, top = chosen.places[row], chosen.top[row]
-                    suffix = image_files.suffix(encoded)
-                    name = f"image_{shard}_{place}_{top:.2f}{suffix}"
-                    writing.write_bytes(
-                        samples_dir / f"{label}" / name, encoded
-                    )
-            truth = batch["label"][kept]
-            columns = (copies > 0, copies, truth == labels, truth < 0)
-            np.add.at(per_class, labels, np.stack(columns, axis=1))
+                    _write_sample(chosen, batch, row, samples_dir, shard)
+            _count(per_class, chosen, batch["label"])
             bar.update(len(chosen.labels))
         shuffled.write_rest()
     seconds = time.monotonic() - start
     size = path.stat().st_size
     tally = Tally(images.num_images, per_class.tolist(), seconds, size)
     writing.write_json(tally_path, dataclasses.asdict(tally))
+
+
+def _record(chosen: Selection, batch: _Batch, row: int) -> bytes:
+    return records.encode_pseudo_labeled(
+        batch["encoded"][row], chosen.labels[row], chosen.probabilities[row]
+    )
+
+
+def _write_sample(
+    chosen: Selection,
+    batch: _Batch,
+    row: int,
+    directory: pathlib.Path,
+    shard: int,
+) -> None:
+    """Writes an image to look at."""
+    encoded = batch["encoded"][row]
+    place, top = chosen.places[row], chosen.top[row]
+    name = f"image_{shard}_{place}_{top:.2f}{image_files.suffix(encoded)}"
+    writing.write_bytes(directory / f"{chosen.labels[row]}" / name, encoded)
+
+
+def _count(
+    per_class: np.ndarray, chosen: Selection, true_labels: np.ndarray
+) -> None:
+    """Adds the kept images to the columns of `Tally.per_class`."""
+    kept = chosen.copies > 0
+    labels, copies = chosen.labels[kept], chosen.copies[kept]
+    truth = true_labels[kept]
+    columns = (copies > 0, copies, truth == labels, truth < 0)
+    np.add.at(per_class, labels, np.stack(columns, axis=1))
 
 
 class _Shuffled:
@@ -143,7 +163,7 @@ def _pair(
     selections: Iterator[Selection],
     images: sources.ImageSource,
     path: pathlib.Path,
-) -> Iterator[tuple[Selection, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[Selection, _Batch]]:
     """Yields what becomes of some images, and these images."""
     batches = images.read_batches(IMAGES).prefetch(2).as_numpy_iterator()
     for chosen, batch in itertools.zip_longest(selections, batches):

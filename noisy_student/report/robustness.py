@@ -24,22 +24,17 @@ _IN_PERCENT = (
 def save_robustness(
     directory: pathlib.Path,
     results: SuiteResults,
-    scores: Scores,
-    made_from: Mapping[str, Any],
+    summaries: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Writes `robustness.json` and the plots.
 
     Args:
         directory: Gets the files.
         results: What was measured of each model.
-        scores: What follows from it.
-        made_from: Of each model, what it was measured with.
+        summaries: For each model, by suite: `scores`; `units`, whose errors
+            are 100 %; `made_from`, what was measured; `versions` of libraries.
     """
-    summary = {
-        model: {"scores": found, "made_from": made_from[model]}
-        for model, found in scores.items()
-    }
-    writing.write_json(directory / ROBUSTNESS_FILE, summary)
+    writing.write_json(directory / ROBUSTNESS_FILE, summaries)
     _draw(directory, results)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import keras
+from absl import logging
 
 from noisy_student.data import decoding, sources
 from noisy_student.evaluation import Answers, scores
@@ -68,6 +69,8 @@ class Evaluate(Stage):
                 self.experiment.data.class_names,
                 self.experiment.data.task.num_classes,
             )
+        else:
+            logging.warning("No tables are written: set output_dir for them.")
         if len(answers) > 1:
             print(report.format_generations(answers))
         newest = self.subjects[-1]

@@ -31,7 +31,7 @@ def suites(experiment: Experiment) -> list[Suite]:
         for name in ("corruptions", "adversarial")
     ]
     for suite in made:
-        suite.validate([])
+        suite.validate()
     return made
 
 

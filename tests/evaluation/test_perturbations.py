@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from noisy_student.config.robustness import PERTURBATIONS
 from noisy_student.evaluation import perturbations
+from tests.evaluation.by_hand import flip_probability
 
 # Two sequences of four frames.
 PREDICTIONS = np.array([[1, 1, 2, 1], [3, 4, 4, 4]])
@@ -13,20 +14,20 @@ PREDICTIONS = np.array([[1, 1, 2, 1], [3, 4, 4, 4]])
 
 def test_frames_are_compared_with_the_one_before():
     # 1-1, 1-2, 2-1; 3-4, 4-4, 4-4: three of six.
-    found = perturbations.flip_probability(PREDICTIONS, noise=False)
+    found = flip_probability(PREDICTIONS, noise=False)
     assert found == pytest.approx(3 / 6)
 
 
 def test_frames_of_noise_are_compared_with_the_first():
     # 1-1, 1-2, 1-1; 3-4, 3-4, 3-4: four of six.
-    found = perturbations.flip_probability(PREDICTIONS, noise=True)
+    found = flip_probability(PREDICTIONS, noise=True)
     assert found == pytest.approx(4 / 6)
 
 
 @pytest.mark.parametrize("noise", [False, True])
 def test_frames_that_are_the_same_never_flip(noise):
     same = np.tile([[4], [2]], 9)
-    assert perturbations.flip_probability(same, noise) == 0
+    assert flip_probability(same, noise) == 0
 
 
 def test_rates_are_in_units_of_the_baseline():
@@ -67,7 +68,7 @@ def test_flips_are_those_of_each_group(replicas, batch_size, largest):
     sizes, noise = [4, 2, 5], [False, True, False]
     images, classes = sequences(sizes)
     expected = [
-        perturbations.flip_probability(part, kind)
+        flip_probability(part, kind)
         for part, kind in zip(
             np.split(classes, np.cumsum(sizes)[:-1]), noise, strict=True
         )

@@ -4,10 +4,11 @@ import dataclasses
 import json
 import typing
 
+import keras
 import numpy as np
 import pytest
 
-from noisy_student import config, stages
+from noisy_student import config, models, stages
 from noisy_student.stages import robustness, small_robustness
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import Suite
@@ -19,23 +20,27 @@ class Weight(Suite):
     """Measures a weight of a model, and notes for which models it did."""
 
     name = "corruptions"
+    depends_on = ("num_frames",)
     measured: typing.ClassVar = []
 
     def __init__(self, experiment, settings):
         self.settings = settings
 
-    def validate(self, models):
+    def validate(self):
         if self.settings.severities == (5,):
             raise ValueError("there is no severity 5")
+
+    def images(self):
+        return {"num_images": 3}
 
     def measure(self, model, description):
         self.measured.append(description)
         weight = float(np.abs(model.get_weights()[0]).mean())
         return {"errors": {"fog": [weight]}, "severities": [1]}
 
-    def summary(self, results, baseline):
-        unit = baseline["errors"]["fog"][0] if baseline else 1
-        return {"corrupted_error": results["errors"]["fog"][0] / unit}
+    def summary(self, results, unit):
+        of_unit = unit["errors"]["fog"][0] if unit else 1
+        return {"corrupted_error": results["errors"]["fog"][0] / of_unit}
 
 
 @pytest.fixture
@@ -97,6 +102,13 @@ def test_results_of_other_models_or_settings_are_refused(run, suite):
     run_stage(settings_of(run))
     with pytest.raises(ValueError, match=r"num_frames=31 there and 5 here"):
         run_stage(settings_of(run, num_frames=5))
+    run_stage(settings_of(run, pgd_steps=5))  # it does not depend on this
+    settings = settings_of(run)
+    for name, value in (("num_test_images", 5), ("input_image_size", 12)):
+        data = dataclasses.replace(settings.data, **{name: value})
+        changed = dataclasses.replace(settings, data=data)
+        with pytest.raises(ValueError, match=f"there and {value} here"):
+            run_stage(changed)
     write_model(run / "generation_00/model.keras", 9)
     with pytest.raises(
         ValueError, match=r"generation_00/corruptions\.json was"
@@ -111,6 +123,60 @@ def test_the_baseline_is_the_unit(run, suite):
     found = scores(run)
     assert list(found) == ["generation_00", "generation_01"]
     assert found["generation_00"] == 1 and found["generation_01"] != 1
+
+
+def test_a_later_call_adds_its_suite_to_the_report(run, suite, monkeypatch):
+    class Other(Weight):
+        name = "perturbations"
+        depends_on = ()
+
+    suites = {"corruptions": Weight, "perturbations": Other}
+    monkeypatch.setattr(robustness, "SUITES", suites)
+    run_stage(settings_of(run))
+    later = settings_of(run)
+    later = dataclasses.replace(
+        later, robustness=config.RobustnessConfig(suites=("perturbations",))
+    )
+    run_stage(later)
+    report = json.loads((run / "robustness/robustness.json").read_text())
+    for name, found in report.items():
+        assert list(found["scores"]) == ["corruptions", "perturbations"]
+        assert found["units"] == {"corruptions": None, "perturbations": None}
+        made_from = found["made_from"]["corruptions"]
+        assert made_from["measured"] == {"num_images": 3}
+        assert found["versions"]["corruptions"]["keras"] == keras.__version__
+        assert len(made_from["model"]) == 64, name
+    # What is kept of another model is not of this one.
+    write_model(run / "model.keras", 7)
+    write_model(run / "generation_01/model.keras", 7)
+    (run / "robustness/generation_01/perturbations.json").unlink()
+    run_stage(later)
+    report = json.loads((run / "robustness/robustness.json").read_text())
+    assert list(report["generation_00"]["scores"]) == [*suites]
+    assert list(report["generation_01"]["scores"]) == ["perturbations"]
+
+
+def test_the_unit_is_of_the_same_images(run, suite):
+    baseline = str(run / "generation_00/model.keras")
+    run_stage(settings_of(run, baseline_model_path=baseline))
+    path = run / "robustness/robustness.json"
+    report = json.loads(path.read_text())
+    unit = report["generation_01"]["units"]["corruptions"]
+    assert unit == models.digest(baseline)
+    kept = json.loads(
+        (run / "robustness/baseline/corruptions.json").read_text()
+    )
+    made = {"made_from": kept["made_from"], "results": kept["results"]}
+    other = {**made["made_from"], "measured": {"num_images": 4}}
+    found = robustness._unit(made, {**made, "made_from": other})
+    assert found is None and robustness._unit(made, made) == made["results"]
+
+
+def test_views_are_not_averaged(run, suite):
+    views = config.EvaluationConfig(num_test_time_augmentations=2)
+    settings = dataclasses.replace(settings_of(run), evaluation=views)
+    with pytest.raises(ValueError, match="is for mode=eval"):
+        run_stage(settings)
 
 
 def test_what_a_suite_lacks_is_said_before_all(run, suite):
@@ -135,12 +201,10 @@ def test_the_small_version_is_small(run, monkeypatch):
     def make(name):
         class Small(Weight):
             def __init__(self, experiment, settings):
+                super().__init__(experiment, settings)
                 seen[name] = settings
 
-            def validate(self, models):
-                assert models == []
-
-            def summary(self, results, baseline):
+            def summary(self, results, unit):
                 return {"corrupted_error": 0.25, "pgd_4_accuracy": 0.5}
 
         return Small

@@ -1,7 +1,6 @@
 """The suite adversarial: accuracy under FGSM and PGD."""
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -22,6 +21,13 @@ class Adversarial(base.Suite):
     """
 
     name = "adversarial"
+    depends_on = (
+        "num_robustness_images",
+        "attacks",
+        "epsilons",
+        "pgd_steps",
+        "pgd_step_size",
+    )
 
     def __init__(
         self, experiment: Experiment, settings: RobustnessConfig
@@ -40,15 +46,21 @@ class Adversarial(base.Suite):
         }
         self._attacks = {name: known[name] for name in settings.attacks}
 
-    def validate(self, models: Sequence[keras.Model]) -> None:
-        """Checks settings and images, and that each model has gradients."""
+    def validate(self) -> None:
+        """See `Suite`; opens the images."""
         if not self._attacks:
             raise ValueError("attacks must name at least one, such as pgd.")
         self._images = base.test_images(self._experiment, self._settings)
-        for model in models:
-            image = np.zeros([1, *model.input_shape[1:]], np.float32)
-            label = tf.constant([0], tf.int64)
-            attacks.input_gradient(model, tf.constant(image), label)
+
+    def check_model(self, model: keras.Model) -> None:
+        """Refuses a model without gradients."""
+        image = np.zeros([1, *model.input_shape[1:]], np.float32)
+        label = tf.constant([0], tf.int64)
+        attacks.input_gradient(model, tf.constant(image), label)
+
+    def images(self) -> dict[str, Any]:
+        """See `Suite`."""
+        return {"num_images": self._images.num_images}
 
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
         """See `Suite`.
@@ -74,10 +86,10 @@ class Adversarial(base.Suite):
         }
 
     def summary(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
+        self, results: dict[str, Any], unit: dict[str, Any] | None
     ) -> dict[str, float]:
-        """Names the accuracies `pgd_4_accuracy` and so on; has no baseline."""
-        del baseline
+        """Names the accuracies `pgd_4_accuracy` and so on; needs no unit."""
+        del unit
         return {
             f"{attack}_{epsilon:g}_accuracy": accuracy
             for attack, found in results["accuracies"].items()

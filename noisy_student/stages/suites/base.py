@@ -20,9 +20,12 @@ class Suite(abc.ABC):
 
     Attributes:
         name: Its name in `--suites`.
+        depends_on: The settings of `RobustnessConfig` that choose what it
+            measures.
     """
 
     name: str
+    depends_on: tuple[str, ...]
 
     @abc.abstractmethod
     def __init__(
@@ -31,15 +34,24 @@ class Suite(abc.ABC):
         """Takes what the suite works with; opens nothing yet."""
 
     @abc.abstractmethod
-    def validate(self, models: Sequence[keras.Model]) -> None:
+    def validate(self) -> None:
         """Checks all that can be wrong, before anything expensive.
-
-        Args:
-            models: The models that will be measured.
 
         Raises:
             ValueError: What is wrong, where, and what to do about it.
         """
+
+    def check_model(self, model: keras.Model) -> None:
+        """Refuses a model that cannot be measured, after `validate`.
+
+        Raises:
+            ValueError: See `validate`.
+        """
+        del model  # most suites take any
+
+    @abc.abstractmethod
+    def images(self) -> dict[str, Any]:
+        """Tells which images are measured, after `validate`, for JSON."""
 
     @abc.abstractmethod
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
@@ -53,15 +65,21 @@ class Suite(abc.ABC):
             Raw results that JSON can hold.
         """
 
+    def published_unit(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """Returns AlexNet's results on the same images, where published."""
+        del results  # of most suites nothing is published
+        return None
+
     @abc.abstractmethod
     def summary(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
+        self, results: dict[str, Any], unit: dict[str, Any] | None
     ) -> dict[str, float]:
         """Computes scores.
 
         Args:
             results: What `measure` returned.
-            baseline: What it returned for the baseline, or None.
+            unit: What it returned for the baseline, or `published_unit`;
+                None where neither is known.
 
         Returns:
             The scores by name.
@@ -71,12 +89,12 @@ class Suite(abc.ABC):
 def test_images(
     experiment: Experiment, settings: RobustnessConfig
 ) -> sources.ImageSource:
-    """Returns the test images that are measured.
+    """Returns the test images that are measured, evenly spread over all.
 
     Raises:
         ValueError: There are not `num_robustness_images`.
     """
-    return limits.first_images(
+    return limits.spread_images(
         experiment.data.test,
         settings.num_robustness_images,
         "num_robustness_images",

@@ -7,7 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.config.robustness import CORRUPTIONS, RobustnessConfig
+from noisy_student.config.robustness import (
+    CORRUPTIONS,
+    SEVERITIES,
+    RobustnessConfig,
+)
 from noisy_student.data import corrupted, limits
 from noisy_student.data.corrupted import Condition
 from noisy_student.data.sources import ImageSource
@@ -28,8 +32,6 @@ from noisy_student.stages.suites.base import (
     test_images,
 )
 
-_ALL_SEVERITIES = [1, 2, 3, 4, 5]
-
 
 class Corruptions(Suite):
     """Top-1 errors by type and severity.
@@ -44,6 +46,12 @@ class Corruptions(Suite):
     """
 
     name = "corruptions"
+    depends_on = (
+        "num_robustness_images",
+        "corruption_types",
+        "severities",
+        "corrupted_data_dir",
+    )
 
     def __init__(
         self, experiment: Experiment, settings: RobustnessConfig
@@ -54,9 +62,8 @@ class Corruptions(Suite):
             settings.corruption_types, settings.severities
         )
 
-    def validate(self, models: Sequence[keras.Model]) -> None:
+    def validate(self) -> None:
         """See `Suite`; opens the images."""
-        del models  # any will do
         for name in ("corruption_types", "severities"):
             values = getattr(self._settings, name)
             if not values or len({*values}) < len(values):
@@ -93,28 +100,36 @@ class Corruptions(Suite):
             self._source = "made"
             return None
         number, flag = settings.num_robustness_images, "num_robustness_images"
-        return [limits.first_images(each, number, flag) for each in found]
+        return [limits.spread_images(each, number, flag) for each in found]
+
+    def images(self) -> dict[str, Any]:
+        """See `Suite`."""
+        return {"source": self._source, "num_images": self._sizes[0]}
+
+    @property
+    def _sizes(self) -> list[int]:
+        """The number of images of each type and severity."""
+        if self._published is None:
+            return [self._tests.num_images] * len(self._conditions)
+        return [source.num_images for source in self._published]
 
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
         """See `Suite`; `validate` has passed."""
         if self._published is None:
-            sizes = [self._tests.num_images] * len(self._conditions)
-            errors = self._on_made(model, sizes, description)
+            errors = self._on_made(model, description)
         else:
-            sizes = [source.num_images for source in self._published]
-            errors = self._on_published(model, sizes, description)
+            errors = self._on_published(model, description)
         by_type: dict[str, list[float]] = {}
         for (kind, _), error in zip(self._conditions, errors, strict=True):
             by_type.setdefault(kind, []).append(error)
         return {
-            "source": self._source,
-            "num_images": sizes[0],
+            **self.images(),
             "severities": list(self._settings.severities),
             "errors": by_type,
         }
 
     def _on_published(
-        self, model: keras.Model, sizes: list[int], description: str
+        self, model: keras.Model, description: str
     ) -> list[float]:
         assert self._published is not None  # the caller looked
         source = images.concatenated(self._published, self._source)
@@ -124,12 +139,10 @@ class Corruptions(Suite):
                 source, model.input_shape[1], context, as_they_are=True
             )
 
-        return self._evaluator(once, sizes, description).errors(model)
+        return self._evaluator(once, description).errors(model)
 
-    def _on_made(
-        self, model: keras.Model, sizes: list[int], description: str
-    ) -> list[float]:
-        source = images.repeated(self._tests, len(sizes))
+    def _on_made(self, model: keras.Model, description: str) -> list[float]:
+        source = images.repeated(self._tests, len(self._conditions))
 
         def once(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return self._experiment.images_once(
@@ -139,7 +152,7 @@ class Corruptions(Suite):
         number = self._experiment.config.input_pipeline.num_parallel_calls
         with Workers(number) as workers:
             made = Disturbed(workers, making.corrupt_all, self._arguments)
-            evaluator = self._evaluator(made.batches(once), sizes, description)
+            evaluator = self._evaluator(made.batches(once), description)
             with made.own_errors():
                 return evaluator.errors(model)
 
@@ -152,31 +165,39 @@ class Corruptions(Suite):
         kinds = [kind for kind, _ in chosen]
         return kinds, [severity for _, severity in chosen], places.tolist()
 
-    def _evaluator(
-        self, batches: Batches, sizes: list[int], description: str
-    ) -> GroupErrors:
+    def _evaluator(self, batches: Batches, description: str) -> GroupErrors:
         return GroupErrors(
             batches,
-            sum(sizes),
+            sum(self._sizes),
             description,
             shown=self._experiment.devices.is_chief,
-            group_sizes=sizes,
+            group_sizes=self._sizes,
         )
 
+    def published_unit(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """See `Suite`; AlexNet saw the published images of ImageNet-C."""
+        severities = sorted(results["severities"])
+        if (
+            results["source"] == "made"
+            or severities != [*SEVERITIES]
+            or not images.is_imagenet(self._experiment)
+        ):
+            return None
+        return {"errors": alexnet(len(severities))}
+
     def summary(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
+        self, results: dict[str, Any], unit: dict[str, Any] | None
     ) -> dict[str, float]:
         """Computes means over the severities, and over the types.
 
         Args:
             results: See the class.
-            baseline: Results of another model; where it is None, AlexNet's
-                are taken for ImageNet at all five severities.
+            unit: See `Suite`.
 
         Returns:
             `corrupted_error`, the mean of the errors on all of the 15 types
             that were measured, and `error_TYPE`, all in [0, 1]. With a
-            baseline also `corruption_error_TYPE`, in % of the baseline's, and
+            unit also `corruption_error_TYPE`, in % of its errors, and
             their mean, `mean_corruption_error`, if all 15 are there; else it
             is called `mean_corruption_error_of_N_types`.
         """
@@ -187,23 +208,14 @@ class Corruptions(Suite):
             "corrupted_error": float(np.mean([means[k] for k in counted])),
             **{f"error_{kind}": mean for kind, mean in means.items()},
         }
-        units = self._units(results, baseline)
-        relative = corruption_errors(errors, units)
+        if unit is None:
+            return scores
+        relative = corruption_errors(errors, unit["errors"])
         scores |= {f"corruption_error_{k}": e for k, e in relative.items()}
         of_mean = [e for k, e in relative.items() if k in CORRUPTIONS]
         return scores | mean_of_types(
             "mean_corruption_error", of_mean, len(CORRUPTIONS)
         )
-
-    def _units(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
-    ) -> dict[str, list[float]]:
-        if baseline is not None:
-            return baseline["errors"]
-        all_there = sorted(results["severities"]) == _ALL_SEVERITIES
-        if all_there and images.is_imagenet(self._experiment):
-            return alexnet(len(_ALL_SEVERITIES))
-        return {}
 
 
 def _is_whole_test_split(experiment: Experiment) -> bool:

@@ -2,13 +2,12 @@
 
 import functools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from noisy_student.config.robustness import RobustnessConfig
-from noisy_student.evaluation import natural
+from noisy_student.data import natural
 from noisy_student.evaluation.accuracy import LimitedAccuracy
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import base
@@ -18,6 +17,7 @@ class Natural(base.Suite):
     """Evaluates on all images of each set of `natural_sets`."""
 
     name = "natural"
+    depends_on = ("natural_sets", "natural_class_map")
 
     def __init__(
         self, experiment: Experiment, settings: RobustnessConfig
@@ -25,9 +25,8 @@ class Natural(base.Suite):
         self._experiment = experiment
         self._settings = settings
 
-    def validate(self, models: Sequence[keras.Model]) -> None:
+    def validate(self) -> None:
         """Opens the sets; those of tensorflow-datasets must be prepared."""
-        del models  # their classes are the task's
         settings, config = self._settings, self._experiment.config
         if not settings.natural_sets:
             raise ValueError(
@@ -47,6 +46,13 @@ class Natural(base.Suite):
             )
             for name in settings.natural_sets
         }
+
+    def images(self) -> dict[str, Any]:
+        """See `Suite`."""
+        sizes = {
+            name: found.source.num_images for name, found in self._sets.items()
+        }
+        return {"num_images": sizes}
 
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
         """See `Suite`.
@@ -81,16 +87,16 @@ class Natural(base.Suite):
         }
 
     def summary(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
+        self, results: dict[str, Any], unit: dict[str, Any] | None
     ) -> dict[str, float]:
-        """Names top-1 accuracies; has no baseline.
+        """Names top-1 accuracies; needs no unit.
 
         Returns:
             For each set, `SET_accuracy`. A directory that lacks some classes
             also has `SET_limited_accuracy`, of predictions among its own: what
             is reported of ImageNet-A and -R, and their accuracy by name.
         """
-        del baseline
+        del unit
         scores = {}
         for name, found in results.items():
             limited = found["limited_top_1_accuracy"]

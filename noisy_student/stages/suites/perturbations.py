@@ -43,6 +43,12 @@ class Perturbations(Suite):
     """
 
     name = "perturbations"
+    depends_on = (
+        "num_robustness_images",
+        "perturbation_types",
+        "perturbed_data_dir",
+        "num_frames",
+    )
 
     def __init__(
         self, experiment: Experiment, settings: RobustnessConfig
@@ -50,9 +56,8 @@ class Perturbations(Suite):
         self._experiment = experiment
         self._settings = settings
 
-    def validate(self, models: Sequence[keras.Model]) -> None:
+    def validate(self) -> None:
         """See `Suite`; opens the images."""
-        del models  # any will do
         settings, kinds = self._settings, self._settings.perturbation_types
         if not kinds or len({*kinds}) < len(kinds):
             raise ValueError(
@@ -65,7 +70,14 @@ class Perturbations(Suite):
             return
         found = frame_folders.open_folders(settings.perturbed_data_dir, kinds)
         number = settings.num_robustness_images
-        self._published = [each.first(number) for each in found]
+        self._published = [each.some(number) for each in found]
+
+    def images(self) -> dict[str, Any]:
+        """See `Suite`."""
+        if not self._published:
+            return {"source": "made", "num_images": self._tests.num_images}
+        sizes = {each.kind: len(each.paths) for each in self._published}
+        return {"source": _FOLDERS, "num_images": sizes}
 
     def measure(self, model: keras.Model, description: str) -> dict[str, Any]:
         """See `Suite`; `validate` has passed."""
@@ -76,7 +88,7 @@ class Perturbations(Suite):
             results[name] = {}
         # Types whose sequences are equally long are measured together.
         by_length = itertools.groupby(
-            sorted(self._published, key=_num_frames), _num_frames
+            sorted(self._published, key=_length), _length
         )
         for number, group in by_length:
             types = list(group)
@@ -112,7 +124,8 @@ class Perturbations(Suite):
         return evaluator.probabilities(model)
 
     def _on_made(self, model: keras.Model, description: str) -> dict[str, Any]:
-        kinds, num_frames = self._settings.perturbation_types, self._num_frames
+        kinds = self._settings.perturbation_types
+        num_frames = self._settings.num_frames
         each = self._tests.num_images
         source = images.repeated(self._tests, len(kinds))
 
@@ -144,10 +157,6 @@ class Perturbations(Suite):
             "flip_probabilities": dict(zip(kinds, found, strict=True)),
         }
 
-    @property
-    def _num_frames(self) -> int:
-        return self._settings.num_frames
-
     def _sequences(
         self, context: tf.distribute.InputContext, num_frames: int
     ) -> int:
@@ -175,19 +184,25 @@ class Perturbations(Suite):
             // replicas,
         )
 
+    def published_unit(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """See `Suite`; AlexNet saw the published frames of ImageNet-P."""
+        published = results["source"] == _FOLDERS
+        if not published or not images.is_imagenet(self._experiment):
+            return None
+        return {"flip_probabilities": dict(ALEXNET_FLIPS)}
+
     def summary(
-        self, results: dict[str, Any], baseline: dict[str, Any] | None
+        self, results: dict[str, Any], unit: dict[str, Any] | None
     ) -> dict[str, float]:
         """Computes means over the types.
 
         Args:
             results: See the class.
-            baseline: Results of another model; where it is None, AlexNet's
-                are taken for the published frames of ImageNet.
+            unit: See `Suite`.
 
         Returns:
             `mean_flip_probability` and `flip_probability_TYPE`, in [0, 1].
-            With a baseline also `flip_rate_TYPE`, in % of the baseline's, and
+            With a unit also `flip_rate_TYPE`, in % of its probabilities, and
             their mean, `mean_flip_rate`, if all ten types are there; else it
             is called `mean_flip_rate_of_N_types`.
         """
@@ -196,22 +211,14 @@ class Perturbations(Suite):
             "mean_flip_probability": float(np.mean(list(flips.values()))),
             **{f"flip_probability_{kind}": p for kind, p in flips.items()},
         }
-        units = {}
-        if baseline is not None:
-            units = baseline["flip_probabilities"]
-        elif self._is_imagenet_p(results):
-            units = dict(ALEXNET_FLIPS)
-        rates = flip_rates(flips, units)
+        if unit is None:
+            return scores
+        rates = flip_rates(flips, unit["flip_probabilities"])
         scores |= {f"flip_rate_{kind}": rate for kind, rate in rates.items()}
         return scores | mean_of_types(
             "mean_flip_rate", [*rates.values()], len(PERTURBATIONS)
         )
 
-    def _is_imagenet_p(self, results: dict[str, Any]) -> bool:
-        """AlexNet saw the published frames, not those that are made here."""
-        published = results["source"] == _FOLDERS
-        return published and images.is_imagenet(self._experiment)
 
-
-def _num_frames(sequences: FrameFolders) -> int:
+def _length(sequences: FrameFolders) -> int:
     return sequences.paths.shape[1]

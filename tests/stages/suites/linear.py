@@ -28,6 +28,12 @@ def opened(strategy=None, batch_size=16, **data):
     return Experiment.open(settings, distribution.Devices(strategy))
 
 
+def spread_over(source, number):
+    """So many examples of a source, evenly spread."""
+    examples = list(source.read().as_numpy_iterator())
+    return [examples[i * len(examples) // number] for i in range(number)]
+
+
 def linear_model(classes=10, side=SIDE):
     """A model with random weights, whose answers differ from image to image."""
     model = keras.Sequential(

@@ -13,6 +13,7 @@ from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites.adversarial import Adversarial
 from noisy_student.training import distribution
 from tests.settings import experiment
+from tests.stages.suites.linear import spread_over
 
 SETTINGS = RobustnessConfig(
     num_robustness_images=30, epsilons=(16, 4), pgd_steps=3
@@ -39,8 +40,8 @@ def model(opened):
     return keras.Model(images, keras.layers.Dense(10)(hidden))
 
 
-def first_digits(opened):
-    examples = list(opened.data.test.read().take(30).as_numpy_iterator())
+def thirty_digits(opened):
+    examples = spread_over(opened.data.test, 30)
     images = [
         tf.io.decode_png(each["encoded"], channels=3) for each in examples
     ]
@@ -50,12 +51,13 @@ def first_digits(opened):
 
 def test_accuracies_are_those_of_the_attacks(opened, model):
     suite = Adversarial(opened, SETTINGS)
-    suite.validate([model, model])
+    suite.validate()
+    suite.check_model(model)
     with opened.devices.strategy.scope():
         results = suite.measure(model, "attack")
     assert results["num_images"] == 30
     assert results["epsilons"] == [0, 4, 16]
-    images, labels = first_digits(opened)
+    images, labels = thirty_digits(opened)
     scores = {}
     for name, attack in (
         ("fgsm", attacks.FGSM()),
@@ -74,7 +76,7 @@ def test_accuracies_are_those_of_the_attacks(opened, model):
     assert len({*scores.values()}) > 1
 
 
-def test_what_cannot_be_attacked_is_refused_before(opened, model):
+def test_what_cannot_be_attacked_is_refused_before(opened):
     images = keras.Input((8, 8, 3))
     stairs = keras.ops.cast(images > 1, "float32")
     flat = keras.Model(images, stairs[:, 0, :, 0], name="stairs")
@@ -85,4 +87,5 @@ def test_what_cannot_be_attacked_is_refused_before(opened, model):
     ):
         suite = Adversarial(opened, dataclasses.replace(SETTINGS, **change))
         with pytest.raises(ValueError, match=message):
-            suite.validate([model, flat])
+            suite.validate()
+            suite.check_model(flat)

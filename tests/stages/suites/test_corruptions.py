@@ -15,7 +15,12 @@ from noisy_student.evaluation.corruptions import ALEXNET_ERRORS
 from noisy_student.files import shards
 from noisy_student.stages.suites.corruptions import Corruptions
 from tests.data.directories import write_folders
-from tests.stages.suites.linear import SIDE, linear_model, opened
+from tests.stages.suites.linear import (
+    SIDE,
+    linear_model,
+    opened,
+    spread_over,
+)
 
 library = pytest.importorskip(
     "imagecorruptions", reason="requirements-robustness.txt adds it"
@@ -24,14 +29,14 @@ library = pytest.importorskip(
 
 def suite(opened_experiment, **settings):
     made = Corruptions(opened_experiment, RobustnessConfig(**settings))
-    made.validate([])
+    made.validate()
     return made
 
 
 def by_hand(model, kinds, severities, number):
     """Errors on the digits, image by image, without any pipeline."""
     _, test = digits.load(0)
-    examples = list(test.read().take(number).as_numpy_iterator())
+    examples = spread_over(test, number)
     errors = {}
     for kind in kinds:
         errors[kind] = []
@@ -124,7 +129,7 @@ def test_folders_are_read_as_they_are(tmp_path):
     [
         ({}, "lacks snow/1, snow/3. Add them, or name fewer"),
         ({"corrupted_data_dir": "none"}, "there is no directory none"),
-        ({"corruption_types": ("fog",)}, r"fewer are in fog/3 \(19\)"),
+        ({"corruption_types": ("fog",)}, r"missing in fog/3 \(1, such as 0/"),
         (
             {"corruption_types": ("fog",), "severities": (1,)},
             "num_robustness_images=21 is more than the 20 images",
@@ -146,6 +151,27 @@ def test_what_is_missing_is_listed(settings, message, tmp_path):
     }
     with pytest.raises(ValueError, match=message):
         suite(opened(input_image_size=SIDE), **settings)
+
+
+def test_other_images_of_a_condition_and_missing_classes_are_named(tmp_path):
+    classes = [str(number) for number in range(10)]
+    write_corrupted(tmp_path, classes, ("fog",), (1, 2))
+    settings = {
+        "corrupted_data_dir": str(tmp_path),
+        "corruption_types": ("fog",),
+        "severities": (1, 2),
+    }
+    there = opened(input_image_size=SIDE)
+    suite(there, **settings)
+    # As many images of each, but not the same ones.
+    for severity, place in ((1, 0), (2, 1)):
+        sorted(tmp_path.glob(f"fog/{severity}/4/*"))[place].unlink()
+    with pytest.raises(ValueError, match=r"fog/1 \(1, such as 4/.*fog/2 \(1"):
+        suite(there, **settings)
+    for path in tmp_path.glob("fog/*/4/*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="all 10 classes, and has those of 9"):
+        suite(there, **settings)
 
 
 def test_folders_of_other_classes_are_refused(tmp_path):
@@ -274,7 +300,7 @@ class TestSummary:
         assert found["corruption_error_saturate"] == pytest.approx(20)
         assert "mean_corruption_error" not in found
 
-    def test_alexnet_is_the_unit_of_imagenet(self):
+    def test_alexnet_is_the_unit_of_the_published_imagenet_c(self):
         there = opened()
         task = dataclasses.replace(
             there.data.task, name="imagenet2012", num_classes=1000
@@ -282,11 +308,15 @@ class TestSummary:
         data = dataclasses.replace(there.data, task=task)
         there = dataclasses.replace(there, data=data)
         measured = Corruptions(there, RobustnessConfig())
-        results = self.results()
+        results = self.results() | {"source": "corrupted_data_dir"}
         results["errors"] = {
             kind: [error] * 5 for kind, error in ALEXNET_ERRORS.items()
         }
-        found = measured.summary(results, None)
+        found = measured.summary(results, measured.published_unit(results))
         assert found["mean_corruption_error"] == pytest.approx(100)
-        some = self.results(severities=(1, 2))
-        assert "mean_corruption_error" not in measured.summary(some, None)
+        for other in ({"severities": [1, 2]}, {"source": "made"}):
+            assert measured.published_unit(results | other) is None
+        assert (
+            Corruptions(opened(), RobustnessConfig()).published_unit(results)
+            is None
+        )

@@ -60,7 +60,7 @@ def test_folders_are_evaluated_by_a_map(opened, made):
         given = keras.Input((8, 8, 3))
         flat = keras.layers.Flatten()(given)
         model = keras.Model(given, keras.layers.Dense(10)(flat))
-        suite.validate([model])
+        suite.validate()
         results = suite.measure(model, "natural")
     logits = images.reshape(22, -1).astype(np.float32) @ model.layers[-1].kernel
     classes = np.array([1, 3, 8])
@@ -113,4 +113,4 @@ def test_wrong_sets_are_refused_before(
         opened, config=dataclasses.replace(opened.config, data=data)
     )
     with pytest.raises(ValueError, match=message):
-        Natural(opened, RobustnessConfig(**settings)).validate([])
+        Natural(opened, RobustnessConfig(**settings)).validate()

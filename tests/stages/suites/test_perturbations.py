@@ -12,15 +12,20 @@ from noisy_student.data import digits
 from noisy_student.disturbances import frames as making
 from noisy_student.evaluation.perturbations import (
     ALEXNET_FLIPS,
-    flip_probability,
 )
 from noisy_student.stages.suites.perturbations import Perturbations
-from tests.stages.suites.linear import SIDE, linear_model, opened
+from tests.evaluation.by_hand import flip_probability
+from tests.stages.suites.linear import (
+    SIDE,
+    linear_model,
+    opened,
+    spread_over,
+)
 
 
 def suite(opened_experiment, **settings):
     made = Perturbations(opened_experiment, RobustnessConfig(**settings))
-    made.validate([])
+    made.validate()
     return made
 
 
@@ -47,7 +52,7 @@ def test_flips_are_those_of_each_image(replicas, batch_size, two_replicas):
     _, test = digits.load(0)
     images = [
         tf.io.decode_png(example["encoded"], channels=3).numpy()
-        for example in test.read().take(7).as_numpy_iterator()
+        for example in spread_over(test, 7)
     ]
     for kind in kinds:
         sequences = [
@@ -177,9 +182,10 @@ class TestSummary:
         assert "mean_flip_rate" not in found
 
     def test_alexnet_is_the_unit_of_imagenet_s_published_frames(self):
+        measured = self.measured(imagenet=True)
         published = self.results(ALEXNET_FLIPS, "perturbed_data_dir")
-        found = self.measured(imagenet=True).summary(published, None)
+        unit = measured.published_unit(published)
+        found = measured.summary(published, unit)
         assert found["mean_flip_rate"] == pytest.approx(100)
-        made = self.results(ALEXNET_FLIPS)
-        found = self.measured(imagenet=True).summary(made, None)
-        assert "mean_flip_rate" not in found
+        assert measured.published_unit(self.results(ALEXNET_FLIPS)) is None
+        assert self.measured().published_unit(published) is None

@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from noisy_student import tasks
+from noisy_student.data import natural
 from noisy_student.data.sources import ImageSource, TaskData
-from noisy_student.evaluation import natural
 
 ANIMALS = ("bear", "cat", "dog", "fox", "goat", "hare", "ibex", "jay", "koi")
 

@@ -15,9 +15,9 @@ import numpy as np
 from noisy_student.data import splits
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSource, TaskData
+from noisy_student.errors import listed
 
 _FLAG = "natural_sets"
-_MAX_NAMES = 10  # classes or folders named in a message
 _CIFAR10 = (
     "airplane",
     "automobile",
@@ -157,7 +157,7 @@ def _check_task(
         if (task.name, task.num_classes) != (known.task, len(class_names)):
             raise ValueError(f"{problem} {task.num_classes} others.")
     elif missing := [each for each in class_names if each not in found]:
-        raise ValueError(f"{problem} no {_joined(missing)}.")
+        raise ValueError(f"{problem} no {listed(missing)}.")
     elif tuple(found) != tuple(class_names):
         raise ValueError(f"{problem} more, or another order.")
 
@@ -206,8 +206,8 @@ def _class_numbers(
     ]
     if strays:
         raise ValueError(
-            f"{_FLAG}={name}: the folders {_joined(strays)} are no classes of "
-            f"the task {data.task.name} ({_joined(names)}); name their classes "
+            f"{_FLAG}={name}: the folders {listed(strays)} are no classes of "
+            f"the task {data.task.name} ({listed(names)}); name their classes "
             "in natural_class_map, or rename them."
         )
     values = [class_map.get(each, each) for each in folders]
@@ -217,15 +217,9 @@ def _class_numbers(
     if unknown:
         raise ValueError(
             f"natural_class_map: the task {data.task.name} has no class "
-            f"{_joined(unknown)}; it has {_joined(names)}."
+            f"{listed(unknown)}; it has {listed(names)}."
         )
     found = [
         each if isinstance(each, int) else numbers[each] for each in values
     ]
     return np.array(found, np.int64)
-
-
-def _joined(names: Sequence[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    others = f" and {more} others" if more > 0 else ""
-    return ", ".join(names[:_MAX_NAMES]) + others

@@ -15,13 +15,13 @@ _SIGNATURE = "serving_default"
 
 
 def load_foreign(
-    config: EvaluationConfig, num_classes: int, side: int | None
+    config: EvaluationConfig, num_classes: int | None, side: int | None
 ) -> keras.Model:
     """Loads the model of `model_path`. Call in the scope of the strategy.
 
     Args:
         config: Where it is, and which pixels and outputs it has.
-        num_classes: Number of classes that it must have.
+        num_classes: Number of classes that it must have; None for any.
         side: Side in pixels of its images; None for what it says itself.
 
     Returns:
@@ -46,11 +46,7 @@ def load_foreign(
         ) from error
     if isinstance(outputs, dict):
         [outputs] = outputs.values()
-    if len(outputs.shape) != 2 or outputs.shape[-1] != num_classes:
-        raise InputError(
-            f"{path} returns {tuple(outputs.shape)}, and the task has "
-            f"{num_classes} classes: (batch, {num_classes}) is needed."
-        )
+    _check_shape(outputs, num_classes, path)
     outputs = ops.cast(outputs, "float32")
     _check_output(keras.Model(images, outputs), config)
     if config.model_output == "probabilities":
@@ -134,6 +130,21 @@ def _side_of(model: keras.layers.Layer, path: pathlib.Path) -> int:
             return height
     raise InputError(
         f"{path} does not say the side of its images; set input_image_size."
+    )
+
+
+def _check_shape(
+    outputs: keras.KerasTensor, num_classes: int | None, path: pathlib.Path
+) -> None:
+    shape = tuple(outputs.shape)
+    if len(shape) == 2 and num_classes in (None, shape[-1]):
+        return
+    needed = num_classes or "classes"
+    the_task = (
+        f", and the task has {num_classes} classes" if num_classes else ""
+    )
+    raise InputError(
+        f"{path} returns {shape}{the_task}: (batch, {needed}) is needed."
     )
 
 

@@ -24,7 +24,14 @@ from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
-__all__ = ["Audit", "Filter", "ImportWeights", "Stage", "make_stage"]
+__all__ = [
+    "Audit",
+    "Evaluate",
+    "Filter",
+    "ImportWeights",
+    "Stage",
+    "make_stage",
+]
 
 
 def make_stage(config: ExperimentConfig) -> Stage | None:

@@ -14,8 +14,12 @@ _PUBLIC = {
     "ModelConfig": "noisy_student.config",
     "RandAugment": "noisy_student.noise",
     "build_model": "noisy_student.models",
+    "evaluate": "noisy_student.api",
+    "filter": "noisy_student.api",
     "load_model": "noisy_student.models",
-    "self_train": "noisy_student.stages.self_train",
+    "predict": "noisy_student.api",
+    "self_train": "noisy_student.api",
+    "train": "noisy_student.api",
 }
 __all__ = list(_PUBLIC)
 

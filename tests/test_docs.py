@@ -71,3 +71,30 @@ def test_the_table_of_keys_is_the_pipelines():
         context = made.context(name)
         for key in methods.find(name).from_context(context).batch_keys:
             assert f"`{key}`" in TEXT, key
+
+
+@pytest.mark.slow
+def test_the_python_of_the_text_runs(tmp_path, monkeypatch):
+    """In a short form: the first block's settings are made small."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/python.md").read_text()
+    known: dict = {}
+    first, *others = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(first, known)
+    known["settings"] |= {
+        "input_image_size": 8,
+        "width_coefficient": 0.1,
+        "depth_coefficient": 0.1,
+        "train_batch_size": 8,
+        "train_steps": 4,
+        "moving_average_decay": 0.5,
+        "warmup_epochs": 0,
+    }
+    for block in others:
+        # RandAugment takes long to compile; tests of its own do that.
+        exec(block.replace('augment_name="v1"', 'augment_name="none"'), known)
+    assert len(known["results"]["generations"]) == 3
+    assert known["kept"].kept > 0
+    assert known["model"].input_shape == (None, 8, 8, 3)
+    results = json.loads((tmp_path / "runs/mine/results.json").read_text())
+    assert results == known["results"]

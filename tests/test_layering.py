@@ -11,6 +11,7 @@ from tests.scripts import ROOT
 LAYERS = (
     ("main", "tools"),
     ("flags",),
+    ("api",),
     ("stages",),
     ("training", "pseudo_labels", "make_records", "report"),
     ("evaluation",),

@@ -94,7 +94,8 @@ class ExperimentConfig(Settings):
     same as train; eval: the accuracy of a model, or of the newest checkpoint
     of a run that is not finished, on test and validation images; robustness:
     its accuracy on corrupted, perturbed, natural and adversarial images;
-    predict: a teacher's probabilities for the unlabelled images."""
+    predict: a teacher's probabilities for the unlabelled images, or with
+    --image_dir the labels of any images."""
 
     model_dir: str | None = setting(None, none=("",))
     """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,

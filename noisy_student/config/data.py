@@ -8,6 +8,8 @@ from noisy_student.config.paths import absolute, absolute_all
 from noisy_student.config.settings import Settings, setting
 
 AUGMENTATIONS = ("none", "v1", "keras_cv")
+# The task of a folder of images of which nothing is said.
+ANY_IMAGES = "images"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,8 @@ class DataConfig(Settings):
     only a name; that of a known task brings its normalisation. The names
     imagenet and svhn also bring the original program's defaults
     (docs/original.md). Default: digits; with --label_data_dir the directory's
-    name, or imagenet if it holds TFRecords without classes.txt."""
+    name, or imagenet if it holds TFRecords without classes.txt; with
+    --image_dir none."""
 
     tfds_data_dir: str | None = setting(None)
     """Directory in which tensorflow-datasets keeps its data; a missing data
@@ -90,6 +93,10 @@ class DataConfig(Settings):
     the --output_dir of tools/filter_unlabel.py or its data/; or with
     --teacher_model_path any train-* and extra-* ones."""
 
+    image_dir: str | None = setting(None, none=("",))
+    """Folder whose images --mode=predict labels, those in its folders too; the
+    labels go to --output."""
+
     file_prefix: str | None = setting(None, none=("",))
     """Name of the files that --mode=predict and tools/filter_unlabel.py read,
     e.g. extra for extra-00000-of-00128 in --label_data_dir, which then needs
@@ -126,7 +133,7 @@ class DataConfig(Settings):
         if self.task_name is not None:
             return self.task_name
         if self.label_data_dir is None:
-            return "digits"
+            return "digits" if self.image_dir is None else ANY_IMAGES
         return pathlib.PurePath(self.label_data_dir.split(";")[0]).name
 
 

@@ -81,6 +81,10 @@ class PredictConfig(Settings):
     """Directory for the probabilities of --mode=predict, and for what a tool
     makes."""
 
+    output: str | None = setting(None, none=("",))
+    """CSV file for the labels of --image_dir: path, class, probability, and
+    the five best classes of each image."""
+
     info_dir: str | None = setting(None, none=("",))
     """Directory in which --mode=predict notes how many images each finished
     shard has. Default: info in --output_dir."""

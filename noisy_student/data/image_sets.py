@@ -48,6 +48,24 @@ def named(config: DataConfig) -> TaskSplits["NamedImages"]:
     return TaskSplits(images, label, test, task.unlabel_split)
 
 
+def class_names_of(config: DataConfig) -> tuple[str, ...] | None:
+    """Returns the names that tensorflow-datasets has for a task's classes.
+
+    Nothing is downloaded.
+
+    Returns:
+        None for the digits, which it does not know.
+
+    Raises:
+        ValueError: The task is unknown.
+    """
+    if config.task_name == "digits":
+        return None
+    from noisy_student.data import tfds  # slow to import
+
+    return tfds.class_names(config.task_name, config.tfds_data_dir)
+
+
 def in_directories(config: DataConfig) -> TaskSplits[Directories]:
     """Finds the images of `label_data_dir`, and the classes of folders.
 

@@ -1,7 +1,7 @@
 """Opens the images of a task; decides which source they come from.
 
 Images come from directories (of folders or of TFRecords), from scikit-learn
-(the digits) or from tensorflow-datasets.
+(the digits), from tensorflow-datasets or from this process (`registered.py`).
 """
 
 import dataclasses
@@ -10,7 +10,13 @@ import numpy as np
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
-from noisy_student.data import decoding, image_sets, limits, splits
+from noisy_student.data import (
+    decoding,
+    image_sets,
+    limits,
+    registered,
+    splits,
+)
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSet, ImageSource, TaskData
 from noisy_student.data.tfrecords import RecordSource
@@ -41,7 +47,10 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         ValueError: The task is unknown, its data are missing, or a number of
             images does not fit it.
     """
-    if config.label_data_dir is not None:
+    given = registered.find(config.task_name)
+    if given is not None:
+        data = given
+    elif config.label_data_dir is not None:
         data = _open_directories(config)
     elif config.num_label_classes is not None:
         raise ValueError(

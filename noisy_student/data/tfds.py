@@ -51,8 +51,7 @@ class NamedImages:
                 raise ValueError(_missing(self.builder, name))
             _download(self.builder)
         self.name = self.builder.name
-        labels = self.builder.info.features["label"]
-        self.class_names = tuple(labels.names)
+        self.class_names = _label_names(self.builder)
 
     def split_names(self) -> list[str]:
         """Returns the names of the splits."""
@@ -84,6 +83,19 @@ class NamedImages:
             len(self.class_names),
             side=height if height == width else None,
         )
+
+
+def class_names(name: str, data_dir: str | None) -> tuple[str, ...]:
+    """Returns the names of a data set's labels, which need not be there.
+
+    Args:
+        name: See `NamedImages`.
+        data_dir: See `NamedImages`.
+
+    Raises:
+        ValueError: The data set is unknown, or has no labels.
+    """
+    return _label_names(_open_builder(name, data_dir))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +202,10 @@ def _open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         ) from error
     _check_features(builder)
     return builder
+
+
+def _label_names(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    return tuple(builder.info.features["label"].names)
 
 
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:

@@ -5,7 +5,7 @@ read them, so that they are opened apart from the others of `open.py`.
 """
 
 from noisy_student.config import DataConfig
-from noisy_student.data import image_sets, limits, splits
+from noisy_student.data import image_sets, limits, registered, splits
 from noisy_student.data.folders import ImageFolders
 from noisy_student.data.open import count_classes
 from noisy_student.data.sources import ImageSet, ImageSource
@@ -26,6 +26,8 @@ def open_validation(config: DataConfig) -> ImageSource | None:
             images than `num_eval_images`.
     """
     if config.label_data_dir is None and config.task_name == "digits":
+        return None
+    if registered.find(config.task_name) is not None:
         return None
     found = image_sets.of_task(config)
     images, split = found.images, _split(config, found)

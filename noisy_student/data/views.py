@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from noisy_student import noise, tasks
 from noisy_student.config import InputConfig, NoiseConfig
-from noisy_student.data import decoding, order
+from noisy_student.data import decoding, order, orientation
 from noisy_student.data.decoding import Example, View
 
 # From a batch and whether each image could be decoded, bool (batch,).
@@ -32,11 +32,14 @@ class ImageFormat:
         side: The side in pixels.
         small: Whether images are treated as small ones.
         horizontal_flip: Whether training images are mirrored at random.
+        exif: Whether `plain_view` turns images as their EXIF data say. Those
+            of a task are upright, or taken as they are stored.
     """
 
     side: int
     small: bool
     horizontal_flip: bool
+    exif: bool = False
 
     @classmethod
     def for_task(
@@ -163,7 +166,15 @@ def plain_view(
         image = noise.decode(encoded)
         return {k: noise.resize(image, s) for k, s in sides.items()}
 
-    return view
+    def turned_view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
+        # The centre of a turned image is the turned centre, of few pixels.
+        turns = orientation.read(encoded)
+        return {
+            key: tf.ensure_shape(orientation.turn(image, turns), image.shape)
+            for key, image in view(encoded, seed).items()
+        }
+
+    return turned_view if image_format.exif else view
 
 
 def _random_view(

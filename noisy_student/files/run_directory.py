@@ -202,6 +202,15 @@ def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
     writing.write_text(directory / METRICS_FILE, text)
 
 
+def read_class_names(directory: pathlib.Path) -> tuple[str, ...] | None:
+    """The names in `classes.txt`, in order; None where there is none."""
+    path = directory / CLASSES_FILE
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    return tuple(text.removesuffix("\n").split("\n"))
+
+
 def write_class_names(
     directory: pathlib.Path, names: tuple[str, ...] | None
 ) -> None:

@@ -6,6 +6,7 @@ from noisy_student.models.efficientnet import (
     build_model,
     check_model,
     input_side,
+    is_for_small_images,
 )
 from noisy_student.models.importers.weights import assign
 from noisy_student.models.pretrained import (
@@ -28,6 +29,7 @@ __all__ = [
     "check_pretrained",
     "digest",
     "input_side",
+    "is_for_small_images",
     "load_model",
     "load_pretrained",
     "load_teacher",

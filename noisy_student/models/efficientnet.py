@@ -75,6 +75,17 @@ def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
     return stages
 
 
+def is_for_small_images(model: keras.Model) -> bool:
+    """Whether a network is the variant of `small_image_model`."""
+    whole = scaling.scale_stages(1.0, 1.0)
+    strides = [
+        layer.depthwise.stride
+        for layer in model.layers
+        if isinstance(layer, blocks.Block)
+    ]
+    return math.prod(strides) < math.prod(stage.stride for stage in whole)
+
+
 def build_model(config: ModelConfig) -> keras.Model:
     """Builds an EfficientNet with fresh weights.
 

@@ -17,13 +17,21 @@ from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
 from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
+from noisy_student.stages.label_folder import LabelFolder
 from noisy_student.stages.predict import Predict
 from noisy_student.stages.reassign import Reassign
 from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
-__all__ = ["Audit", "Filter", "ImportWeights", "Stage", "make_stage"]
+__all__ = [
+    "Audit",
+    "Evaluate",
+    "Filter",
+    "ImportWeights",
+    "Stage",
+    "make_stage",
+]
 
 
 def make_stage(config: ExperimentConfig) -> Stage | None:
@@ -44,11 +52,19 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         print(f"{config.model_dir} is finished:")
         print(report.format_table(report.load_results(config)))
         return None
+    if config.data.image_dir is not None and config.mode != "predict":
+        raise ValueError("image_dir is for mode=predict; leave it out.")
     stages: dict[str, type[Stage]] = {
         "self_train": SelfTrain,
         "train": Train,
-        "predict": Reassign if config.predict.reassign_label else Predict,
+        "predict": _predicting(config),
         "eval": Evaluate,
         "robustness": Robustness,
     }
     return stages[config.mode](config)
+
+
+def _predicting(config: ExperimentConfig) -> type[Stage]:
+    if config.data.image_dir is not None:
+        return LabelFolder
+    return Reassign if config.predict.reassign_label else Predict

@@ -18,7 +18,8 @@ _TEST, _VALIDATION = "test", "validation"
 class Evaluate(Stage):
     """Evaluates a model, all generations of a run, or its newest checkpoint.
 
-    Every image counts once, whatever the devices.
+    Every image counts once, whatever the devices. `metrics` are the newest
+    model's scores by name, once it has run.
     """
 
     def validate(self) -> None:
@@ -74,12 +75,12 @@ class Evaluate(Stage):
         if len(answers) > 1:
             print(report.format_generations(answers))
         newest = self.subjects[-1]
-        metrics = {
+        self.metrics = {
             f"{'' if split == _TEST else f'{split}_'}{name}": value
             for split, found in answers[newest.name].items()
             for name, value in _metrics(found).items()
         }
-        print(json.dumps({**metrics, **newest.facts}))
+        print(json.dumps({**self.metrics, **newest.facts}))
 
 
 def _metrics(answers: Answers) -> dict[str, float]:

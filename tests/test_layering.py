@@ -12,7 +12,7 @@ LAYERS = (
     ("main", "tools"),
     ("flags",),
     ("stages",),
-    ("training", "pseudo_labels", "make_records", "report"),
+    ("training", "pseudo_labels", "make_records", "report", "export"),
     ("evaluation",),
     ("methods",),
     ("models", "data"),

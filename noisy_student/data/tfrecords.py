@@ -23,7 +23,7 @@ from noisy_student.data import (
 )
 from noisy_student.data.record_blocks import FileSpan, RecordList
 from noisy_student.data.sources import ImageSource, RandomAccessSource, Span
-from noisy_student.files.run_directory import CLASSES_FILE
+from noisy_student.files.run_directory import CLASSES_FILE, read_class_names
 
 _BATCH = 32  # records parsed at a time
 
@@ -198,9 +198,8 @@ class RecordDirectories:
         Raises:
             ValueError: The directories have different ones.
         """
-        paths = [path / CLASSES_FILE for path in self._directories]
-        texts = {p.read_text(encoding="utf-8") for p in paths if p.exists()}
-        lists = {tuple(text.removesuffix("\n").split("\n")) for text in texts}
+        found = map(read_class_names, self._directories)
+        lists = {names for names in found if names is not None}
         if len(lists) > 1:
             raise ValueError(
                 f"{CLASSES_FILE} must be the same in all of {self.name}."

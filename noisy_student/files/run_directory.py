@@ -27,6 +27,7 @@ _FREE = (
     "predict",
     "evaluation",
     "robustness",
+    "export",
     "tfds_data_dir",
     "num_iterations",
     "num_parallel_calls",
@@ -200,6 +201,15 @@ def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
     kept = [json.dumps(line) for line in lines if line["step"] <= step]
     text = "".join(f"{line}\n" for line in kept)
     writing.write_text(directory / METRICS_FILE, text)
+
+
+def read_class_names(directory: pathlib.Path) -> tuple[str, ...] | None:
+    """The names in `classes.txt`, in order; None where there is none."""
+    path = directory / CLASSES_FILE
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    return tuple(text.removesuffix("\n").split("\n"))
 
 
 def write_class_names(

@@ -9,19 +9,20 @@ from keras import ops
 
 from noisy_student.config.evaluation import INPUT_RANGES, EvaluationConfig
 from noisy_student.errors import InputError
+from noisy_student.files import stamps
 
 _TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
 _SIGNATURE = "serving_default"
 
 
 def load_foreign(
-    config: EvaluationConfig, num_classes: int, side: int | None
+    config: EvaluationConfig, num_classes: int | None, side: int | None
 ) -> keras.Model:
     """Loads the model of `model_path`. Call in the scope of the strategy.
 
     Args:
         config: Where it is, and which pixels and outputs it has.
-        num_classes: Number of classes that it must have.
+        num_classes: Number of classes that it must have; None for any.
         side: Side in pixels of its images; None for what it says itself.
 
     Returns:
@@ -36,7 +37,7 @@ def load_foreign(
     model = _load_saved_model(path) if path.is_dir() else _load_keras(path)
     side = side or _side_of(model, path)
     low, high = INPUT_RANGES[config.model_input_range]
-    images = keras.Input((side, side, 3))
+    images = keras.Input((side, side, 3), name="images")
     try:
         outputs = model(images * ((high - low) / 255) + low)
     except (ValueError, TypeError, KeyError) as error:
@@ -44,18 +45,23 @@ def load_foreign(
             f"{path} does not take images of {side} x {side} pixels, float32 "
             f"(batch, {side}, {side}, 3): {_first_line(error)}"
         ) from error
-    if isinstance(outputs, dict):
-        [outputs] = outputs.values()
-    if len(outputs.shape) != 2 or outputs.shape[-1] != num_classes:
-        raise InputError(
-            f"{path} returns {tuple(outputs.shape)}, and the task has "
-            f"{num_classes} classes: (batch, {num_classes}) is needed."
-        )
+    outputs = _one_output(outputs, config)
+    _check_shape(outputs, num_classes, path)
     outputs = ops.cast(outputs, "float32")
     _check_output(keras.Model(images, outputs), config)
     if config.model_output == "probabilities":
         outputs = ops.log(ops.maximum(outputs, _TINY))
     return keras.Model(images, outputs)
+
+
+def digest(path: str | pathlib.Path) -> str:
+    """Tells a model from others by the content of its files.
+
+    Args:
+        path: A `.keras` file or a SavedModel.
+    """
+    files = sorted(filter(pathlib.Path.is_file, pathlib.Path(path).rglob("*")))
+    return stamps.digest(files or [pathlib.Path(path)])
 
 
 def check_input_range(
@@ -134,6 +140,39 @@ def _side_of(model: keras.layers.Layer, path: pathlib.Path) -> int:
             return height
     raise InputError(
         f"{path} does not say the side of its images; set input_image_size."
+    )
+
+
+def _one_output(
+    outputs: keras.KerasTensor | dict[str, keras.KerasTensor],
+    config: EvaluationConfig,
+) -> keras.KerasTensor:
+    """The output of the name that is declared, or the only one."""
+    if not isinstance(outputs, dict):
+        return outputs
+    if config.model_output in outputs:
+        return outputs[config.model_output]
+    if len(outputs) > 1:
+        raise InputError(
+            f"{config.model_path} returns {', '.join(sorted(outputs))}: one "
+            f"output, or one of the name {config.model_output}, is needed."
+        )
+    [output] = outputs.values()
+    return output
+
+
+def _check_shape(
+    outputs: keras.KerasTensor, num_classes: int | None, path: pathlib.Path
+) -> None:
+    shape = tuple(outputs.shape)
+    if len(shape) == 2 and num_classes in (None, shape[-1]):
+        return
+    needed = num_classes or "classes"
+    the_task = (
+        f", and the task has {num_classes} classes" if num_classes else ""
+    )
+    raise InputError(
+        f"{path} returns {shape}{the_task}: (batch, {needed}) is needed."
     )
 
 

@@ -10,6 +10,7 @@ import tempfile
 
 import tensorflow as tf
 
+from noisy_student import noise
 from noisy_student.data import orientation, views
 from noisy_student.export.exportable import Exportable
 from noisy_student.files import run_directory
@@ -48,7 +49,7 @@ class _Served(tf.Module):
         no_seed = tf.zeros([2], tf.int64)
 
         def decode(one: tf.Tensor) -> tf.Tensor:
-            return view(orientation.upright(one), no_seed)["image"]
+            return view(_upright(one), no_seed)["image"]
 
         side = image_format.side
         images = tf.map_fn(
@@ -57,6 +58,18 @@ class _Served(tf.Module):
             fn_output_signature=tf.TensorSpec((side, side, 3), tf.uint8),
         )
         return self._answer(tf.cast(images, tf.float32))
+
+
+def _upright(encoded: tf.Tensor) -> tf.Tensor:
+    """Turns an encoded image upright, without loss; string ()."""
+    stored = orientation.read(encoded)
+
+    def turned() -> tf.Tensor:
+        image = orientation.turn(noise.decode(encoded), stored)
+        return tf.io.encode_png(image, compression=0)
+
+    is_upright = stored == orientation.UPRIGHT
+    return tf.cond(is_upright, lambda: encoded, turned)
 
 
 def save(exportable: Exportable, path: pathlib.Path) -> None:

@@ -10,8 +10,11 @@ from noisy_student import export, models
 from noisy_student.errors import InputError
 from tests.models.small import SMALL
 
+SMALLEST = dataclasses.replace(
+    SMALL, width_coefficient=0.1, depth_coefficient=0.1
+)
 PHOTOGRAPHS = dataclasses.replace(
-    SMALL, small_image_model=False, input_image_size=64
+    SMALLEST, small_image_model=False, input_image_size=64
 )
 
 

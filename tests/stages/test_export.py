@@ -12,8 +12,7 @@ import tensorflow as tf
 from noisy_student import config, export, models, stages
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, writing
-from tests.export.test_stock import largest_distance, made
-from tests.models.small import SMALL
+from tests.export.test_stock import SMALLEST, largest_distance, made
 from tests.settings import experiment
 from tests.stages import svhn
 
@@ -36,7 +35,9 @@ def of_file(path):
 
 
 def made_elsewhere(path, **settings):
-    return {"evaluation": config.EvaluationConfig(str(path), **settings)}
+    return {
+        "evaluation": config.EvaluationConfig(model_path=str(path), **settings)
+    }
 
 
 def run_stage(settings):
@@ -47,7 +48,7 @@ def run_stage(settings):
 
 @pytest.fixture(scope="module")
 def model():
-    return made(SMALL)
+    return made(SMALLEST)
 
 
 @pytest.fixture
@@ -124,11 +125,10 @@ def test_the_card_says_what_the_run_measured(run, tmp_path):
 
 
 def test_a_generation_has_its_own_figures_in_the_card(run, tmp_path):
-    for number, directory in enumerate(["generation_00", "generation_01"]):
+    for directory in ["generation_00", "generation_01"]:
         (run / directory).mkdir()
         shutil.copy(run / "config.json", run / directory)
         (run / directory / "model.keras").hardlink_to(run / "model.keras")
-        del number
     rows = [
         {"generation": number, "top_1_accuracy": 0.6 + number / 10}
         for number in range(2)
@@ -183,6 +183,7 @@ def elsewhere(tmp_path_factory):
     return folder, images, model(images / np.float32(255))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.keras", "saved"])
 def test_a_model_made_elsewhere(name, elsewhere, tmp_path):
     folder, images, probabilities = elsewhere
@@ -201,6 +202,7 @@ def test_a_model_made_elsewhere(name, elsewhere, tmp_path):
     assert largest_distance(found, probabilities) < 1e-5
 
 
+@pytest.mark.slow
 def test_an_exported_model_is_evaluated_as_one_made_elsewhere(
     run, tmp_path, capsys
 ):

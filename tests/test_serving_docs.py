@@ -20,8 +20,14 @@ from tests.scripts import ROOT
 pytestmark = pytest.mark.slow
 
 TEXT = (ROOT / "docs/serving.md").read_text()
-SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-BLOCKS = re.findall(r"```\n(.*?)```", TEXT, re.DOTALL)
+SNIPPETS, BLOCKS = (
+    [
+        code
+        for found, code in re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
+        if found == language
+    ]
+    for language in ("python", "")
+)
 
 
 @pytest.fixture(scope="module")

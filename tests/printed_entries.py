@@ -139,6 +139,18 @@ ENTRIES = [
         "--perturbation_types=rotate --num_frames=3 --epsilons=4 "
         "--pgd_steps=2",
     ),
+    # What people use.
+    Entry("python main.py --mode=export --model_dir=runs/digits"),
+    Entry(
+        "python main.py --mode=eval --task_name=digits --model_path",
+        "--input_image_size=8",
+    ),
+    Entry(
+        'python -c "import numpy; numpy.save',
+        quick=True,
+        elsewhere="tests/test_serving_docs.py",
+        no_flags=True,
+    ),
     Entry(f"for shard in 0 1; do {_FILTER}", "--min_threshold=0"),
     Entry("python main.py --mode=predict --reassign_label"),
     Entry("python tools/audit.py --model_dir=runs/digits"),
@@ -214,6 +226,7 @@ ENTRIES = [
     Entry(
         f"{BENCHMARKS}loop", "--costs=loop,memory --rounds=1 --memory_steps=600"
     ),
+    Entry(f"{BENCHMARKS}export", "--export_sides=32 --rounds=1"),
     Entry(f"{BENCHMARKS}target_storage", "--images=500", quick=True),
 ]
 

@@ -13,7 +13,7 @@ LAYERS = (
     ("flags",),
     ("api",),
     ("stages",),
-    ("training", "pseudo_labels", "make_records", "report"),
+    ("training", "pseudo_labels", "make_records", "report", "export"),
     ("evaluation",),
     ("methods",),
     ("models", "data"),

@@ -260,5 +260,6 @@ MAKERS = {
         "runs/digits",
         make_self_trained,
     ),
+    "--mode=export --model_dir=runs/digits": ("runs/digits", make_self_trained),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

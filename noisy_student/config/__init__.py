@@ -20,6 +20,7 @@ from noisy_student.config.data import (
     NoiseConfig,
 )
 from noisy_student.config.evaluation import EvaluationConfig
+from noisy_student.config.export import ExportConfig
 from noisy_student.config.model import (
     ALL_REPLICAS,
     DEFAULT_GROUPS,
@@ -56,6 +57,7 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "ExperimentConfig",
+    "ExportConfig",
     "InputConfig",
     "ModelConfig",
     "NoiseConfig",
@@ -76,6 +78,7 @@ MODES = (
     "eval",
     "robustness",
     "predict",
+    "export",
 )
 
 
@@ -95,7 +98,8 @@ class ExperimentConfig(Settings):
     of a run that is not finished, on test and validation images; robustness:
     its accuracy on corrupted, perturbed, natural and adversarial images;
     predict: a teacher's probabilities for the unlabelled images, or with
-    --image_dir the labels of any images."""
+    --image_dir the labels of any images; export: a model as files that need
+    nothing of this program."""
 
     model_dir: str | None = setting(None, none=("",))
     """Run directory: settings, checkpoints, TensorBoard events, metrics.jsonl,
@@ -126,6 +130,7 @@ class ExperimentConfig(Settings):
     robustness: RobustnessConfig = dataclasses.field(
         default_factory=RobustnessConfig
     )
+    export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:

@@ -149,6 +149,22 @@ class Settings:
             object.__setattr__(self, name, value)
 
 
+def changed(group: Settings) -> dict[str, Any]:
+    """The settings, by flag, that are not as they would be by default.
+
+    Args:
+        group: with the groups inside it.
+    """
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(group):  # type: ignore[arg-type]
+        value = getattr(group, field.name)
+        if isinstance(value, Settings):
+            found |= changed(value)
+        elif rule_of(field) is not None and value != field.default:
+            found[field.name] = value
+    return found
+
+
 @functools.cache
 def help_texts(group: type[Settings]) -> Mapping[str, str]:
     """The docstrings of the fields of a class and its bases, by field.

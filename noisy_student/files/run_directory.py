@@ -27,6 +27,7 @@ _FREE = (
     "predict",
     "evaluation",
     "robustness",
+    "export",
     "tfds_data_dir",
     "num_iterations",
     "num_parallel_calls",

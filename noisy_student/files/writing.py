@@ -66,6 +66,31 @@ def replacing(
 
 
 @contextlib.contextmanager
+def replacing_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary directory, renamed to `path` when the block has ended.
+
+    If the block fails, nothing is left behind. Unfinished directories of
+    killed processes go when the directory is there.
+
+    Args:
+        path: of the directory; there is none, or an empty one.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    temporary = temporary_path(path)
+    try:
+        with disk_errors(path, OSError):
+            temporary.mkdir(parents=True)
+            yield temporary
+            temporary.replace(path)
+            for leftover in path.parent.glob(f"{_PREFIX}*.{path.name}"):
+                remove(leftover)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def disk_errors(path: pathlib.Path, *errors: type[Exception]) -> Iterator[None]:
     """Raises an `InputError` that names `path` in place of these errors."""
     try:

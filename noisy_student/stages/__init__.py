@@ -15,6 +15,7 @@ from noisy_student.files import run_directory
 from noisy_student.stages.audit import Audit
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
+from noisy_student.stages.export import Export
 from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
 from noisy_student.stages.label_folder import LabelFolder
@@ -60,6 +61,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         "predict": _predicting(config),
         "eval": Evaluate,
         "robustness": Robustness,
+        "export": Export,
     }
     return stages[config.mode](config)
 

@@ -36,7 +36,7 @@ class ImportWeights(Stage):
         if not output.absolute().parent.is_dir():
             raise ValueError(f"{output.parent} is no directory; make it first.")
         self.model = self.config.model.for_task(
-            _task(data), data.input_image_size
+            task_without_images(data), data.input_image_size
         )
         models.check_model(self.model)
         self.checkpoint = settings.checkpoint
@@ -72,7 +72,7 @@ class ImportWeights(Stage):
             )
 
 
-def _task(data: DataConfig) -> tasks.Task:
+def task_without_images(data: DataConfig) -> tasks.Task:
     """The facts about a task whose images are not opened.
 
     Raises:

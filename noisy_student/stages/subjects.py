@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 
 import keras
 
-from noisy_student import models, training
+from noisy_student import models, tasks, training
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding
 from noisy_student.evaluation import test_time
-from noisy_student.files import run_directory, stamps
+from noisy_student.files import run_directory
 from noisy_student.models import foreign
 from noisy_student.stages.experiment import (
     Experiment,
@@ -63,7 +63,7 @@ def find(experiment: Experiment) -> list[Subject]:
                 _generation(experiment, number, path)
                 for number, path in enumerate(generations)
             ]
-        if _is_unfinished(config):
+        if is_unfinished(directory):
             return [_from_checkpoint(experiment, directory)]
         return [of_file(experiment, str(resolve_model(config)), "model")]
 
@@ -91,7 +91,7 @@ def open_devices(config: ExperimentConfig) -> distribution.Devices:
         ValueError: There is no model, or the batch does not fit the devices.
     """
     foreign_path = config.evaluation.model_path
-    if foreign_path is None and not _is_unfinished(config):
+    if foreign_path is None and not is_unfinished(named_model(config)):
         resolve_model(config)
     devices = distribution.make_devices(config.run)
     distribution.check_batch_size(
@@ -133,9 +133,8 @@ def is_own_run(config: ExperimentConfig) -> bool:
     return named == (None, None)
 
 
-def _is_unfinished(config: ExperimentConfig) -> bool:
-    """Whether the run directory named has checkpoints and no model."""
-    directory = named_model(config)
+def is_unfinished(directory: pathlib.Path) -> bool:
+    """Whether a run directory has checkpoints and no model."""
     return not training.is_finished(directory) and training.has_checkpoints(
         directory
     )
@@ -184,8 +183,7 @@ def _foreign(experiment: Experiment, path: str) -> Subject:
         config.data.input_image_size,
     )
     _check_input_range(experiment, model)
-    files = sorted(filter(pathlib.Path.is_file, pathlib.Path(path).rglob("*")))
-    digest = functools.partial(stamps.digest, files or [pathlib.Path(path)])
+    digest = functools.partial(foreign.digest, path)
     return Subject("model", lambda: model, digest, {"path": path})
 
 
@@ -207,13 +205,29 @@ def _from_checkpoint(
     experiment: Experiment, directory: pathlib.Path
 ) -> Subject:
     """The averaged weights of a run that has no model yet."""
-    config, side = run_directory.read_model(directory)
-    model = models.build_model(
-        config.for_task(
-            experiment.data.task,
-            experiment.config.data.input_image_size or side,
-        )
+    model, step = averaged_model(
+        directory,
+        experiment.data.task,
+        experiment.config.data.input_image_size,
     )
-    step = training.restore_average(directory, model)
     digest = f"step {step} of {directory}"
     return Subject("model", lambda: model, lambda: digest, {"step": step})
+
+
+def averaged_model(
+    directory: pathlib.Path, task: tasks.Task, side: int | None
+) -> tuple[keras.Model, int]:
+    """Restores the averaged weights of a run's newest checkpoint.
+
+    Args:
+        directory: Of the run.
+        task: Its task.
+        side: Side in pixels of the images that the model is to take; None
+            for the run's.
+
+    Returns:
+        The model, and the step of the checkpoint.
+    """
+    config, own_side = run_directory.read_model(directory)
+    model = models.build_model(config.for_task(task, side or own_side))
+    return model, training.restore_average(directory, model)

@@ -1,4 +1,4 @@
-"""What each `--mode`, filtering, importing and auditing do, one file each.
+"""What each `--mode` and the scripts of a run do, one file each.
 
 `experiment.py` and `training_input.py` are what they share.
 
@@ -19,11 +19,12 @@ from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
 from noisy_student.stages.predict import Predict
 from noisy_student.stages.reassign import Reassign
+from noisy_student.stages.report import Report
 from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
 
-__all__ = ["Audit", "Filter", "ImportWeights", "Stage", "make_stage"]
+__all__ = ["Audit", "Filter", "ImportWeights", "Report", "Stage", "make_stage"]
 
 
 def make_stage(config: ExperimentConfig) -> Stage | None:

@@ -168,14 +168,13 @@ def _confusions(run: Run) -> Iterator[dict[str, Any]]:
     """The confusion matrices of the first and of the last model."""
     models = list(run.confusions)
     for model in dict.fromkeys(models[:1] + models[-1:]):
-        for split, (header, *rows) in run.confusions[model].items():
-            counts = [[int(cell) for cell in row[1:]] for row in rows]
+        for split, (names, counts) in run.confusions[model].items():
             title = f"{model_name(model)}, {split} images"
             yield {
                 "title": title[0].upper() + title[1:],
-                "names": header[1:],
+                "names": names,
                 "counts": counts if len(counts) <= _MOST_CLASSES else None,
-                "most": _most_confused(header[1:], counts),
+                "most": _most_confused(names, counts),
             }
 
 

@@ -78,9 +78,8 @@ def inline(picture: "figure.Figure", name: str, label: str) -> str:
 
 def standalone(picture: "figure.Figure", label: str) -> str:
     """A figure as an SVG file, on paper of its own; see `inline`."""
-    layout = picture.get_layout_engine()
-    assert layout is not None  # charts have one
-    layout.set(w_pad=_MARGIN, h_pad=_MARGIN)
+    margins: Any = {"w_pad": _MARGIN, "h_pad": _MARGIN}
+    picture.set_layout_engine("constrained", **margins)
     style = f"<style>{colors_css('svg')}</style>"
     paper = '<rect width="100%" height="100%" rx="6" fill="var(--paper)"/>'
     text = _labelled(_draw(picture), label)

@@ -113,16 +113,17 @@ def verdict(run: Run, scores: Scores) -> str:
         return _of_one_model(run, scores)
     models = scores.of_models
     if not models:
-        return "The run is not finished: the first teacher is still training."
+        return "The run is not finished: the first teacher is not trained yet."
     if len(models) == 1:
         only = f"the first teacher has {_percent(models[0])}"
         return f"The run is not finished: {only}, and no student is done yet."
     if run.is_finished:
         return _comparison(models[0], models[-1], "last")
-    wanted = run.config.self_training.num_iterations
+    done, wanted = len(models) - 1, run.config.self_training.num_iterations
+    so_far = _comparison(models[0], models[-1], "newest")
     return (
-        f"The run is not finished, {len(models) - 1} of {wanted} students are "
-        f"done. {_comparison(models[0], models[-1], 'newest')}"
+        f"The run is not finished, {done} of {wanted} students "
+        f"{'is' if done == 1 else 'are'} done. {so_far}"
     )
 
 

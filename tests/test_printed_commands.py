@@ -252,5 +252,6 @@ MAKERS = {
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
     "audit.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
+    "report.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

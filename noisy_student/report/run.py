@@ -12,6 +12,7 @@ from typing import Any
 
 from noisy_student import report
 from noisy_student.config import ExperimentConfig
+from noisy_student.errors import InputError
 from noisy_student.files import run_directory
 from noisy_student.report import curves, measured
 from noisy_student.report.evaluation import EVALUATION_FILE
@@ -90,12 +91,12 @@ class Run:
             InputError: a file is damaged.
         """
         config = _read_config(directory)
-        evaluation = measured.read_json(
-            directory / "evaluation" / EVALUATION_FILE
+        evaluated, disturbed = (
+            directory / "evaluation",
+            directory / "robustness",
         )
-        robustness = measured.read_json(
-            directory / "robustness" / ROBUSTNESS_FILE
-        )
+        evaluation = measured.read_json(evaluated / EVALUATION_FILE)
+        robustness = measured.read_json(disturbed / ROBUSTNESS_FILE)
         return cls(
             directory,
             config,
@@ -139,14 +140,11 @@ def _read_config(directory: pathlib.Path) -> ExperimentConfig:
     """The settings, with the directory where the run is now."""
     try:
         config = run_directory.read_config(directory)
-    except (
-        json.JSONDecodeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise measured.damaged(
-            directory / run_directory.CONFIG_FILE, error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        path = directory / run_directory.CONFIG_FILE
+        raise InputError(
+            f"{path} is damaged ({error}); restore it: without the settings "
+            "nothing can be told of the run."
         ) from error
     if config.mode not in ("self_train", "train"):
         raise ValueError(

@@ -19,7 +19,7 @@ from noisy_student.stages.filter import Filter
 from noisy_student.stages.import_weights import ImportWeights
 from noisy_student.stages.predict import Predict
 from noisy_student.stages.reassign import Reassign
-from noisy_student.stages.report import Report
+from noisy_student.stages.reporting import Report
 from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train

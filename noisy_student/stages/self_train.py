@@ -23,7 +23,7 @@ from noisy_student.stages import (
 )
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.generations import Generation, Training
-from noisy_student.stages.report import write_at_end
+from noisy_student.stages.reporting import write_at_end
 from noisy_student.stages.training_input import Unlabeled
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -12,7 +13,7 @@ from noisy_student.config.tools import ReportSettings
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import PseudoLabelStats, counts
 from noisy_student.pseudo_labels.stats import STATS_FILE
-from noisy_student.report import page
+from noisy_student.report import measured, page
 from noisy_student.report.labels import Example, Labels
 from noisy_student.report.run import Run
 from noisy_student.stages import examples, generations
@@ -41,14 +42,16 @@ class Report(Stage):
             data = dataclasses.replace(config.data, tfds_data_dir=tfds_data_dir)
             config = dataclasses.replace(config, data=data)
             self.found = dataclasses.replace(self.found, config=config)
+        self.labels = list(_labels(self.found))
         if self.settings.chart is not None and not self.found.generations:
             raise ValueError(
                 f"{self.found.directory} has no generation to draw in a chart."
             )
 
     def run(self) -> None:
-        path = write(
+        path = _write(
             self.found,
+            self.labels,
             lambda: _open(self.found.config),
             self.settings.images_per_class,
         )
@@ -65,7 +68,9 @@ def write_at_end(experiment: Experiment) -> None:
     directory = experiment.config.directory
     try:
         number = ReportSettings().images_per_class
-        path = write(Run.read(directory), lambda: experiment, number)
+        found = Run.read(directory)
+        labels = list(_labels(found))
+        path = _write(found, labels, lambda: experiment, number)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         logging.warning(
@@ -75,50 +80,66 @@ def write_at_end(experiment: Experiment) -> None:
         print(f"The report is {path}.")
 
 
-def write(
-    found: Run, open_images: Callable[[], Experiment], per_class: int
+def _write(
+    found: Run,
+    labels: list[Labels],
+    open_images: Callable[[], Experiment],
+    per_class: int,
 ) -> pathlib.Path:
     """Writes `report.html` of a run, finished or not.
 
     Args:
         found: What the run left.
+        labels: The pseudo labels of its students.
         open_images: Opens its images; called where some are shown.
         per_class: Images of each class that are shown, of each kind.
 
     Raises:
-        InputError: A file of the run is damaged, or the report cannot be
-            written.
+        InputError: The report cannot be written.
     """
-    labels = list(_labels(found))
     if labels and per_class:
-        newest = labels[-1]
-        labels[-1] = _with_examples(found, newest, open_images, per_class)
+        newest = _with_examples(found, labels[-1], open_images, per_class)
+        labels = [*labels[:-1], newest]
     return page.write(found, labels)
 
 
 def _labels(found: Run) -> Iterator[Labels]:
-    """The pseudo labels of each student whose images are chosen."""
+    """The pseudo labels of each student whose images are chosen.
+
+    Raises:
+        InputError: What filtering left is damaged.
+    """
     number = 1
     while True:
         directory = _directory(found, number)
         if not (directory / STATS_FILE).exists():
             return
-        stats = PseudoLabelStats.load(directory)
-        histogram = counts.read_all(directory, stats.made_from["num_shards"])
-        yield Labels(
-            generation=number,
-            predicted=stats.predicted,
-            above=stats.above_threshold,
-            kept=stats.kept_per_class,
-            records=stats.records_per_class,
-            thresholds=stats.threshold,
-            min_threshold=stats.made_from["min_threshold"],
-            accuracy=stats.accuracy,
-            undecodable=stats.undecodable,
-            seconds=stats.seconds,
-            histogram=histogram,
-        )
+        try:
+            stats = PseudoLabelStats.load(directory)
+            shards = stats.made_from["num_shards"]
+            histogram = counts.read_all(directory, shards)
+        except (ValueError, KeyError, TypeError) as error:
+            raise measured.damaged(directory, error) from error
+        yield _labels_of(number, stats, histogram)
         number += 1
+
+
+def _labels_of(
+    student: int, stats: PseudoLabelStats, histogram: np.ndarray | None
+) -> Labels:
+    return Labels(
+        generation=student,
+        predicted=stats.predicted,
+        above=stats.above_threshold,
+        kept=stats.kept_per_class,
+        records=stats.records_per_class,
+        thresholds=stats.threshold,
+        min_threshold=stats.made_from["min_threshold"],
+        accuracy=stats.accuracy,
+        undecodable=stats.undecodable,
+        seconds=stats.seconds,
+        histogram=histogram,
+    )
 
 
 def _directory(found: Run, student: int) -> pathlib.Path:

@@ -4,17 +4,18 @@ import dataclasses
 import logging
 import math
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from noisy_student import report
 from noisy_student.config import DataConfig, RunConfig
 from noisy_student.config.tools import ReportSettings
+from noisy_student.errors import InputError
 from noisy_student.files import writing
 from noisy_student.report import page
 from noisy_student.report.run import Run
-from noisy_student.stages import Report, examples, generations
-from noisy_student.stages import report as stage
+from noisy_student.stages import Report, examples, generations, reporting
 from noisy_student.stages.experiment import Experiment
 from noisy_student.training import distribution
 from tests.report import made_run
@@ -84,28 +85,27 @@ def test_a_report_has_the_images(run, capsys):
     text = write(run)
     assert text.count('<figure class="kept') == 6
     assert text.count('<figure class="rejected') == 1
-    assert "truly two" in text and "cannot be read again" not in text
+    assert "truly 2" in text and "cannot be read again" not in text
     out = capsys.readouterr().out
     assert out.endswith(f"The report is {run.directory / 'report.html'}.\n")
 
 
 def test_the_counts_are_those_of_the_filter(run):
-    [labels] = stage._labels(Run.read(run.directory))
+    [labels] = reporting._labels(Run.read(run.directory))
     found = labels.histogram
     top = [image[3] for image in audited_run.IMAGES if image[3]]
     bins = [math.floor(100 * each) for each in top]
     assert found.shape == (3, 101) and found.sum() == len(top)
-    assert sorted(bins) == [
-        place
-        for row in found
-        for place, number in enumerate(row)
-        for _ in range(number)
-    ] or sorted(bins) == sorted(
-        place
-        for row in found
-        for place, number in enumerate(row)
-        for _ in range(number)
-    )
+    places = np.repeat(np.arange(101), found.sum(axis=0))
+    assert places.tolist() == sorted(bins)
+
+
+@pytest.mark.parametrize("name", ["stats.json", "counts/*.json"])
+def test_damaged_counts_are_a_clear_line(run, name):
+    [path, *_] = run.labels.glob(name)
+    path.write_text("{")
+    with pytest.raises(InputError, match=f"{run.labels} is damaged"):
+        Report(experiment(run.directory), ReportSettings()).validate()
 
 
 def test_images_that_are_gone_leave_the_samples(run):
@@ -126,7 +126,7 @@ def test_nothing_is_downloaded(run, tmp_path):
 
 
 def test_without_images_none_are_opened(run, monkeypatch):
-    monkeypatch.setattr(stage, "_open", lambda config: 1 / 0)
+    monkeypatch.setattr(reporting, "_open", lambda config: 1 / 0)
     assert "<figure class=" not in write(run, images_per_class=0)
 
 
@@ -137,7 +137,7 @@ def test_a_chart_needs_a_generation(run):
 
 
 def test_at_the_end_of_self_training(run, capsys):
-    stage.write_at_end(opened(run))
+    reporting.write_at_end(opened(run))
     assert (
         '<figure class="rejected'
         in (run.directory / page.REPORT_FILE).read_text()
@@ -151,7 +151,7 @@ def test_a_failure_at_the_end_is_a_line(run, monkeypatch, caplog):
 
     monkeypatch.setattr(page, "render", fail)
     with caplog.at_level(logging.WARNING):
-        stage.write_at_end(opened(run))
+        reporting.write_at_end(opened(run))
     path = run.directory / page.REPORT_FILE
     [message] = [each.getMessage() for each in caplog.records]
     assert message == f"There is no {path}: RuntimeError: two lines"

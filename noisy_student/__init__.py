@@ -16,6 +16,7 @@ _PUBLIC = {
     "build_model": "noisy_student.models",
     "load_model": "noisy_student.models",
     "self_train": "noisy_student.stages.self_train",
+    "write_report": "noisy_student.stages.reporting",
 }
 __all__ = list(_PUBLIC)
 

@@ -14,6 +14,8 @@ from noisy_student.config.settings import help_texts, rule_of
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _PROJECT = "noisy-student"
+# Settings of images without effect on those that test; models know their size.
+_OF_TRAINING = ("unlabel_data_dir", "input_image_size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +109,7 @@ def commands(config: ExperimentConfig) -> dict[str, str]:
         for flag in flags_of(config)
         if flag.differs
         and (flag.group == "data" or flag.name == "seed")
-        and flag.name != "unlabel_data_dir"
+        and flag.name not in _OF_TRAINING
     ]
     directory = shlex.quote(f"--model_dir={config.model_dir}")
     words = " ".join([*same_images, directory])

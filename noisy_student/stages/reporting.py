@@ -60,6 +60,30 @@ class Report(Stage):
             page.write_chart(self.found, pathlib.Path(self.settings.chart))
 
 
+def write_report(
+    directory: str | pathlib.Path,
+    images_per_class: int = ReportSettings().images_per_class,
+) -> pathlib.Path:
+    """Writes `report.html` of a run, finished or not.
+
+    Args:
+        directory: The run directory of mode=self_train or mode=train.
+        images_per_class: Unlabelled images of each class that are shown, kept
+            ones and as many rejected ones; 0 opens no images.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: There is no such run.
+        InputError: A file of the run is damaged, or the report cannot be
+            written.
+    """
+    found = Run.read(pathlib.Path(directory))
+    labels = list(_labels(found))
+    return _write(found, labels, lambda: _open(found.config), images_per_class)
+
+
 def write_at_end(experiment: Experiment) -> None:
     """Writes the report of a run that is finished, or else warns in a line.
 

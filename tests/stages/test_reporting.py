@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import noisy_student
 from noisy_student import report
 from noisy_student.config import DataConfig, RunConfig
 from noisy_student.config.tools import ReportSettings
@@ -106,6 +107,15 @@ def test_damaged_counts_are_a_clear_line(run, name):
     path.write_text("{")
     with pytest.raises(InputError, match=f"{run.labels} is damaged"):
         Report(experiment(run.directory), ReportSettings()).validate()
+
+
+def test_the_public_function_writes_the_same(run):
+    text = write(run)
+    path = noisy_student.write_report(str(run.directory))
+    assert path == run.directory / page.REPORT_FILE
+    assert path.read_text().count("<img") == text.count("<img") == 7
+    noisy_student.write_report(run.directory, images_per_class=0)
+    assert "<img" not in path.read_text()
 
 
 def test_images_that_are_gone_leave_the_samples(run):

@@ -59,7 +59,7 @@ def lines(
     y_label: str,
     logarithmic: bool = False,
 ) -> "figure.Figure":
-    """A line for each curve, named in a legend.
+    """A line for each curve; of several the legend has the names.
 
     Args:
         curves: by their names, for people.
@@ -83,7 +83,8 @@ def lines(
     plot.set(xlabel=x_label, ylabel=y_label)
     if logarithmic and all((c.values > 0).all() for c in curves.values()):
         _make_logarithmic(plot)
-    _legend(picture, len(curves))
+    if len(curves) > 1:
+        _legend(picture, len(curves))
     return picture
 
 

@@ -104,12 +104,17 @@ def text(value: Any) -> str:
 
 def commands(config: ExperimentConfig) -> dict[str, str]:
     """What measures a run further: `eval`, `robustness` and `audit`."""
+    flags = [
+        flag
+        for flag in flags_of(config)
+        if (flag.group == "data" or flag.name == "seed")
+        and flag.name not in _OF_TRAINING
+    ]
+    named = config.data.label_data_dir is None
     same_images = [
         flag.argument
-        for flag in flags_of(config)
-        if flag.differs
-        and (flag.group == "data" or flag.name == "seed")
-        and flag.name not in _OF_TRAINING
+        for flag in flags
+        if flag.differs or (named and flag.name == "task_name")
     ]
     directory = shlex.quote(f"--model_dir={config.model_dir}")
     words = " ".join([*same_images, directory])

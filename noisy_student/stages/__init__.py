@@ -12,6 +12,7 @@ import dataclasses
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import run_directory
+from noisy_student.stages import reporting
 from noisy_student.stages.audit import Audit
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
@@ -44,6 +45,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         run_directory.check(config.directory, config)
         print(f"{config.model_dir} is finished:")
         print(report.format_table(report.load_results(config)))
+        reporting.show(config.directory)
         return None
     stages: dict[str, type[Stage]] = {
         "self_train": SelfTrain,

@@ -49,13 +49,13 @@ class Report(Stage):
             )
 
     def run(self) -> None:
-        path = _write(
+        _write(
             self.found,
             self.labels,
             lambda: _open(self.found.config),
             self.settings.images_per_class,
         )
-        print(f"The report is {path}.")
+        show(self.found.directory)
         if self.settings.chart is not None:
             page.write_chart(self.found, pathlib.Path(self.settings.chart))
 
@@ -94,13 +94,20 @@ def write_at_end(experiment: Experiment) -> None:
         number = ReportSettings().images_per_class
         found = Run.read(directory)
         labels = list(_labels(found))
-        path = _write(found, labels, lambda: experiment, number)
+        _write(found, labels, lambda: experiment, number)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         logging.warning(
             "There is no %s: %s", directory / page.REPORT_FILE, reason
         )
     else:
+        show(directory)
+
+
+def show(directory: pathlib.Path) -> None:
+    """Prints where the report of a run is, if it has one."""
+    path = directory / page.REPORT_FILE
+    if path.exists():
         print(f"The report is {path}.")
 
 

@@ -66,8 +66,8 @@ def test_a_run_directory_holds_what_is_promised(finished):
     for part in (
         "config.json",
         "model.keras",
-        "generation_00/config.json",
         "report.html",
+        "generation_00/config.json",
         "generation_00/model.keras",
         "generation_00/metrics.jsonl",
         "generation_00/checkpoints/ckpt-6.index",

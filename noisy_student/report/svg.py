@@ -73,7 +73,7 @@ def inline(picture: "figure.Figure", name: str, label: str) -> str:
     text = re.sub(r'id="', f'id="{name}-', text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     text = text.replace("url(#", f"url(#{name}-")
-    return _labelled(text, label)
+    return _labelled(_shrinking(text), label)
 
 
 def standalone(picture: "figure.Figure", label: str) -> str:
@@ -106,11 +106,15 @@ def _draw(picture: "figure.Figure") -> str:
 
 
 def _labelled(text: str, label: str) -> str:
-    """Names the picture, and lets it shrink."""
+    """Says what there is to see."""
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _shrinking(text: str) -> str:
+    """Makes a figure at most as wide as it was drawn."""
     width = re.search(r'<svg [^>]*?width="([\d.]+)pt"', text)
     assert width is not None  # matplotlib always says it
     text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
-    attributes = f'role="img" aria-label="{label}"'
     # Points are 4/3 px.
     style = f'style="max-width: {float(width[1]) * 4 / 3:.0f}px"'
-    return text.replace("<svg ", f"<svg {attributes} {style} ", 1)
+    return text.replace("<svg ", f"<svg {style} ", 1)

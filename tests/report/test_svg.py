@@ -18,6 +18,8 @@ def test_an_element_of_a_page_has_no_links_and_ids_of_its_own(picture):
     text = svg.inline(picture, "accuracy", "two &lt; three")
     root = ElementTree.fromstring(text)
     assert root.attrib["aria-label"] == "two < three"
+    assert root.attrib["style"] == "max-width: 360px"
+    assert "width" not in root.attrib
     assert "://" not in text and "<style" not in text
     ids = re.findall(r'id="([^"]*)"', text)
     assert ids and all(each.startswith("accuracy-") for each in ids)
@@ -36,6 +38,7 @@ def test_all_colours_are_variables(picture):
 def test_a_file_of_its_own_is_whole(picture):
     root = ElementTree.fromstring(svg.standalone(picture, "label"))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.attrib["width"] == "270pt"
     texts = [each.text for each in root.iter() if each.tag.endswith("text")]
     assert {"50.0", "75.0"} <= {*texts}
 

@@ -20,6 +20,7 @@ _PUBLIC = {
     "predict": "noisy_student.api",
     "self_train": "noisy_student.api",
     "train": "noisy_student.api",
+    "write_report": "noisy_student.stages.reporting",
 }
 __all__ = list(_PUBLIC)
 

@@ -154,6 +154,7 @@ ENTRIES = [
     Entry(f"for shard in 0 1; do {_FILTER}", "--min_threshold=0"),
     Entry("python main.py --mode=predict --reassign_label"),
     Entry("python tools/audit.py --model_dir=runs/digits"),
+    Entry("python tools/report.py --model_dir=runs/digits"),
     Entry(f"{_TRAIN} --task_name=digits --teacher_model_path", _SHORT),
     Entry(
         "python main.py --mode=predict --output_dir=PREDICTIONS",

@@ -66,6 +66,7 @@ def test_a_run_directory_holds_what_is_promised(finished):
     for part in (
         "config.json",
         "model.keras",
+        "report.html",
         "generation_00/config.json",
         "generation_00/model.keras",
         "generation_00/metrics.jsonl",
@@ -84,10 +85,11 @@ def test_a_run_directory_holds_what_is_promised(finished):
 
 
 def test_the_table_and_the_bars_are_shown(finished):
-    _, process = finished
+    directory, process = finished
     lines = process.stdout.strip().split("\n")
     assert lines[0].split()[:4] == ["generation", "role", "model", "images"]
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert lines[3] == f"The report is {directory / 'report.html'}."
     for stage in ("train teacher", "predict shard 2/2", "train student 1"):
         assert stage in process.stderr
     assert "step/s" in process.stderr

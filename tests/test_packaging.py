@@ -51,7 +51,8 @@ def test_the_wheel_holds_the_library_alone(wheel):
     files = {"/".join(name) for name in names if name[0] == "noisy_student"}
     assert files == {
         str(path.relative_to(ROOT))
-        for path in (ROOT / "noisy_student").rglob("*.py")
+        for path in (ROOT / "noisy_student").rglob("*")
+        if path.suffix in (".py", ".jinja")
     }
 
 

@@ -261,5 +261,6 @@ MAKERS = {
         make_self_trained,
     ),
     "--mode=export --model_dir=runs/digits": ("runs/digits", make_self_trained),
+    "report.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
     "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

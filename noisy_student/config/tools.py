@@ -63,6 +63,20 @@ class AuditSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class ReportSettings(Settings):
+    """The report of --model_dir."""
+
+    images_per_class: int = setting(6, at_least=0)
+    """How many kept and how many rejected images of each class are shown. They
+    are read again from where the run has them; 0 shows none and opens no
+    images, where that takes long."""
+
+    chart: str | None = setting(None, none=("",))
+    """An SVG file to write as well: the accuracy by generation. Default:
+    none."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ImportSettings(Settings):
     """The checkpoint, and the model file that is made of it."""
 

@@ -5,6 +5,7 @@ filtering, but no other images or teacher.
 """
 
 import functools
+import pathlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,23 @@ from noisy_student.files import stamps, writing
 from noisy_student.pseudo_labels import select
 from noisy_student.pseudo_labels.layout import LabelFiles
 from noisy_student.pseudo_labels.predictions import Share
+
+
+def read_all(directory: pathlib.Path, num_shards: int) -> np.ndarray | None:
+    """The sum of the counts that filtering left, whatever they are of.
+
+    Args:
+        directory: `output_dir` of `LabelFiles`.
+        num_shards: number of shards.
+
+    Returns:
+        int64 (classes, 101); None where there are none.
+    """
+    pattern = f"counts/counts-*-of-{num_shards:05d}-*.json"
+    paths = sorted(directory.glob(pattern))
+    if not paths:
+        return None
+    return np.sum([writing.read_json(path)["counts"] for path in paths], axis=0)
 
 
 class Counts:

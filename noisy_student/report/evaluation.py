@@ -27,6 +27,10 @@ def save_evaluation(
 ) -> None:
     """Writes all tables of an evaluation, in the place of earlier ones.
 
+    In `evaluation.json` each model but the first has `top_1_gain`, how much
+    larger its share of correct answers is than the first one's, and
+    `top_1_gain_95`, the paired interval of that.
+
     Args:
         directory: Gets the files.
         answers: Of each model on each split.
@@ -34,6 +38,7 @@ def save_evaluation(
         num_classes: Their number.
     """
     names = list(class_names or map(str, range(num_classes)))
+    first = next(iter(answers))
     summary: dict[str, dict] = {}
     for model, by_split in answers.items():
         own = directory / model if len(answers) > 1 else directory
@@ -42,6 +47,13 @@ def save_evaluation(
         summary[model] = {
             split: _summary(found) for split, found in by_split.items()
         }
+        if model != first:
+            for split, found in by_split.items():
+                gain = _gain(found, answers[first][split])
+                summary[model][split] |= {
+                    "top_1_gain": gain.mean,
+                    "top_1_gain_95": [gain.low, gain.high],
+                }
     writing.write_json(directory / EVALUATION_FILE, summary)
 
 

@@ -1,9 +1,10 @@
 """The results of self-training: `results.json`, and a table."""
 
-import json
+import pathlib
 from typing import Any
 
 from noisy_student.config import ExperimentConfig
+from noisy_student.errors import InputError
 from noisy_student.files import writing
 from noisy_student.report import tables
 
@@ -37,16 +38,33 @@ def load_results(config: ExperimentConfig) -> dict[str, Any]:
         `before_fine_tuning` (its metrics; None without one) and `validation`
         (metrics on these images; None unless they choose the teacher).
         Accuracies are in [0, 1].
+
+    Raises:
+        InputError: the file is damaged.
     """
     path = config.directory / RESULTS_FILE
     if path.exists():
-        return json.loads(path.read_text())
+        return _read(path)
     return {
         "task": config.data.task_name,
         "method": config.train.method,
         "seed": config.seed,
         "generations": [],
     }
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        results = writing.read_json(path)
+        if isinstance(results["generations"], list):
+            return results
+        reason = "generations is no list"
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise InputError(
+        f"{path} is damaged ({reason}). Remove it and run the same command of "
+        "mode=self_train again, which makes it from what is there."
+    )
 
 
 def is_finished(config: ExperimentConfig) -> bool:

@@ -39,6 +39,11 @@ def save_robustness(
 
 
 def format_robustness(scores: Scores) -> str:
+    """The table of `score_rows` as text."""
+    return tables.aligned(score_rows(scores))
+
+
+def score_rows(scores: Scores) -> list[tuple[str, ...]]:
     """A table with a line for each score and a column for each model."""
     models = list(scores)
     names = dict.fromkeys(
@@ -47,11 +52,11 @@ def format_robustness(scores: Scores) -> str:
         for suite, found in by_suite.items()
         for name in found
     )
-    rows = [("suite", "score", *models)]
+    rows: list[tuple[str, ...]] = [("suite", "score", *models)]
     for suite, name in names:
         values = (scores[model].get(suite, {}).get(name) for model in models)
         rows.append((suite, name, *(_cell(name, each) for each in values)))
-    return tables.aligned(rows)
+    return rows
 
 
 def _cell(name: str, value: float | None) -> str:

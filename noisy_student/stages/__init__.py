@@ -1,4 +1,4 @@
-"""What each `--mode`, filtering, importing and auditing do, one file each.
+"""What each `--mode` and the scripts of a run do, one file each.
 
 `experiment.py` and `training_input.py` are what they share.
 
@@ -12,6 +12,7 @@ import dataclasses
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.files import run_directory
+from noisy_student.stages import reporting
 from noisy_student.stages.audit import Audit
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
@@ -21,6 +22,7 @@ from noisy_student.stages.import_weights import ImportWeights
 from noisy_student.stages.label_folder import LabelFolder
 from noisy_student.stages.predict import Predict
 from noisy_student.stages.reassign import Reassign
+from noisy_student.stages.reporting import Report
 from noisy_student.stages.robustness import Robustness
 from noisy_student.stages.self_train import SelfTrain
 from noisy_student.stages.train import Train
@@ -30,6 +32,7 @@ __all__ = [
     "Evaluate",
     "Filter",
     "ImportWeights",
+    "Report",
     "Stage",
     "make_stage",
 ]
@@ -52,6 +55,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         run_directory.check(config.directory, config)
         print(f"{config.model_dir} is finished:")
         print(report.format_table(report.load_results(config)))
+        reporting.show(config.directory)
         return None
     if config.data.image_dir is not None and config.mode != "predict":
         raise ValueError("image_dir is for mode=predict; leave it out.")

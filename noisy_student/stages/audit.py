@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
-from noisy_student import models, progress, pseudo_labels, report
+from noisy_student import models, progress, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import AuditSettings
 from noisy_student.data import decoding, plain, sources
@@ -20,11 +20,9 @@ from noisy_student.evaluation.label_quality import (
 )
 from noisy_student.files import run_directory
 from noisy_student.pseudo_labels import kept, predicting, stats
-from noisy_student.pseudo_labels.layout import DATA_DIR
 from noisy_student.report import audit
-from noisy_student.stages import disputed, generations, labels, predict
+from noisy_student.stages import disputed, generations, labelled, predict
 from noisy_student.stages.experiment import Experiment, Stage
-from noisy_student.stages.generations import Generation
 from noisy_student.training import distribution
 
 AUDIT_DIR = "audit"
@@ -57,8 +55,8 @@ class Audit(Stage):
         self.student, self.teacher = plan[student], plan[teacher]
         for generation in (self.student, self.teacher):
             models.resolve_model_path(generation.model)
-        self.experiment = _that_labelled(opened, plan, student)
-        self.job = _job(self.experiment, self.student)
+        self.experiment = labelled.that_labelled(opened, plan, student)
+        self.job = labelled.filter_job(self.experiment, self.student)
         self.job.predictions.check_made_from(
             {"teacher": models.digest(self.teacher.model)}
         )
@@ -214,61 +212,6 @@ def _find(config: ExperimentConfig, asked: int | None) -> tuple[int, int]:
             f"{config.directory} that are finished; got {student}."
         )
     return student, rows[student]["teacher"]
-
-
-def _that_labelled(
-    experiment: Experiment, plan: Sequence[Generation], student: int
-) -> Experiment:
-    """The experiment whose unlabelled images the teacher labelled.
-
-    Raises:
-        ValueError: The predictions, or the images, are no longer there.
-    """
-    directory = plan[student].labels
-    if not (directory / stats.STATS_FILE).exists():
-        raise ValueError(
-            f"{directory} has no {stats.STATS_FILE}, which filtering leaves; "
-            "is the run still whole?"
-        )
-    _check_there(experiment, directory / "predictions")
-    if not experiment.config.self_training.filter_once or student == 1:
-        return experiment
-    earlier = plan[student - 1].labels
-    _check_there(experiment, earlier / DATA_DIR)
-    return labels.of_filtered_images(experiment, earlier)
-
-
-def _check_there(experiment: Experiment, path: pathlib.Path) -> None:
-    """Refuses pseudo labels of which a directory is gone."""
-    if path.is_dir():
-        return
-    if experiment.config.self_training.keep_pseudo_labels == "last":
-        why = "keep_pseudo_labels=last removed it"
-    else:
-        why = "it was removed"
-    raise ValueError(
-        f"{path}, which the audit needs, is not there: {why}. "
-        "keep_pseudo_labels=all keeps what an audit of any generation needs; "
-        "last keeps, without filter_once, what one of the newest needs."
-    )
-
-
-def _job(
-    experiment: Experiment, student: Generation
-) -> pseudo_labels.FilterJob:
-    """The filtering that chose the student's images.
-
-    Raises:
-        ValueError: Predictions are missing.
-        InputError: They are of other images, or the settings are others.
-    """
-    files = predict.label_files(experiment.config, student.labels)
-    return pseudo_labels.FilterJob(
-        experiment.data,
-        pseudo_labels.LabelFiles(files, student.labels),
-        experiment.config.pseudo_labels,
-        student.trainings[0].seed,
-    )
 
 
 def _print(found: audit.Audit, directory: pathlib.Path) -> None:

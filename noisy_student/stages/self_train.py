@@ -23,6 +23,7 @@ from noisy_student.stages import (
 )
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.generations import Generation, Training
+from noisy_student.stages.reporting import write_at_end
 from noisy_student.stages.training_input import Unlabeled
 
 
@@ -44,6 +45,7 @@ class SelfTrain(Stage):
             results = self_train(self.experiment)
         if self.experiment.devices.is_chief:
             print(report.format_table(results))
+            write_at_end(self.experiment)
 
 
 def _check(experiment: Experiment) -> None:

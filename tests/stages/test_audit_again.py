@@ -69,7 +69,7 @@ def test_without_those_records_they_cannot_be_audited(run):
     label_again(run, keep_pseudo_labels="last")
     writing.remove(run.labels / "data")
     message = (
-        r"generation_01/pseudo_labels/data, which the audit needs, is not "
+        r"generation_01/pseudo_labels/data, which is needed, is not "
         r"there: keep_pseudo_labels=last removed it"
     )
     with pytest.raises(ValueError, match=message):

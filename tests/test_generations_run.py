@@ -6,7 +6,7 @@ import pytest
 
 from noisy_student import models, pseudo_labels
 from tests.data.directories import write_folders
-from tests.scripts import run
+from tests.scripts import TINY, error_of, run
 
 FLAGS = (
     "--mode=self_train",
@@ -84,3 +84,23 @@ def test_generations_differ_and_are_fine_tuned(tmp_path):
     again = run(*command)
     assert again.returncode == 0, again.stderr
     assert again.stdout.startswith(f"{runs} is finished:\n")
+
+
+@pytest.mark.slow
+def test_every_generation_is_measured_on_disturbed_images(tmp_path):
+    command = [
+        *TINY,
+        "--evaluate_robustness",
+        "--corruption_types=fog",
+        f"--model_dir={tmp_path}",
+    ]
+    done = run(*command, "--num_robustness_images=20", "--attacks=fgsm")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "results.json").read_text())["generations"]
+    for row in rows:
+        for name in ("corrupted_accuracy", "fgsm_4_accuracy"):
+            assert (20 * row[name]) == pytest.approx(round(20 * row[name]))
+        assert "pgd_4_accuracy" not in row
+    # Others would not compare with these.
+    done = run(*command, "--num_robustness_images=30", "--num_iterations=2")
+    assert "num_robustness_images=20 there and 30 here" in error_of(done)

@@ -65,18 +65,31 @@ def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"model_dir {directory} is a file.")
     if path.exists():
+        theirs, ours = writing.read_json(path), dataclasses.asdict(config)
         stamps.check_same(
-            writing.read_json(path),
-            dataclasses.asdict(config),
+            theirs,
+            ours,
             f"model_dir {directory} holds another experiment: {{changes}}. "
             "Name another directory, or give the same flags to go on.",
-            ignored=_FREE,
+            ignored=_free(theirs, ours),
         )
     elif directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
         raise ValueError(
             f"model_dir {directory} is not empty and has no {CONFIG_FILE}; "
             "name a new directory."
         )
+
+
+def _free(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[str, ...]:
+    """The settings that may differ from those of a run so far.
+
+    Where all generations are measured by them, those of robustness may not.
+    """
+    measured = all(
+        settings.get("self_training", {}).get("evaluate_robustness")
+        for settings in (theirs, ours)
+    )
+    return tuple(n for n in _FREE if n != "robustness" or not measured)
 
 
 def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:

@@ -1,10 +1,12 @@
 """Models that this program did not make, as models of images to logits."""
 
+import contextlib
 import math
 import pathlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from noisy_student.config.evaluation import INPUT_RANGES, EvaluationConfig
@@ -15,10 +17,23 @@ _TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
 _SIGNATURE = "serving_default"
 
 
+def scope_of(
+    path: str, strategy: tf.distribute.Strategy
+) -> contextlib.AbstractContextManager:
+    """Returns the scope to load a model in.
+
+    That of a SavedModel is no strategy's: loaded in one, its functions could
+    only be called by replicas.
+    """
+    if pathlib.Path(path).is_dir():
+        return contextlib.nullcontext()
+    return strategy.scope()
+
+
 def load_foreign(
     config: EvaluationConfig, num_classes: int | None, side: int | None
 ) -> keras.Model:
-    """Loads the model of `model_path`. Call in the scope of the strategy.
+    """Loads the model of `model_path`. Call it in `scope_of`.
 
     Args:
         config: Where it is, and which pixels and outputs it has.
@@ -38,8 +53,9 @@ def load_foreign(
     side = side or _side_of(model, path)
     low, high = INPUT_RANGES[config.model_input_range]
     images = keras.Input((side, side, 3), name="images")
+    pixels = images * ((high - low) / 255) + low
     try:
-        outputs = model(images * ((high - low) / 255) + low)
+        outputs = model(pixels)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path} does not take images of {side} x {side} pixels, float32 "
@@ -50,8 +66,29 @@ def load_foreign(
     outputs = ops.cast(outputs, "float32")
     _check_output(keras.Model(images, outputs), config)
     if config.model_output == "probabilities":
-        outputs = ops.log(ops.maximum(outputs, _TINY))
+        outputs = _to_logits(model, pixels, outputs)
     return keras.Model(images, outputs)
+
+
+def _to_logits(
+    model: keras.layers.Layer,
+    pixels: keras.KerasTensor,
+    probabilities: keras.KerasTensor,
+) -> keras.KerasTensor:
+    """What a softmax at the end takes; else logarithms of the probabilities.
+
+    A probability that rounds to 0 or 1 has no gradient, so that attacks by way
+    of the logarithm are weaker.
+    """
+    last = model.layers[-1] if isinstance(model, keras.Model) else None
+    if last is None or last.output is not model.output:
+        return ops.log(ops.maximum(probabilities, _TINY))
+    if isinstance(last, keras.layers.Softmax):
+        return keras.Model(model.inputs, last.input)(pixels)
+    if getattr(last, "activation", None) is keras.activations.softmax:
+        last.activation = keras.activations.linear
+        return model(pixels)
+    return ops.log(ops.maximum(probabilities, _TINY))
 
 
 def digest(path: str | pathlib.Path) -> str:
@@ -97,8 +134,8 @@ def check_input_range(
     differing = (correct[best] != declared).sum()
     if correct[best].sum() - declared.sum() > 3 * math.sqrt(differing):
         raise InputError(
-            f"{config.model_path} classifies {declared.sum()} of the first "
-            f"{len(labels)} images correctly with pixels in "
+            f"{config.model_path} classifies {declared.sum()} of {len(labels)} "
+            "test images correctly with pixels in "
             f"{config.model_input_range}, as declared, and "
             f"{correct[best].sum()} in {best}; set model_input_range={best}."
         )
@@ -144,10 +181,12 @@ def _side_of(model: keras.layers.Layer, path: pathlib.Path) -> int:
 
 
 def _one_output(
-    outputs: keras.KerasTensor | dict[str, keras.KerasTensor],
+    outputs: keras.KerasTensor | list | dict[str, keras.KerasTensor],
     config: EvaluationConfig,
 ) -> keras.KerasTensor:
     """The output of the name that is declared, or the only one."""
+    if isinstance(outputs, (list, tuple)):
+        outputs = {f"output {i}": each for i, each in enumerate(outputs)}
     if not isinstance(outputs, dict):
         return outputs
     if config.model_output in outputs:

@@ -13,6 +13,7 @@ from noisy_student.report import (
     settings,
     svg,
     tables,
+    versions,
 )
 from noisy_student.report.labels import Example, Labels
 from noisy_student.report.run import Run, model_name, name_of
@@ -94,7 +95,7 @@ def _contents(run: Run, labels: Sequence[Labels]) -> dict[str, Any]:
         "changed": [flag for flag in flags if flag.differs],
         "flags": flags,
         "times": list(_times(run, labels)),
-        "versions": settings.versions(),
+        "versions": versions.versions(),
         "made": now.strftime("%Y-%m-%d %H:%M UTC"),
     }
 

@@ -1,19 +1,13 @@
 """The settings of a run as flags, and commands that repeat some of them."""
 
 import dataclasses
-import platform
 import shlex
-import tomllib
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from noisy_student import methods
 from noisy_student.config import ExperimentConfig, Settings, TrainConfig
 from noisy_student.config.settings import help_texts, rule_of
 
-_PACKAGES = ("tensorflow", "keras", "numpy")
-_PROJECT = "noisy-student"
 # Settings of images without effect on those that test; models know their size.
 _OF_TRAINING = ("unlabel_data_dir", "input_image_size")
 
@@ -123,20 +117,3 @@ def commands(config: ExperimentConfig) -> dict[str, str]:
         "robustness": f"python main.py --mode=robustness {words}",
         "audit": f"python tools/audit.py {directory}",
     }
-
-
-def versions() -> dict[str, str]:
-    """Those of this process, by what they are of."""
-    found = {"Noisy Student": _version(), "Python": platform.python_version()}
-    for name in _PACKAGES:
-        found[name] = metadata.version(name)
-    return found
-
-
-def _version() -> str:
-    """That of the installed package, or of the checkout."""
-    try:
-        return metadata.version(_PROJECT)
-    except metadata.PackageNotFoundError:
-        path = Path(__file__).parents[2] / "pyproject.toml"
-        return tomllib.loads(path.read_text())["project"]["version"]

@@ -11,7 +11,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "imagecorruptions-imaug")
 
 def versions() -> dict[str, str]:
     """Returns those of this process by name, where they are installed."""
-    found = {"noisy-student": _own(), "python": platform.python_version()}
+    found = {"Noisy Student": _own(), "Python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -42,8 +42,7 @@ class LabelFolder(Stage):
         # A small folder needs no larger batch than itself.
         needed = math.ceil(len(self.paths) / replicas) * replicas
         self.batch_size = min(batch_size, needed)
-        with self.strategy.scope():
-            self.labeler = labeler.find(config)
+        self.labeler = labeler.find(config, self.strategy)
 
     def run(self) -> None:
         with self.strategy.scope(), decoding.input_errors():

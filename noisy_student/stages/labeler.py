@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import keras
+import tensorflow as tf
 
 from noisy_student import models, tasks
 from noisy_student.config import ExperimentConfig
@@ -34,8 +35,12 @@ class Labeler:
     class_names: tuple[str, ...]
 
 
-def find(config: ExperimentConfig) -> Labeler:
-    """Loads the model that the flags name, in the strategy's scope.
+def find(config: ExperimentConfig, strategy: tf.distribute.Strategy) -> Labeler:
+    """Loads the model that the flags name.
+
+    Args:
+        config: The flags.
+        strategy: Will call the model.
 
     Raises:
         ValueError: There is none, it is damaged or another than declared, or
@@ -45,11 +50,13 @@ def find(config: ExperimentConfig) -> Labeler:
     if foreign_path is not None:
         side = config.data.input_image_size
         path = pathlib.Path(foreign_path)
-        model = foreign.load_foreign(config.evaluation, None, side)
+        with foreign.scope_of(foreign_path, strategy):
+            model = foreign.load_foreign(config.evaluation, None, side)
         small = model.input_shape[1] <= _SMALL_SIDE
     else:
         path = resolve_model(config)
-        model, small = _own(config, path)
+        with strategy.scope():
+            model, small = _own(config, path)
     return Labeler(
         model,
         views.ImageFormat(

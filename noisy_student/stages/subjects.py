@@ -9,7 +9,7 @@ import keras
 
 from noisy_student import models, tasks, training
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding
+from noisy_student.data import decoding, limits
 from noisy_student.evaluation import test_time
 from noisy_student.files import run_directory
 from noisy_student.models import foreign
@@ -19,6 +19,8 @@ from noisy_student.stages.experiment import (
     resolve_model,
 )
 from noisy_student.training import distribution
+
+_CHECKED = 256  # images that the declared range of pixels is checked on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +55,9 @@ def find(experiment: Experiment) -> list[Subject]:
         ValueError: There is no model, or it does not fit the images.
     """
     config = experiment.config
+    if config.evaluation.model_path is not None:
+        return [_foreign(experiment, config.evaluation.model_path)]
     with experiment.devices.strategy.scope():
-        if config.evaluation.model_path is not None:
-            return [_foreign(experiment, config.evaluation.model_path)]
         directory = named_model(config)
         generations = run_directory.generation_models(directory)
         if len(generations) > 1:
@@ -177,27 +179,27 @@ def _load(experiment: Experiment, path: str) -> keras.Model:
 
 def _foreign(experiment: Experiment, path: str) -> Subject:
     config = experiment.config
-    model = foreign.load_foreign(
-        config.evaluation,
-        experiment.data.task.num_classes,
-        config.data.input_image_size,
-    )
-    _check_input_range(experiment, model)
+    with foreign.scope_of(path, experiment.devices.strategy):
+        model = foreign.load_foreign(
+            config.evaluation,
+            experiment.data.task.num_classes,
+            config.data.input_image_size,
+        )
+        _check_input_range(experiment, model)
     digest = functools.partial(foreign.digest, path)
     return Subject("model", lambda: model, digest, {"path": path})
 
 
 def _check_input_range(experiment: Experiment, model: keras.Model) -> None:
-    """Looks at the first batch of the test images."""
-    data, config = experiment.data, experiment.config
-    with decoding.input_errors(data.test.record_paths):
-        batch = experiment.plain_images(
-            data.test, model.input_shape[1], config.run.eval_batch_size
-        ).take(1)
-        [first] = batch.as_numpy_iterator()
-    images = first["weight"] > 0
+    """Looks at some test images, of all classes."""
+    test = experiment.data.test
+    number = min(_CHECKED, test.num_images)
+    some = limits.spread_images(test, number, "num_test_images")
+    with decoding.input_errors(test.record_paths):
+        batches = experiment.plain_images(some, model.input_shape[1], number)
+        [batch] = batches.as_numpy_iterator()
     foreign.check_input_range(
-        config.evaluation, model, first["image"][images], first["label"][images]
+        experiment.config.evaluation, model, batch["image"], batch["label"]
     )
 
 

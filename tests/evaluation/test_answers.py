@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import evaluation
+from noisy_student.errors import InputError
 
 
 class Identity:
@@ -65,3 +66,14 @@ def test_answers_are_in_order(images, replicas, batch_size):
     assert 0 < answers.in_top_5.mean() < 1
     assert metrics["num_images"] == 11
     assert metrics["top_1_accuracy"] == pytest.approx((ranks < 1).mean())
+
+
+def test_outputs_that_are_no_numbers_are_named(images):
+    logits, labels = images
+    logits = logits.copy()
+    logits[[2, 7], 0] = np.nan
+    evaluator = evaluation.AnswersEvaluator(
+        lambda _: one_pass(logits, labels, 4), num_images=11
+    )
+    with pytest.raises(InputError, match="for 2 of 11 images are not finite"):
+        evaluator.answers(Identity())

@@ -116,8 +116,50 @@ def test_pixels_of_another_range_are_noticed(built_for, declared, tmp_path):
     check(built_for, images)
     check(declared, images[:3])  # too few to tell
     message = (
-        rf"classifies . of the first 20 .* in {declared}, as declared, and 20 "
+        rf"classifies . of 20 test .* in {declared}, as declared, and 20 "
         rf"in {built_for}; set model_input_range={built_for}\."
     )
     with pytest.raises(InputError, match=message):
         check(declared, images)
+
+
+@pytest.mark.parametrize("form", ["activation", "layer", "saved_model"])
+def test_a_softmax_at_the_end_is_taken_off(form, images, tmp_path):
+    """Else what rounds to 1 has no gradient."""
+    plain = make()
+    weights = [50 * each for each in plain.get_weights()]  # very sure
+    plain.set_weights(weights)
+    model = make("softmax")
+    model.set_weights(weights)
+    if form == "layer":
+        softmax = keras.layers.Softmax()(plain.output)
+        model = keras.Model(plain.inputs, softmax)
+    path = tmp_path / "model"
+    if form == "saved_model":
+        model.export(path)
+        found = load(path, side=SIDE, model_output="probabilities")
+    else:
+        path = path.with_suffix(".keras")
+        model.save(path)
+        found = load(path, model_output="probabilities")
+    logits = found(images).numpy()
+    np.testing.assert_array_equal(
+        logits.argmax(axis=1), plain(images).numpy().argmax(axis=1)
+    )
+    # Only logits, of a SavedModel logarithms of what is not 0, stay apart.
+    spread = np.ptp(logits, axis=1)
+    if form == "saved_model":
+        assert (spread <= 70).all()
+    else:
+        np.testing.assert_allclose(logits, plain(images), rtol=1e-5)
+        assert (spread > 70).all()
+
+
+def test_several_outputs_are_named(tmp_path):
+    inputs = keras.Input((SIDE, SIDE, 3))
+    flat = keras.layers.Flatten()(inputs)
+    both = [keras.layers.Dense(5)(flat), keras.layers.Dense(3)(flat)]
+    path = tmp_path / "model.keras"
+    keras.Model(inputs, both).save(path)
+    with pytest.raises(InputError, match="returns output 0, output 1: one out"):
+        load(path)

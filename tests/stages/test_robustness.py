@@ -7,8 +7,10 @@ import typing
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from noisy_student import config, models, stages
+from noisy_student.data import digits
 from noisy_student.stages import robustness, small_robustness
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import Suite
@@ -220,3 +222,46 @@ def test_the_small_version_is_small(run, monkeypatch):
     for settings in seen.values():
         assert settings.num_robustness_images == 400
         assert settings.severities == (3,) and settings.epsilons == (4.0,)
+
+
+@pytest.mark.parametrize("form", ["keras", "saved_model"])
+def test_a_model_made_elsewhere_is_attacked(form, tmp_path, two_replicas):
+    """FGSM on a linear model, whose gradient is known, on two replicas."""
+    weights = np.random.default_rng(0).normal(size=(192, 10)) / 100
+    given = keras.Input((8, 8, 3))
+    dense = keras.layers.Dense(10, "softmax", use_bias=False)
+    model = keras.Model(given, dense(keras.layers.Flatten()(given)))
+    dense.set_weights([weights])
+    path = tmp_path / ("model.keras" if form == "keras" else "model")
+    (model.save if form == "keras" else model.export)(path)
+    settings = dataclasses.replace(
+        make_config("robustness", 8, output_dir=str(tmp_path / "found")),
+        evaluation=config.EvaluationConfig(
+            model_path=str(path), model_output="probabilities"
+        ),
+        robustness=config.RobustnessConfig(
+            suites=("adversarial",), attacks=("fgsm",), epsilons=(8,)
+        ),
+        run=config.RunConfig("mirrored", eval_batch_size=64),
+    )
+    run_stage(settings)
+    report = json.loads((tmp_path / "found/robustness.json").read_text())
+    found = report["model"]["scores"]["adversarial"]
+    images, labels = digits_to_test()
+    logits = images @ weights
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    gradient = (p - np.eye(10)[labels]) @ weights.T
+    attacked = np.clip(images + 8 * np.sign(gradient), 0, 255)
+    for name, x in (("clean", images), ("fgsm_8", attacked)):
+        expected = ((x @ weights).argmax(axis=1) == labels).mean()
+        assert found[f"{name}_accuracy"] == pytest.approx(expected, abs=0.006)
+
+
+def digits_to_test():
+    """The digits' test images, flat in [0, 255], and their classes."""
+    _, test = digits.load(0)
+    examples = list(test.read().as_numpy_iterator())
+    images = [tf.io.decode_png(x["encoded"], channels=3) for x in examples]
+    flat = np.reshape(np.stack(images), (len(images), -1)).astype(float)
+    return flat, np.array([x["label"] for x in examples])

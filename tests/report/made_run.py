@@ -1,11 +1,10 @@
 """A run directory of self-training in which every number was made up."""
 
+import csv
 import dataclasses
-import json
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from noisy_student.config import (
     DataConfig,
@@ -136,8 +135,6 @@ def make_robustness(directory):
 
 
 def write_csv(path, rows):
-    import csv
-
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -167,13 +164,3 @@ def labels(generation=2, classes=3, **changes):
         ],
     )
     return dataclasses.replace(found, **changes)
-
-
-def read_json(path):
-    return json.loads(path.read_text())
-
-
-def size_of(encoded):
-    with Image.open(encoded) as image:
-        image.load()
-        return image.size

@@ -141,6 +141,8 @@ ENTRIES = [
     ),
     # What people use.
     Entry("python main.py --mode=export --model_dir=runs/digits"),
+    Entry("python main.py --mode=export --model_dir=runs/photos"),
+    Entry("python main.py --mode=predict --model_dir=runs/photos"),
     Entry(
         "python main.py --mode=eval --task_name=digits --model_path",
         "--input_image_size=8",

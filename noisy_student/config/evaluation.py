@@ -14,10 +14,10 @@ OUTPUTS = ("logits", "probabilities")
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig(Settings):
-    """What --mode=eval evaluates beside a run's own model."""
+    """Models made elsewhere, and views of test images."""
 
     num_test_time_augmentations: int = setting(1, at_least=1, at_most=18)
-    """Views of each test image whose probabilities are averaged: the image,
+    """Views of each test image that --mode=eval averages over: the image,
     its mirror image where the task allows it, and both shifted by a
     sixteenth of the side."""
 

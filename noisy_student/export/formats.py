@@ -153,7 +153,16 @@ def _answer_keras(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
 
 
 def _write_onnx(exportable: Exportable, path: pathlib.Path) -> None:
-    exportable.model.export(path, format="onnx", verbose=False)
+    _export(exportable, path, "onnx")
+
+
+def _export(exportable: Exportable, path: pathlib.Path, name: str) -> None:
+    """Lets Keras write a format, of images as the model takes them."""
+    shape = exportable.model.input_shape
+    images = tf.TensorSpec(shape, tf.float32, "images")
+    exportable.model.export(
+        path, format=name, verbose=False, input_signature=[images]
+    )
 
 
 def _answer_onnx(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
@@ -165,7 +174,7 @@ def _answer_onnx(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
 
 
 def _write_litert(exportable: Exportable, path: pathlib.Path) -> None:
-    exportable.model.export(path, format="litert", verbose=False)
+    _export(exportable, path, "litert")
 
 
 def _answer_litert(path: pathlib.Path, images: np.ndarray) -> np.ndarray:

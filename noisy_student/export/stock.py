@@ -4,17 +4,11 @@ Batch norms are part of the convolutions before them. Dropout and stochastic
 depth, which inference has none of, are left out.
 """
 
-import math
-
 import keras
 import numpy as np
 
 from noisy_student.errors import InputError
 from noisy_student.models import blocks, dropout
-
-# How far the network of photographs reduces the side of an image; that of
-# small images reduces it less.
-_STRIDE_OF_PHOTOGRAPHS = 32
 
 
 def to_stock(model: keras.Model) -> keras.Model:
@@ -37,12 +31,6 @@ def to_stock(model: keras.Model) -> keras.Model:
     return keras.Model(images, x, name=model.name)
 
 
-def is_for_small_images(model: keras.Model) -> bool:
-    """Whether a network is the variant of `small_image_model`."""
-    strides = [_stride(layer) for layer in model.layers]
-    return math.prod(strides) < _STRIDE_OF_PHOTOGRAPHS
-
-
 def in_float32(model: keras.Model) -> keras.Model:
     """Returns a network that computes all features in float32."""
 
@@ -52,12 +40,6 @@ def in_float32(model: keras.Model) -> keras.Model:
     converted = keras.models.clone_model(model, clone_function=convert)
     converted.set_weights(model.get_weights())
     return converted
-
-
-def _stride(layer: keras.Layer) -> int:
-    if isinstance(layer, blocks.Block):
-        return layer.depthwise.stride
-    return layer.stride if isinstance(layer, blocks.ConvNorm) else 1
 
 
 def _stock_layer(layer: keras.Layer, x: keras.KerasTensor) -> keras.KerasTensor:

@@ -145,6 +145,6 @@ def _takes_small_images(
     """
     settings = run_directory.read_config(run) if run is not None else None
     if settings is None or settings.model.small_image_model is None:
-        return export.is_for_small_images(model)
+        return models.is_for_small_images(model)
     task = KNOWN.get(settings.data.task_name)
     return None if task is None else task.small_images

@@ -77,8 +77,8 @@ def test_models_in_bfloat16_become_float32(tmp_path):
 
 
 def test_the_variant_of_the_network_is_known():
-    assert export.is_for_small_images(models.build_model(SMALL))
-    assert not export.is_for_small_images(models.build_model(PHOTOGRAPHS))
+    assert models.is_for_small_images(models.build_model(SMALL))
+    assert not models.is_for_small_images(models.build_model(PHOTOGRAPHS))
 
 
 def test_other_networks_are_refused():

@@ -64,6 +64,8 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # Its Python warns of retracing where models of several sizes take turns.
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager

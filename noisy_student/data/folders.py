@@ -155,7 +155,15 @@ class ImageFolders:
         Raises:
             ValueError: A folder is none of the classes.
         """
-        strays = sorted(self._class_folders(splits) - {*self.class_names})
+        found = self._class_folders(splits)
+        strays = sorted(found - {*self.class_names})
+        if lacking := sorted({*self.class_names} - found):
+            logging.warning(
+                "%s in %s has no images of the classes %s.",
+                " and ".join(splits),
+                self.name,
+                listed(lacking),
+            )
         if strays:
             raise ValueError(
                 f"The classes of {' and '.join(splits)} in {self.name} must "

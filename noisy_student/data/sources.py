@@ -212,7 +212,9 @@ class TaskData:
         if self.unlabeled is None:
             raise ValueError(
                 f"Task {self.task.name} has no unlabelled images with these "
-                "flags, and a student needs some: lower num_labeled or set "
-                "unlabel_split or unlabel_image_dir."
+                "flags, and a student needs some: put them into the folder "
+                "unlabelled of label_data_dir, name them by unlabel_image_dir "
+                "or unlabel_split, or let only num_labeled of the labelled "
+                "ones keep their labels."
             )
         return self.unlabeled

@@ -17,6 +17,7 @@ CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
 METRICS_FILE = "metrics.jsonl"
 CLASSES_FILE = "classes.txt"
+STATS_FILE = "stats.json"  # beside filtered pseudo labels
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -37,6 +38,15 @@ _FREE = (
     "samples_per_class",
     "keep_pseudo_labels",
     "evaluate_robustness",
+)
+# Settings that decide what is kept of the pseudo labels.
+_FILTERING = (
+    "num_image",
+    "min_threshold",
+    "max_prob",
+    "upsample",
+    "use_top",
+    "use_all",
 )
 # Settings that choose the labelled and the test images.
 _IMAGES = (
@@ -71,7 +81,7 @@ def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
             ours,
             f"model_dir {directory} holds another experiment: {{changes}}. "
             "Name another directory, or give the same flags to go on.",
-            ignored=_free(theirs, ours),
+            ignored=_free(directory, theirs, ours),
         )
     elif directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
         raise ValueError(
@@ -80,16 +90,23 @@ def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
         )
 
 
-def _free(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[str, ...]:
+def _free(
+    directory: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]
+) -> list[str]:
     """The settings that may differ from those of a run so far.
 
-    Where all generations are measured by them, those of robustness may not.
+    Those of robustness may not where all generations are measured by them;
+    those of filtering may until something is filtered, so that a threshold
+    that keeps nothing costs no teacher.
     """
     measured = all(
         settings.get("self_training", {}).get("evaluate_robustness")
         for settings in (theirs, ours)
     )
-    return tuple(n for n in _FREE if n != "robustness" or not measured)
+    free = [n for n in _FREE if n != "robustness" or not measured]
+    if not any(directory.glob(f"generation_*/*/{STATS_FILE}")):
+        free += _FILTERING
+    return free
 
 
 def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
@@ -107,11 +124,15 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
         data = {key: settings["data"].get(key) for key in _IMAGES}
         return {"seed": settings["seed"]} | data
 
+    theirs = choice_of_images(writing.read_json(path))
+    flags = " ".join(
+        f"--{name}={value}" for name, value in theirs.items() if value
+    )
     stamps.check_same(
-        choice_of_images(writing.read_json(path)),
+        theirs,
         choice_of_images(dataclasses.asdict(config)),
         f"The run in {directory} was trained on other images: {{changes}}. "
-        "Give its flags, or name the model by predict_ckpt_path.",
+        f"Add its flags, {flags}, or name the model by --predict_ckpt_path.",
     )
 
 

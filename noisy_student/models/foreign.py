@@ -3,6 +3,7 @@
 import contextlib
 import math
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
@@ -142,6 +143,16 @@ def check_input_range(
 
 
 def _load_keras(path: pathlib.Path) -> keras.Model:
+    if not path.is_file():
+        raise InputError(
+            f"model_path: there is no {path}; name a .keras file or a "
+            "SavedModel."
+        )
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"model_path: {path} is no .keras file, which is a zip archive; "
+            "is it another kind of file, or damaged?"
+        )
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
@@ -153,9 +164,10 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
 
 def _load_saved_model(path: pathlib.Path) -> keras.layers.Layer:
     if not (path / "saved_model.pb").exists():
+        below = sorted(path.rglob("saved_model.pb"))
+        hint = f"{below[0].parent}" if below else "a SavedModel or .keras file"
         raise InputError(
-            f"{path} is no SavedModel: it has no saved_model.pb; name a "
-            "SavedModel or a .keras file."
+            f"{path} is no SavedModel: it has no saved_model.pb; name {hint}."
         )
     try:
         return keras.layers.TFSMLayer(str(path), call_endpoint=_SIGNATURE)

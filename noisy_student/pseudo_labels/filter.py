@@ -20,7 +20,7 @@ from absl import logging
 
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
-from noisy_student.errors import InputError
+from noisy_student.errors import InputError, listed
 from noisy_student.files import disk_space, writing
 from noisy_student.pseudo_labels import select, sizes, stats
 from noisy_student.pseudo_labels.counts import Counts
@@ -113,13 +113,16 @@ class FilterJob:
         if not (balance.totals * balance.copies).any():
             raise InputError(
                 "No unlabelled image has a probability of min_threshold="
-                f"{self.config.min_threshold} or more; lower it."
+                f"{self.config.min_threshold} or more; lower it and go on "
+                "with the same command."
             )
         empty = np.flatnonzero(balance.totals == 0)
         if len(empty):
             logging.warning(
-                "No unlabelled image is above min_threshold in the classes %s.",
-                ", ".join(map(str, empty)),
+                "No unlabelled image is labelled as one of %d classes with a "
+                "probability of min_threshold or more: the numbers %s.",
+                len(empty),
+                listed(list(map(str, empty))),
             )
         return balance
 

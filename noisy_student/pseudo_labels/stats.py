@@ -7,8 +7,8 @@ from typing import Any
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.files import stamps, writing
+from noisy_student.files.run_directory import STATS_FILE
 
-STATS_FILE = "stats.json"
 MADE_FROM_FILE = "made_from.json"
 
 

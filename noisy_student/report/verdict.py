@@ -128,7 +128,9 @@ def verdict(run: Run, scores: Scores) -> str:
 
 
 def _comparison(teacher: Score, student: Score, which: str) -> str:
-    side = "above" if student.accuracy >= teacher.accuracy else "below"
+    if student.accuracy == teacher.accuracy:
+        return f"The {which} student is as good as the first teacher."
+    side = "above" if student.accuracy > teacher.accuracy else "below"
     size = f"{one_decimal(abs(student.accuracy - teacher.accuracy))} points"
     gain = student.gain
     subject = f"The {which} student is"

@@ -34,8 +34,9 @@ class SelfTrain(Stage):
         settings = self.config.train
         if not methods.find(settings.method).needs_teacher:
             raise ValueError(
-                "mode=self_train needs unlabel_ratio above 0 and a method that "
-                f"learns from a teacher; use mode=train for {settings.method}."
+                "mode=self_train needs a method that learns from a teacher: "
+                "set unlabel_ratio to 3, say, or use mode=train for "
+                f"{settings.method}."
             )
         generations.check_settings(self.config)
         self.experiment = open_and_claim(self.config, _check)

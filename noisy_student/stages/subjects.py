@@ -10,6 +10,7 @@ import keras
 from noisy_student import models, tasks, training
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import decoding, limits
+from noisy_student.errors import listed
 from noisy_student.evaluation import test_time
 from noisy_student.files import run_directory
 from noisy_student.models import foreign
@@ -59,6 +60,7 @@ def find(experiment: Experiment) -> list[Subject]:
         return [_foreign(experiment, config.evaluation.model_path)]
     with experiment.devices.strategy.scope():
         directory = named_model(config)
+        _check_class_names(directory, experiment.data.class_names)
         generations = run_directory.generation_models(directory)
         if len(generations) > 1:
             return [
@@ -68,6 +70,24 @@ def find(experiment: Experiment) -> list[Subject]:
         if is_unfinished(directory):
             return [_from_checkpoint(experiment, directory)]
         return [of_file(experiment, str(resolve_model(config)), "model")]
+
+
+def _check_class_names(
+    path: pathlib.Path, of_images: tuple[str, ...] | None
+) -> None:
+    """Refuses images whose classes have other names than the model's.
+
+    Raises:
+        ValueError: They do, as far as both are known.
+    """
+    for directory in (path, path.parent):
+        names = run_directory.read_class_names(directory)
+        if names and of_images and tuple(names) != tuple(of_images):
+            raise ValueError(
+                f"The model {path} knows the classes {listed(names)}, and the "
+                f"images are of {listed(of_images)}: evaluate it on images of "
+                "its own classes."
+            )
 
 
 def of_file(experiment: Experiment, path: str, name: str) -> Subject:

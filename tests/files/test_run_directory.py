@@ -116,3 +116,19 @@ def test_a_run_says_which_model_it_trains(tmp_path):
     settings = dataclasses.replace(experiment(tmp_path), model=model, data=data)
     run_directory.claim(tmp_path, settings)
     assert run_directory.read_model(tmp_path) == (model, 24)
+
+
+def test_a_threshold_may_change_until_something_is_filtered(tmp_path):
+    """One that keeps nothing costs no teacher."""
+    directory = tmp_path / "run"
+    first = experiment(directory)
+    run_directory.claim(directory, first)
+    labels = dataclasses.replace(first.pseudo_labels, min_threshold=0.123)
+    other = dataclasses.replace(first, pseudo_labels=labels)
+    run_directory.check(directory, other)
+    stats = directory / "generation_01/pseudo_labels/stats.json"
+    stats.parent.mkdir(parents=True)
+    stats.write_text("{}")
+    with pytest.raises(ValueError, match=r"min_threshold=.* and 0\.123 here"):
+        run_directory.check(directory, other)
+    run_directory.check(directory, first)

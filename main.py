@@ -15,7 +15,7 @@ import sys
 from absl import app
 
 import flags
-from flags.entry import Stage, import_tensorflow, run_stage
+from flags.entry import Stage, import_tensorflow, parse_flags, run_stage
 
 
 def main(argv: list[str]) -> None:
@@ -38,4 +38,4 @@ if __name__ == "__main__":
     if not sys.argv[1:]:
         print(__doc__.strip())
         sys.exit(1)  # as --help does
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -52,6 +52,19 @@ def run_stage(argv: list[str], make: Callable[[], Stage | None]) -> None:
         _end(error, preemption.EXIT_CODE)
 
 
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line, for `app.run`; ends with one line if it cannot.
+
+    Returns:
+        What is no flag.
+    """
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"error: {error} See --help.", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+
+
 def import_tensorflow() -> None:
     """Imports TensorFlow, and looks for devices, without its own notes.
 

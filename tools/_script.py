@@ -35,4 +35,7 @@ def run(
 
     flags.define(settings)
     flags.show_in_help(settings, *groups)
-    app.run(lambda argv: entry.run_stage(argv, make))
+    app.run(
+        lambda argv: entry.run_stage(argv, make),
+        flags_parser=entry.parse_flags,
+    )

@@ -22,6 +22,7 @@ _MARKERS = "osD^vP"
 _OF_BINS = ("confidence", "accuracy")  # keys of what is drawn
 _MOST_BARS = 12  # classes that are drawn one by one
 _MOST_MARKERS = 20  # points of a line that are marked
+_MOST_TICKS = 6  # places on the x axis that are all named
 
 
 def accuracy(scores: Sequence[Score]) -> "figure.Figure":
@@ -81,6 +82,9 @@ def lines(
             linestyle=("-", "--", "-.", ":")[number % 4],
         )
     plot.set(xlabel=x_label, ylabel=y_label)
+    places = sorted({x for curve in curves.values() for x in curve.steps})
+    if len(places) <= _MOST_TICKS:
+        plot.set_xticks(places)
     if logarithmic and all((c.values > 0).all() for c in curves.values()):
         _make_logarithmic(plot)
     if len(curves) > 1:

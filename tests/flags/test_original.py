@@ -211,9 +211,8 @@ def test_flags_without_effect_are_named_in_one_line():
 
 
 def test_an_unknown_flag_is_an_error_with_the_nearest_name():
-    process = run("--train_batchsize=3")
-    assert process.returncode == 1
-    assert "'train_batchsize'. Did you mean: train_batch_size" in process.stderr
+    error = error_of(run("--train_batchsize=3"))
+    assert "'train_batchsize'. Did you mean: train_batch_size" in error
 
 
 def test_debug_takes_numbers_and_shows_traces():

@@ -254,4 +254,4 @@ def test_nothing_is_answered_by_what_to_type():
     assert process.returncode == 1 and not process.stderr
     lines = process.stdout.strip().split("\n")
     assert len(lines) == 10
-    assert sum(line.startswith("  python main.py ") for line in lines) == 3
+    assert sum(line.startswith("  python main.py ") for line in lines) == 2

@@ -8,6 +8,7 @@ from tests.scripts import TINY, error_of, run
 
 CASES = [
     (["--task_name=nope"], "Unknown task_name 'nope'"),
+    (["--mode=predict", "--output=a.csv"], "set image_dir to it"),
     (["--model_name=resnet"], "Unknown model_name 'resnet'; known are"),
     (["--student_model_names=b1"], "Unknown model_name 'b1'"),
     (

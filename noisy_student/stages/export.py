@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any
 
-from noisy_student import export
+from noisy_student import export, progress
 from noisy_student.config import ExperimentConfig
 from noisy_student.data import views
 from noisy_student.files import disk_space, run_directory, stamps, writing
@@ -46,10 +46,15 @@ class Export(Stage):
             print(f"{self.directory} has this export already.")
             return
         written = []
-        with writing.replacing_directory(self.directory) as temporary:
+        with (
+            writing.replacing_directory(self.directory) as temporary,
+            progress.bar(len(self.formats), "export", "format") as bar,
+        ):
             for name in self.formats:
+                bar.set_postfix_str(name)
                 path = export.write(name, self.exportable, temporary)
                 written.append(f"{name}: {path.relative_to(temporary)}")
+                bar.update()
             names = self.exportable.class_names
             run_directory.write_class_names(temporary, names)
             writing.write_text(temporary / _CARD, self._card())

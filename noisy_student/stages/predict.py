@@ -27,6 +27,11 @@ class Predict(Stage):
 
     def validate(self) -> None:
         config = self.config
+        if config.predict.output is not None:
+            raise ValueError(
+                f"output={config.predict.output} is for the labels of a folder "
+                "of images; set image_dir to it."
+            )
         self.output_dir = required_directory(
             config.predict.output_dir, "output_dir"
         )

@@ -119,9 +119,8 @@ class FilterJob:
         empty = np.flatnonzero(balance.totals == 0)
         if len(empty):
             logging.warning(
-                "No unlabelled image is labelled as one of %d classes with a "
-                "probability of min_threshold or more: the numbers %s.",
-                len(empty),
+                "No unlabelled image has a probability of min_threshold or more "
+                "in the classes %s (by number).",
                 listed(list(map(str, empty))),
             )
         return balance

@@ -1,5 +1,7 @@
 """Models that were made elsewhere, against what they say themselves."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -80,11 +82,19 @@ def test_a_side_must_be_known(tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"none")
-    with pytest.raises(ValueError, match=r"is no \.keras file that can"):
+    with pytest.raises(ValueError, match=r"is no \.keras file, which is a zip"):
         load(tmp_path / "model.keras")
-    with pytest.raises(ValueError, match=r"has no saved_model\.pb"):
-        load(tmp_path, side=SIDE)
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        archive.writestr("readme.txt", "none")
     with pytest.raises(ValueError, match=r"is no \.keras file that can"):
+        load(tmp_path / "other.keras")
+    (tmp_path / "export/saved_model/1").mkdir(parents=True)
+    (tmp_path / "export/saved_model/1/saved_model.pb").touch()
+    with pytest.raises(ValueError, match=r"; name .*/export/saved_model/1\."):
+        load(tmp_path / "export", side=SIDE)
+    with pytest.raises(ValueError, match=r"has no saved_model\.pb"):
+        load(tmp_path / "export/saved_model", side=SIDE)
+    with pytest.raises(ValueError, match=r"there is no .*missing\.keras; name"):
         load(tmp_path / "missing.keras")
 
 

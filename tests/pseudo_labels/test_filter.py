@@ -136,4 +136,4 @@ def test_an_empty_class_is_a_warning(tmp_path, caplog):
             seed=0,
         )
     assert stats.records_per_class[1] == 0
-    assert "in the classes 1." in caplog.text
+    assert "in the classes 1 (by number)." in caplog.text

@@ -164,7 +164,7 @@ def test_a_run_that_has_just_begun(tmp_path):
     (tmp_path / "run/classes.txt").unlink()
     text = render(tmp_path / "run")
     assert "No model is finished yet." in text
-    assert "There are no TensorBoard events" in text
+    assert "No losses are logged here yet" in text
 
 
 def test_one_training(tmp_path):

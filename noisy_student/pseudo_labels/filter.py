@@ -119,8 +119,8 @@ class FilterJob:
         empty = np.flatnonzero(balance.totals == 0)
         if len(empty):
             logging.warning(
-                "No unlabelled image has a probability of min_threshold or more "
-                "in the classes %s (by number).",
+                "No unlabelled image has a probability of min_threshold or "
+                "more in the classes %s (by number).",
                 listed(list(map(str, empty))),
             )
         return balance

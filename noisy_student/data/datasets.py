@@ -120,7 +120,7 @@ class _Dataset:
             count += len(labels)
         if not count:
             raise InputError(f"{kind} has no images.")
-        first, again = (_first_images(pairs, 1) for _ in range(2))
+        first, again = (_first_images(pairs, _SAMPLE) for _ in range(2))
         if first != again:
             raise InputError(
                 f"{kind} gives its images in another order each time; leave "

@@ -3,8 +3,9 @@
   python -m tools.benchmarks.evaluate --rounds=7
   python -m tools.benchmarks.evaluate --evaluate_case=32 --parts=evaluate
 
-evaluate: an evaluation, JPEGs in and scores out, against the bare compiled
-prediction of the same images, decoded and in memory. corruptions: errors on
+evaluate: an evaluation, from decoded images in memory to scores, against the
+bare compiled prediction of the same images; evaluate_jpegs: the same from JPEGs,
+whose decoding takes its share of the cores. corruptions: errors on
 images that are corrupted in processes beside the prediction, against the
 slower of both alone; on few cores they take them from each other. The ratios
 are the smallest over the cases. memory: growth of the resident memory over the
@@ -88,14 +89,23 @@ CASES = {
 
 
 def evaluation_runs(case: Case) -> dict[str, Callable[[], object]]:
-    """Returns turns of an evaluation and of the bare prediction."""
-    batches = case.batches(case.num_images)
-    decoded = [batch["image"] for batch in batches(None)]
+    """Returns turns of evaluations and of the bare prediction."""
+    jpegs = case.batches(case.num_images)
+    decoded = [*jpegs(None)]
+    in_memory = tf.data.Dataset.from_tensor_slices(
+        {key: tf.stack([batch[key] for batch in decoded]) for key in decoded[0]}
+    )
     call = tf.function(lambda images: case.model(images, training=False))
-    evaluator = AnswersEvaluator(batches, case.num_images, shown=False)
+    evaluators = [
+        AnswersEvaluator(batches, case.num_images, shown=False)
+        for batches in (lambda _: in_memory, jpegs)
+    ]
     return {
-        "evaluation": lambda: evaluator(case.model),
-        "prediction": lambda: [call(images).numpy() for images in decoded],
+        "evaluation": lambda: evaluators[0](case.model),
+        "from JPEGs": lambda: evaluators[1](case.model),
+        "prediction": lambda: [
+            call(batch["image"]).numpy() for batch in decoded
+        ],
     }
 
 
@@ -164,7 +174,7 @@ _LONGER = flags.DEFINE_integer(
 
 def _print(name: str, part: str, seconds: dict[str, float]) -> None:
     sides = ", ".join(f"{side} {time:.3f} s" for side, time in seconds.items())
-    print(f"{part:>12}{name:>6} px: {sides}", flush=True)
+    print(f"{part:>14}{name:>6} px: {sides}", flush=True)
 
 
 def main(_: list[str]) -> None:
@@ -176,14 +186,16 @@ def main(_: list[str]) -> None:
         if "evaluate" in _PARTS.value:
             seconds = turns.seconds(evaluation_runs(case), rounds)
             _print(name, "evaluate", seconds)
-            found["evaluate"] = seconds["prediction"] / seconds["evaluation"]
+            bare = seconds["prediction"]
+            found["evaluate"] = bare / seconds["evaluation"]
+            found["evaluate_jpegs"] = bare / seconds["from JPEGs"]
         if "corruptions" in _PARTS.value:
             seconds = corruption_seconds(case, rounds)
             _print(name, "corruptions", seconds)
             alone = max(seconds["making"], seconds["prediction"])
             found["corruptions"] = alone / seconds["together"]
         for part, ratio in found.items():
-            print(f"{part:>12}{name:>6} px: {ratio:.3f}", flush=True)
+            print(f"{part:>14}{name:>6} px: {ratio:.3f}", flush=True)
             ratios[part] = min(ratio, ratios.get(part, ratio))
     if "memory" in _PARTS.value:
         case = CASES[_CASES.value[0]]

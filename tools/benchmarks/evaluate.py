@@ -4,8 +4,8 @@
   python -m tools.benchmarks.evaluate --evaluate_case=32 --parts=evaluate
 
 evaluate: an evaluation, from decoded images in memory to scores, against the
-bare compiled prediction of the same images; evaluate_jpegs: the same from JPEGs,
-whose decoding takes its share of the cores. corruptions: errors on
+bare compiled prediction of the same images; evaluate_jpegs: the same from
+JPEGs, whose decoding takes its share of the cores. corruptions: errors on
 images that are corrupted in processes beside the prediction, against the
 slower of both alone; on few cores they take them from each other. The ratios
 are the smallest over the cases. memory: growth of the resident memory over the

@@ -25,5 +25,5 @@ def _own() -> str:
     try:
         return importlib.metadata.version(_PROJECT)
     except importlib.metadata.PackageNotFoundError:
-        path = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+        path = pathlib.Path(__file__).resolve().parents[2] / "pyproject.toml"
         return tomllib.loads(path.read_text())["project"]["version"]

@@ -50,7 +50,7 @@ CASES = [
     (["--init_model"], "init_model needs init_model_path"),
     (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
     (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
-    (["--unlabel_ratio=0"], "mode=self_train needs unlabel_ratio above 0"),
+    (["--unlabel_ratio=0"], "set unlabel_ratio to 3, say, or use mode=train"),
     (["--mode=train"], "set unlabel_data_dir"),
     (["--method=pi_model"], "use mode=train for pi_model"),
     (["--method=nope"], "must be one of mean_teacher, noisy_student, pi_model"),

@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 from PIL import Image
 
+import tools.benchmarks.filter  # noqa: F401 (defines --sizes)
 from noisy_student import models, noise
 from tests.noise import pil_ops
 from tests.scripts import ROOT

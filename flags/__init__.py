@@ -13,14 +13,13 @@ The library never sees flags.
 """
 
 import dataclasses
-import typing
 
 from absl import flags as absl_flags
 
 from flags import original
 from flags.define import define, fields_of, read
 from flags.help import help_of, short_help_of
-from noisy_student.config import ExperimentConfig, Settings
+from noisy_student.config import GROUPS, ExperimentConfig, Settings
 
 __all__ = [
     "GROUPS",
@@ -32,12 +31,6 @@ __all__ = [
     "show_in_help",
 ]
 
-# The classes of an experiment's groups by their field, in order.
-GROUPS: dict[str, type[Settings]] = {
-    name: group
-    for name, group in typing.get_type_hints(ExperimentConfig).items()
-    if isinstance(group, type) and issubclass(group, Settings)
-}
 _ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
 
 for _group in _ALL:

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 import tensorflow as tf
+from absl import logging
 
 # Those that take longest.
 _LONGEST = (
@@ -50,3 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first, so that processes end at about the same time."""
     order = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """The warnings that are logged, as a list of their texts."""
+    lines = []
+    monkeypatch.setattr(
+        logging, "warning", lambda text, *args: lines.append(text % args)
+    )
+    return lines

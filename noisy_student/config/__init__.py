@@ -8,6 +8,7 @@ anything expensive starts.
 
 import dataclasses
 import pathlib
+import typing
 
 from noisy_student.config.consistency import (
     ENSEMBLE_DTYPES,
@@ -48,6 +49,7 @@ __all__ = [
     "DEFAULT_GROUPS",
     "DISTRIBUTIONS",
     "ENSEMBLE_DTYPES",
+    "GROUPS",
     "HARD_LABELS",
     "MODES",
     "NOTHING_FROZEN",
@@ -148,3 +150,11 @@ class ExperimentConfig(Settings):
         if self.model_dir is None:
             raise ValueError("model_dir must be set.")
         return pathlib.Path(self.model_dir)
+
+
+# The classes of an experiment's groups by their field, in order.
+GROUPS: dict[str, type[Settings]] = {
+    name: group
+    for name, group in typing.get_type_hints(ExperimentConfig).items()
+    if isinstance(group, type) and issubclass(group, Settings)
+}

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from noisy_student.config import ExperimentConfig
+from noisy_student.config import GROUPS, ExperimentConfig
 from noisy_student.config.settings import Settings, rule_of
 
 
@@ -28,13 +28,7 @@ def experiment(
         ValueError: There is no setting of a name, or a value is of another
             type or out of range.
     """
-    hints = typing.get_type_hints(ExperimentConfig)
-    groups = {
-        name: group
-        for name, group in hints.items()
-        if isinstance(group, type) and issubclass(group, Settings)
-    }
-    classes = (*others, ExperimentConfig, *groups.values())
+    classes = (*others, ExperimentConfig, *GROUPS.values())
     fields = {
         name: (group, field)
         for group in reversed(classes)  # a tool's come before others'
@@ -50,7 +44,7 @@ def experiment(
         hint = typing.get_type_hints(group)[field.name]
         values[group][field.name] = _typed(name, value, hint)
     made: dict[str, Any] = {
-        name: group(**values[group]) for name, group in groups.items()
+        name: group(**values[group]) for name, group in GROUPS.items()
     }
     config = ExperimentConfig(**values[ExperimentConfig], **made)
     return config, *(group(**values[group]) for group in others)

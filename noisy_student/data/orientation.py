@@ -7,6 +7,8 @@ EXIF data lie in the segment APP1 of a JPEG and in the chunk eXIf of a PNG: a
 TIFF header in either byte order, and 12 bytes for each tag.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 UPRIGHT = 1
@@ -78,15 +80,34 @@ def _tiff_of_jpeg(encoded: tf.Tensor) -> tf.Tensor:
         )
         return position + size, _bytes(encoded, position + size, 10)
 
-    first = tf.constant(2, tf.int64)
-    position, head = tf.while_loop(
-        goes_on,
-        next_segment,
-        (first, _bytes(encoded, first, 10)),
-        maximum_iterations=_MAX_PARTS,
-    )
+    start = tf.constant(2, tf.int64)
+    position, head = _walk(goes_on, next_segment, start, encoded, 10)
     size = tf.cast(is_exif(head), tf.int64) * (_number(head[2:4]) - 8)
     return _part(encoded, position + 10, size)
+
+
+def _walk(
+    goes_on: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    step: Callable[[tf.Tensor, tf.Tensor], tuple],
+    start: tf.Tensor,
+    encoded: tf.Tensor,
+    size: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Goes from part to part; returns where it ends, and the bytes there.
+
+    Args:
+        goes_on: Whether to, by the position and the bytes there.
+        step: To the next position, and the bytes there.
+        start: The first position, int64 ().
+        encoded: The file, string ().
+        size: The number of bytes that are looked at.
+    """
+    return tf.while_loop(
+        goes_on,
+        step,
+        (start, _bytes(encoded, start, size)),
+        maximum_iterations=_MAX_PARTS,
+    )
 
 
 def _tiff_of_png(encoded: tf.Tensor) -> tf.Tensor:
@@ -103,13 +124,8 @@ def _tiff_of_png(encoded: tf.Tensor) -> tf.Tensor:
         position += 12 + _number(head[:4])
         return position, _bytes(encoded, position, 8)
 
-    first = tf.constant(8, tf.int64)
-    position, head = tf.while_loop(
-        goes_on,
-        next_chunk,
-        (first, _bytes(encoded, first, 8)),
-        maximum_iterations=_MAX_PARTS,
-    )
+    start = tf.constant(8, tf.int64)
+    position, head = _walk(goes_on, next_chunk, start, encoded, 8)
     size = tf.cast(is_chunk(b"eXIf", head), tf.int64) * _number(head[:4])
     return _part(encoded, position + 8, size)
 

@@ -5,7 +5,6 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging
 from PIL import Image, ImageOps
 
 from noisy_student.config import DataConfig
@@ -34,15 +33,6 @@ FOLDERS = {"train/ant": 3, "train/bee": 4, "test/ant": 2, "test/bee": 1}
 def open_folder(path, seed=0, **settings):
     config = DataConfig("insects", label_data_dir=str(path), **settings)
     return open_task(config, seed)
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        logging, "warning", lambda text, *args: lines.append(text % args)
-    )
-    return lines
 
 
 def test_folders_become_a_task(tmp_path):

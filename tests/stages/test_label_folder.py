@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging
 from PIL import Image, ImageOps
 
 from noisy_student import config, models, stages
@@ -92,15 +91,6 @@ def label(*args, **groups):
 def read(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        logging, "warning", lambda text, *args: lines.append(text % args)
-    )
-    return lines
 
 
 @pytest.mark.parametrize(

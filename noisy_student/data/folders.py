@@ -43,7 +43,7 @@ class FileSource(RandomAccessSource):
     ) -> "FileSource":
         """Returns a source with these attributes."""
         read = functools.partial(_read_files, paths, labels, index)
-        return cls(len(paths), read, name, paths, labels, index)
+        return cls(len(paths), read, name, paths, labels, index, exif=True)
 
     def blocks(self) -> Blocks:
         """See `ImageSource`; each file is a block."""
@@ -94,18 +94,8 @@ def _read_files(
 
     def read(place: tf.Tensor) -> dict:
         path = tf.gather(names, place)
-        encoded = tf.io.read_file(path)
-        # Only JPEGs are turned, and Python is slow.
-        encoded = tf.cond(
-            tf.io.is_jpeg(encoded),
-            lambda: tf.numpy_function(
-                image_files.upright, [encoded], tf.string, stateful=False
-            ),
-            lambda: encoded,
-        )
-        encoded = tf.ensure_shape(encoded, [])
         return {
-            "encoded": encoded,
+            "encoded": tf.io.read_file(path),
             "label": tf.gather(labels, place),
             "index": tf.gather(index, place),
             "record": path,

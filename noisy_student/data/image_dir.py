@@ -30,7 +30,7 @@ def find(directory: pathlib.Path) -> list[str]:
 
 
 def source(paths: list[str], name: str) -> ImageSource:
-    """Returns images as they are stored; see `views.ImageFormat.exif`.
+    """Returns the images of some files.
 
     Args:
         paths: Of the files.
@@ -54,4 +54,4 @@ def source(paths: list[str], name: str) -> ImageSource:
             .map(read_file, num_parallel_calls=tf.data.AUTOTUNE)
         )
 
-    return ImageSource(len(paths), read, name)
+    return ImageSource(len(paths), read, name, exif=True)

@@ -99,12 +99,12 @@ def warn_of_others(paths: list[str], name: str) -> None:
 
 
 def upright(encoded: bytes) -> bytes:
-    """Turns a JPEG as its EXIF orientation says, as browsers do.
+    """Turns a file as its EXIF orientation says, for readers that do not.
 
-    TensorFlow's decoder ignores the orientation. Other files, and broken
-    ones, are returned as they are.
+    It is encoded again, which `orientation.py` does without. Other files than
+    JPEG and PNG, and broken ones, are returned as they are.
     """
-    if not encoded.startswith(JPEG_MAGIC) or b"Exif" not in encoded:
+    if b"Exif" not in encoded and b"eXIf" not in encoded:
         return encoded
     try:
         image = Image.open(io.BytesIO(encoded))
@@ -112,7 +112,8 @@ def upright(encoded: bytes) -> bytes:
         exif.load(image.info["exif"])
         if exif.get(_ORIENTATION) not in range(2, 9):
             return encoded
-        return to_jpeg(ImageOps.exif_transpose(image))
+        turned = ImageOps.exif_transpose(image)
+        return to_png(turned) if image.format == "PNG" else to_jpeg(turned)
     except Exception:  # PIL raises many kinds; the decoder will name the file
         return encoded
 
@@ -123,6 +124,13 @@ def to_jpeg(image: Image.Image) -> bytes:
         image = image.convert("RGB")
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=100, subsampling=0)
+    return buffer.getvalue()
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Encodes an image as a PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

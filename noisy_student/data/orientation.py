@@ -14,6 +14,7 @@ import tensorflow as tf
 UPRIGHT = 1
 _TAG, _SHORT = 0x0112, 3  # of the orientation, and the type of its value
 _EXIF = b"Exif\0\0"
+_HAS_EXIF = r"\C*(?:Exif|eXIf)\C*"  # either name, between any bytes
 _APP1 = 0xE1  # markers of JPEG segments, after 0xFF
 _PIXELS = (0xDA, 0xD9)
 _MAX_PARTS = 1000  # segments or chunks looked at; whole files have fewer
@@ -31,10 +32,14 @@ def read(encoded: tf.Tensor) -> tf.Tensor:
         pixels counts, as in browsers.
     """
     png = tf.strings.substr(encoded, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    # The walk through the parts of a file would take longer than decoding a
+    # small image.
+    has_exif = tf.strings.regex_full_match(encoded, _HAS_EXIF)
+    jpeg = tf.io.is_jpeg(encoded)
     return tf.case(
         [
-            (tf.io.is_jpeg(encoded), lambda: _in_tiff(_tiff_of_jpeg(encoded))),
-            (png, lambda: _in_tiff(_tiff_of_png(encoded))),
+            (has_exif & jpeg, lambda: _in_tiff(_tiff_of_jpeg(encoded))),
+            (has_exif & png, lambda: _in_tiff(_tiff_of_png(encoded))),
         ],
         default=lambda: tf.constant(UPRIGHT),
     )

@@ -169,7 +169,7 @@ def _noised_epochs(
     size, chunk = spec.batch_size, batching.chunk_size(spec.batch_size)
     first = spec.first_batch * size
     threads = batching.num_threads(spec.input)
-    decode, augment = views.chunk_maps(spec, seed, check)
+    decode, augment = views.chunk_maps(spec, seed, check, source.exif)
     blocks = source.blocks()
     decoded = (
         source.read()

@@ -39,6 +39,8 @@ def plain_images(
         return batching.pad(batch | {"row": rows}, batch_size)
 
     view = views.plain_view(image_format)
+    if source.exif:
+        view = views.upright(view)
     chunk = batching.chunk_size(batch_size)
     threads = batching.num_threads(input_config)
 

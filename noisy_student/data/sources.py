@@ -31,12 +31,15 @@ class ImageSource:
             (string) names an image in messages; without it the index does.
         name: What the indices refer to, for messages.
         record_paths: The TFRecord files that are read, where these are known.
+        exif: Whether images are turned as the EXIF data in their files say.
+            Those of records are upright, or taken as they are stored.
     """
 
     num_images: int
     read: Callable[[], tf.data.Dataset]
     name: str
     record_paths: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+    exif: bool = dataclasses.field(default=False, kw_only=True)
 
     def read_batches(self, size: int) -> tf.data.Dataset:
         """Returns what `read` returns in batches; the last may be smaller."""
@@ -79,7 +82,7 @@ class ImageSource:
         """Returns every `count`-th image from the `index`-th on."""
         if count == 1:
             return self
-        return self._selection(
+        return self.reading(
             len(range(index, self.num_images, count)),
             lambda: self.read().shard(count, index),
         )
@@ -96,13 +99,18 @@ class ImageSource:
                 .map(lambda place, example: example)
             )
 
-        return self._selection(int(mask.sum()), read)
+        return self.reading(int(mask.sum()), read)
 
-    def _selection(
+    def reading(
         self, num_images: int, read: Callable[[], tf.data.Dataset]
     ) -> "ImageSource":
+        """Returns some of the images, or all in another way."""
         return ImageSource(
-            num_images, read, self.name, record_paths=self.record_paths
+            num_images,
+            read,
+            self.name,
+            record_paths=self.record_paths,
+            exif=self.exif,
         )
 
     def labels(self) -> np.ndarray:

@@ -32,14 +32,11 @@ class ImageFormat:
         side: The side in pixels.
         small: Whether images are treated as small ones.
         horizontal_flip: Whether training images are mirrored at random.
-        exif: Whether `plain_view` turns images as their EXIF data say. Those
-            of a task are upright, or taken as they are stored.
     """
 
     side: int
     small: bool
     horizontal_flip: bool
-    exif: bool = False
 
     @classmethod
     def for_task(
@@ -93,7 +90,7 @@ class BatchSpec:
 
 
 def chunk_maps(
-    spec: BatchSpec, seed: tuple[int, int], check: Check
+    spec: BatchSpec, seed: tuple[int, int], check: Check, exif: bool
 ) -> tuple[ChunkMap, ChunkMap]:
     """Returns two functions of a chunk's number and the chunk.
 
@@ -105,6 +102,7 @@ def chunk_maps(
         spec: What the batches are like.
         seed: The seed of views and noise.
         check: Is called with what the first decoded.
+        exif: Whether images are turned; see `ImageSource.exif`.
     """
     image_format, clean = spec.image_format, spec.noise.remove_aug
     # Then the teacher sees the image itself before its noise.
@@ -114,6 +112,8 @@ def chunk_maps(
         view = plain_view(image_format, teacher_side)
     else:
         view = _random_view(image_format.side, teacher_side, spec.second_view)
+    if exif:
+        view = upright(view)
     add_noise = batch_noise(image_format, spec.noise)
 
     def decode(number: tf.Tensor, chunk: Example) -> Example:
@@ -166,15 +166,25 @@ def plain_view(
         image = noise.decode(encoded)
         return {k: noise.resize(image, s) for k, s in sides.items()}
 
+    return view
+
+
+def upright(view: View) -> View:
+    """Returns a view with its images turned as their files' EXIF data say.
+
+    Args:
+        view: Its images are square. So what it cut out can be turned, which
+            has fewer pixels than the whole image.
+    """
+
     def turned_view(encoded: tf.Tensor, seed: tf.Tensor) -> Example:
-        # The centre of a turned image is the turned centre, of few pixels.
-        turns = orientation.read(encoded)
+        stored = orientation.read(encoded)
         return {
-            key: tf.ensure_shape(orientation.turn(image, turns), image.shape)
+            key: tf.ensure_shape(orientation.turn(image, stored), image.shape)
             for key, image in view(encoded, seed).items()
         }
 
-    return turned_view if image_format.exif else view
+    return turned_view
 
 
 def _random_view(

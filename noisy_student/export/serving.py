@@ -10,14 +10,11 @@ import tempfile
 
 import tensorflow as tf
 
-from noisy_student import noise
-from noisy_student.data import orientation, views
+from noisy_student.data import views
 from noisy_student.export.exportable import Exportable
 from noisy_student.files import run_directory
 
 IMAGES, ENCODED = "serving_default", "serve_encoded"
-
-_EXIF = r"\C*(?:Exif|eXIf)\C*"  # how JPEG and PNG call it, between any bytes
 
 Answers = dict[str, tf.Tensor]
 
@@ -47,11 +44,11 @@ class _Served(tf.Module):
 
     def _answer_encoded(self, encoded: tf.Tensor) -> Answers:
         image_format = self._exportable.image_format
-        view = views.plain_view(image_format)
+        view = views.upright(views.plain_view(image_format))
         no_seed = tf.zeros([2], tf.int64)
 
         def decode(one: tf.Tensor) -> tf.Tensor:
-            return view(_upright(one), no_seed)["image"]
+            return view(one, no_seed)["image"]
 
         side = image_format.side
         images = tf.map_fn(
@@ -60,24 +57,6 @@ class _Served(tf.Module):
             fn_output_signature=tf.TensorSpec((side, side, 3), tf.uint8),
         )
         return self._answer(tf.cast(images, tf.float32))
-
-
-def _upright(encoded: tf.Tensor) -> tf.Tensor:
-    """Turns an encoded image upright, without loss; string ()."""
-
-    def by_exif() -> tf.Tensor:
-        stored = orientation.read(encoded)
-        is_upright = stored == orientation.UPRIGHT
-        return tf.cond(is_upright, lambda: encoded, lambda: turned(stored))
-
-    def turned(stored: tf.Tensor) -> tf.Tensor:
-        image = orientation.turn(noise.decode(encoded), stored)
-        return tf.io.encode_png(image, compression=0)
-
-    # Most files have no EXIF data; reading it would take small images a third
-    # of their time.
-    has_exif = tf.strings.regex_full_match(encoded, _EXIF)
-    return tf.cond(has_exif, by_exif, lambda: encoded)
 
 
 def save(exportable: Exportable, path: pathlib.Path) -> None:

@@ -244,8 +244,9 @@ def as_jpeg(encoded: bytes) -> bytes:
         ) from error
     except UnidentifiedImageError as error:
         raise ValueError("is no image") from error
+    encoded = image_files.upright(encoded)
     if encoded.startswith(image_files.JPEG_MAGIC):
-        return image_files.upright(encoded)
+        return encoded
     if found not in ("PNG", "BMP", "GIF"):
         raise ValueError(f"is {found}, not JPEG, PNG, BMP or GIF")
     from noisy_student import noise  # slow to import, and JPEGs need it not

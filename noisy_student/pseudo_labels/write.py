@@ -84,7 +84,8 @@ def write_share(
         shuffled = _Shuffled(writer.write, generator)
         for chosen, batch in _pair(selections, images, path):
             for row in map(int, np.flatnonzero(chosen.copies)):
-                shuffled.add(_record(chosen, batch, row), chosen.copies[row])
+                record = _record(chosen, batch, row, images.exif)
+                shuffled.add(record, chosen.copies[row])
                 if chosen.sampled[row]:
                     _write_sample(chosen, batch, row, samples_dir, shard)
             _count(per_class, chosen, batch["label"])
@@ -96,9 +97,13 @@ def write_share(
     writing.write_json(tally_path, dataclasses.asdict(tally))
 
 
-def _record(chosen: Selection, batch: _Batch, row: int) -> bytes:
+def _record(chosen: Selection, batch: _Batch, row: int, exif: bool) -> bytes:
+    encoded = batch["encoded"][row]
     return records.encode_pseudo_labeled(
-        batch["encoded"][row], chosen.labels[row], chosen.probabilities[row]
+        # Images of records are taken as they are stored.
+        image_files.upright(encoded) if exif else encoded,
+        chosen.labels[row],
+        chosen.probabilities[row],
     )
 
 

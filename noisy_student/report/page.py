@@ -91,13 +91,21 @@ def _contents(run: Run, labels: Sequence[Labels]) -> dict[str, Any]:
         "disputed": list(_disputed(run)),
         "robustness_charts": drawings.disturbed(run),
         "robustness_rows": _robustness_rows(run),
-        "commands": settings.commands(run.config),
+        "commands": _commands(run, scores),
         "changed": [flag for flag in flags if flag.differs],
         "flags": flags,
         "times": list(_times(run, labels)),
         "versions": versions.versions(),
         "made": now.strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def _commands(run: Run, scores: Scores) -> Mapping[str, str]:
+    """The commands that measure more of what is finished, by their names."""
+    commands = settings.commands(run.config)
+    if len(run.generations) < 2:
+        del commands["audit"]
+    return commands if scores.of_models else {}
 
 
 def _class_names(run: Run, labels: Sequence[Labels]) -> Sequence[str]:

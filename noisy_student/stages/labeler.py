@@ -59,9 +59,7 @@ def find(config: ExperimentConfig, strategy: tf.distribute.Strategy) -> Labeler:
             model, small = _own(config, path)
     return Labeler(
         model,
-        views.ImageFormat(
-            model.input_shape[1], small, horizontal_flip=False, exif=True
-        ),
+        views.ImageFormat(model.input_shape[1], small, horizontal_flip=False),
         _class_names(config, path, model.output_shape[-1]),
     )
 

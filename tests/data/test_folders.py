@@ -4,13 +4,10 @@ import os
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image, ImageOps
 
 from noisy_student.config import DataConfig
 from noisy_student.data import (
     decoding,
-    image_files,
     plain,
     views,
 )
@@ -60,25 +57,6 @@ def test_every_format_is_found_and_handed_on(tmp_path, kind):
     image_format = views.ImageFormat(side=24, small=False, horizontal_flip=True)
     (batch,) = plain.plain_images(data.labeled, image_format, 8)
     assert batch["weight"].numpy().all()
-
-
-@pytest.mark.parametrize("orientation", range(0, 10))
-def test_jpegs_stand_upright(tmp_path, orientation):
-    write_folders(tmp_path, FOLDERS)
-    image = photo(0, (60, 40))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "train/ant/000.jpg"
-    path.write_bytes(encode(image, exif=exif, quality=95))
-    encoded = encoded_of(open_folder(tmp_path).labeled)[0]
-    if orientation not in range(2, 9):
-        assert encoded == path.read_bytes()
-        return
-    truth = np.asarray(ImageOps.exif_transpose(Image.open(path)), float)
-    ours = tf.io.decode_jpeg(encoded, dct_method="INTEGER_ACCURATE").numpy()
-    assert ours.shape == truth.shape
-    assert np.abs(ours - truth).max() <= 4
-    assert np.abs(ours - truth).mean() < 0.6
 
 
 def test_files_that_are_no_images_are_one_warning(tmp_path, warnings):
@@ -287,16 +265,3 @@ def test_an_image_of_too_many_pixels_is_named(tmp_path, make):
     message = f"^{path} cannot be decoded.*more than 178,956,970 pixels.*data.$"
     with pytest.raises(InputError, match=message), decoding.input_errors():
         list(plain.plain_images(source, image_format, 4))
-
-
-def test_a_turned_image_of_too_many_pixels_is_left_to_the_decoder():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    encoded = huge_jpeg(exif=exif)
-    assert image_files.upright(encoded) == encoded
-
-
-def test_broken_exif_leaves_the_bytes():
-    encoded = encode(photo(0), exif=b"Exif\0\0MM nonsense")
-    assert image_files.upright(encoded) == encoded
-    assert image_files.upright(encoded[:90]) == encoded[:90]

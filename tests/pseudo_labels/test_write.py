@@ -1,15 +1,23 @@
 """Samples, and damaged images."""
 
+import dataclasses
+import io
+
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
+from noisy_student import pseudo_labels
 from noisy_student.data import tfrecords
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import write
+from tests.data.directories import encode, photo
 from tests.pseudo_labels.made import (
     PROBABILITIES,
     contents,
     flip_byte,
+    make_source,
     read_records,
     run,
     write_images,
@@ -54,6 +62,23 @@ def test_samples_have_the_suffix_of_their_format(tmp_path):
     run(tmp_path, source=source)
     samples = list((tmp_path / "out/samples").glob("*/*"))
     assert {path.suffix for path in samples} == {".png"}
+
+
+def test_kept_photographs_are_turned_upright(tmp_path):
+    """Records have no EXIF data to turn them by."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = encode(photo(0, (60, 40)), exif=exif)
+    source = make_source()
+    lying = source.read().map(lambda example: example | {"encoded": stored})
+    for is_read, size in (True, (40, 60)), (False, (60, 40)):
+        turned = dataclasses.replace(source, read=lambda: lying, exif=is_read)
+        run(tmp_path / f"{is_read}", source=turned, samples_per_class=0)
+        paths = pseudo_labels.record_paths(tmp_path / f"{is_read}/out")
+        record = next(tf.data.TFRecordDataset(paths).as_numpy_iterator())
+        feature = tf.train.Example.FromString(record).features.feature
+        [encoded] = feature["image/encoded"].bytes_list.value
+        assert Image.open(io.BytesIO(encoded)).size == size
 
 
 def test_records_come_in_another_order_than_the_images(tmp_path):

@@ -156,6 +156,10 @@ def test_runs_that_are_not_finished(tmp_path, finished):
     Page(text)
     assert "The run is not finished" in text
     assert "No images are labelled yet." in text
+    # Commands are named that have something to measure.
+    assert (f"{COMMAND}main.py --mode=eval" in text) == (finished > 0)
+    assert (f"{COMMAND}main.py --mode=robust" in text) == (finished > 0)
+    assert (f"{COMMAND}tools/audit.py" in text) == (finished > 1)
 
 
 def test_a_run_that_has_just_begun(tmp_path):

@@ -12,11 +12,8 @@ from noisy_student.stages.experiment import Experiment
 
 def repeated(source: ImageSource, times: int) -> ImageSource:
     """Returns a source's images several times, one round after the other."""
-    return ImageSource(
-        source.num_images * times,
-        lambda: source.read().repeat(times),
-        source.name,
-        record_paths=source.record_paths,
+    return source.reading(
+        source.num_images * times, lambda: source.read().repeat(times)
     )
 
 
@@ -40,6 +37,7 @@ def concatenated(sources: Sequence[ImageSource], name: str) -> ImageSource:
         read,
         name,
         record_paths=tuple(p for s in sources for p in s.record_paths),
+        exif=sources[0].exif,
     )
 
 

@@ -1,6 +1,7 @@
 """How every script starts: bad input ends it with one line, not a trace."""
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -73,10 +74,14 @@ def import_tensorflow() -> None:
     import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    gc.disable()  # imports make much that stays, and no garbage
     with _standard_error_kept():
+        import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    gc.enable()
+    gc.freeze()
     # Its Python warns of retracing where models of several sizes take turns.
     tf.get_logger().setLevel("ERROR")
 

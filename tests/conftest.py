@@ -1,5 +1,6 @@
 """What all tests share: small fixtures, and two logical CPUs."""
 
+import gc
 import os
 import pathlib
 
@@ -51,6 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first, so that processes end at about the same time."""
     order = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector TensorFlow's objects, and the tests."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -46,9 +46,8 @@ def records(photos):
     return output
 
 
-@pytest.mark.parametrize(
-    "kind", ["photos", pytest.param("records", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["photos", "records"])
 def test_self_training_from_a_directory(kind, tmp_path, request):
     directory = request.getfixturevalue(kind)
     runs = tmp_path / "run"

@@ -70,6 +70,7 @@ with preemption.watched():
 """
 
 
+@pytest.mark.slow
 def test_a_wait_inside_of_tensorflow_ends_too():
     process = subprocess.Popen(
         [sys.executable, "-c", BLOCKED],

@@ -51,7 +51,9 @@ def test_every_epoch_is_a_permutation_and_each_another():
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
 
-@pytest.mark.parametrize("image_format", [SMALL, LARGE])
+@pytest.mark.parametrize(
+    "image_format", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)]
+)
 def test_a_later_start_yields_what_would_have_come(image_format):
     whole = take(labeled(image_format, NOISED), 8)
     for start in (1, 3, 5):
@@ -104,7 +106,9 @@ def test_pseudo_labelled_records_come_back(tmp_path):
     assert sorted(seen) == list(range(10))
 
 
-@pytest.mark.parametrize("image_format", [SMALL, LARGE])
+@pytest.mark.parametrize(
+    "image_format", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)]
+)
 def test_threads_and_cache_change_nothing(image_format):
     expected = take(labeled(image_format, NOISED), 6)
     for options in (

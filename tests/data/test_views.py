@@ -85,7 +85,7 @@ def test_the_teacher_sees_the_same_images_without_noise(tmp_path, image_format):
     ("image_format", "cache_mib"),
     [
         (SMALL, 1),
-        (LARGE, 0),
+        pytest.param(LARGE, 0, marks=pytest.mark.slow),
         pytest.param(SMALL, 0, marks=pytest.mark.slow),
         pytest.param(LARGE, 1, marks=pytest.mark.slow),
     ],
@@ -156,6 +156,7 @@ def test_removed_augmentation_shows_what_evaluation_sees(image_format):
     np.testing.assert_array_equal(batch["image"], expected["image"])
 
 
+@pytest.mark.slow
 def test_unlabelled_images_may_have_another_noise(tmp_path):
     write_records(tmp_path / "train-0", make_source())
 
@@ -282,6 +283,7 @@ def test_a_source_that_fits_is_read_once(cache_mib, most):
     assert len(reads) <= most
 
 
+@pytest.mark.slow
 def test_keras_cv_is_imported_only_where_it_is_asked_for():
     code = (
         "import sys, noisy_student.stages, noisy_student.data.pipelines; "

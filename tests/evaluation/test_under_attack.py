@@ -96,7 +96,9 @@ def of_art(classifier, epsilon, step_size):
     }
 
 
-@pytest.mark.parametrize("batch_size", [7, 64])
+@pytest.mark.parametrize(
+    "batch_size", [7, pytest.param(64, marks=pytest.mark.slow)]
+)
 def test_devices_and_batches_do_not_matter(batch_size, two_replicas):
     images, labels = known_digits.examples()
     examples = images[:61], labels[:61]

@@ -77,6 +77,7 @@ def check_equal(found, names, expected):
         assert (found[name].argmax(-1) == expected.argmax(-1)).all(), name
 
 
+@pytest.mark.slow
 def test_the_saved_model(tmp_path, images, expected):
     exported = export(tmp_path / "made", "saved_model,keras")
     found = answers_outside(exported, images, tmp_path)

@@ -303,6 +303,7 @@ def test_a_missing_folder_is_named(tmp_path):
         make(tmp_path / "none", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_arrives(tmp_path, photos):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/test-00001-of-00003").mkdir()

@@ -30,7 +30,10 @@ def predictions(rows, seed):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("batch_size", [1, 3, 5, 6, 15])
+@pytest.mark.parametrize(
+    "batch_size",
+    [pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 5, 15)] + [6],
+)
 def test_three_epochs_equal_a_loop(batch_size, dtype):
     config = ConsistencyConfig(ensemble_decay=DECAY, ensemble_dtype=dtype)
     ours = ensemble.Ensemble((IMAGES, CLASSES), config)

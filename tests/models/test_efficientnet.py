@@ -52,7 +52,15 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[] if name.endswith("b0") else pytest.mark.slow
+        )
+        for name in PARAMETERS
+    ],
+)
 def test_parameter_counts_and_variables_are_the_originals(
     name, fixtures, no_initial_draws
 ):
@@ -149,6 +157,7 @@ def test_initial_weights_have_the_original_distribution():
     assert not np.allclose(*norms)
 
 
+@pytest.mark.slow
 def test_saved_model_gives_the_same_logits_in_a_new_process(tmp_path):
     model = efficientnet.build_model(SMALL)
     model.save(tmp_path / "model.keras")
@@ -182,6 +191,7 @@ def test_xla_compiles_the_forward_and_backward_pass():
         np.testing.assert_allclose(mine / scale, theirs / scale, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_bfloat16_features_and_float32_results():
     keras.utils.set_random_seed(0)
     plain = efficientnet.build_model(SMALL)

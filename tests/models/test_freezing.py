@@ -11,6 +11,7 @@ from noisy_student.models import efficientnet
 from tests.models.small import SMALL, gradients_of
 
 
+@pytest.mark.slow
 def test_the_stem_and_first_blocks_are_frozen():
     config = dataclasses.replace(SMALL, fix_layer_num=3)
     model = efficientnet.build_model(config)

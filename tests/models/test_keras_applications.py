@@ -60,7 +60,14 @@ def small():
 CONFIG = ModelConfig("efficientnet-b0", 7, input_image_size=32)
 
 
-@pytest.mark.parametrize("file", ["whole.keras", "b0.weights.h5", "b0.h5"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "whole.keras",
+        pytest.param("b0.weights.h5", marks=pytest.mark.slow),
+        pytest.param("b0.h5", marks=pytest.mark.slow),
+    ],
+)
 def test_files_of_keras_are_read(file, small, tmp_path):
     path = tmp_path / file
     if file.endswith(".weights.h5"):

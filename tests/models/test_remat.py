@@ -30,6 +30,7 @@ def states(block):
     return [variable.numpy() for variable in block.variables]
 
 
+@pytest.mark.slow
 def test_gradients_noise_and_statistics_are_those_without():
     compiled = tf.function(train)
     by_xla = tf.function(train, jit_compile=True)
@@ -60,6 +61,7 @@ def test_nothing_between_input_and_output_is_kept():
     assert remat == 2 * plain
 
 
+@pytest.mark.slow
 def test_replicas_share_the_gradient(two_replicas):
     """Under a strategy, with statistics over both replicas."""
 

@@ -84,6 +84,7 @@ def damaged(content, generator):
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_in_one_line(old_file, tmp_path):
     content = old_file.read_bytes()
     truth = models.load_model(old_file).get_weights()

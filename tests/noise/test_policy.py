@@ -61,6 +61,7 @@ def test_is_the_drawn_operations_in_a_row():
     np.testing.assert_array_equal(result, _one_by_one(SMALL, images, seeds))
 
 
+@pytest.mark.slow
 def test_unknown_shape_equals_known_shape():
     @tf.function(
         input_signature=[

@@ -41,6 +41,7 @@ def plan(predictions, output_dir, **changes):
     return data, job
 
 
+@pytest.mark.slow
 def test_beam_keeps_the_same_records(predictions, tmp_path):
     data, job = plan(predictions, tmp_path / "local")
     expected = pseudo_labels.filter_and_balance(

@@ -145,6 +145,7 @@ def read_files(directory):
     return {path.name: path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slow", "busy"), [("counts", 2), ("writes", 60)])
 def test_killed_in_either_phase_it_ends_with_the_same_bytes(
     tmp_path, slow, busy
@@ -164,6 +165,7 @@ def test_killed_in_either_phase_it_ends_with_the_same_bytes(
     assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "file"), [(300, "counts-00000"), (4096, "train-00000")]
 )

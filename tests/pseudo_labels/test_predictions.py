@@ -83,7 +83,9 @@ def read(files, shard):
 
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("num_shards", [1, 3])
+@pytest.mark.parametrize(
+    "num_shards", [pytest.param(1, marks=pytest.mark.slow), 3]
+)
 def test_predictions_keep_the_order_of_the_images(
     tmp_path, num_shards, workers, replicas
 ):

@@ -171,6 +171,7 @@ def test_bad_values_are_refused(draw, given, message, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_backend_is_imported_only_to_draw():
     """Keras imports other parts of matplotlib by itself."""
     code = (

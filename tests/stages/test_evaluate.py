@@ -124,6 +124,7 @@ def test_train_and_eval_evaluates_on_the_way(trained):
     assert json.loads((trained / "config.json").read_text())["mode"] == "train"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 4])
 def test_the_newest_checkpoint_of_an_unfinished_run_is_evaluated(
     trained, step, tmp_path, capsys
@@ -176,7 +177,9 @@ def shares_of(split, wrong):
 
 
 @pytest.mark.parametrize("name", ["dev", "validation", "held_out"])
-@pytest.mark.parametrize("place", ["prefix", "model_dir"])
+@pytest.mark.parametrize(
+    "place", ["prefix", pytest.param("model_dir", marks=pytest.mark.slow)]
+)
 def test_an_original_checkpoint_is_evaluated_on_dev_and_test(
     name, place, tmp_path, capsys
 ):

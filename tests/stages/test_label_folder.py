@@ -96,9 +96,9 @@ def read(path):
 @pytest.mark.parametrize(
     ("small", "batch_size", "distribution"),
     [
-        (False, 1, "one_device"),
+        pytest.param(False, 1, "one_device", marks=pytest.mark.slow),
         (True, 3, "one_device"),
-        (False, 4, "mirrored"),
+        pytest.param(False, 4, "mirrored", marks=pytest.mark.slow),
     ],
 )
 def test_the_labels_are_keras_predictions(
@@ -145,6 +145,7 @@ def test_the_labels_are_keras_predictions(
     assert broken.startswith("1 images cannot be decoded")
 
 
+@pytest.mark.slow
 def test_the_originals_checkpoint_names_the_classes_of_its_task(tmp_path):
     images = np.load(FIXTURES / "svhn_small/images.npy")
     for number, pixels in enumerate(images):
@@ -164,6 +165,7 @@ def test_the_originals_checkpoint_names_the_classes_of_its_task(tmp_path):
             assert [int(row["class"]) for row in rows] == list(best)
 
 
+@pytest.mark.slow
 def test_models_from_elsewhere(tmp_path):
     inputs = keras.Input((8, 8, 3))
     sums = keras.layers.GlobalAveragePooling2D()(inputs)

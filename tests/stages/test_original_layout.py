@@ -22,6 +22,8 @@ from tests.stages.original import (
     read,
 )
 
+pytestmark = pytest.mark.slow
+
 WHOLE = range(NUM_SHARDS)
 
 

@@ -100,6 +100,7 @@ def test_what_is_kept_is_taken_up_after_a_kill(run, suite):
     assert scores(run) == before
 
 
+@pytest.mark.slow
 def test_results_of_other_models_or_settings_are_refused(run, suite):
     run_stage(settings_of(run))
     with pytest.raises(ValueError, match=r"num_frames=31 there and 5 here"):

@@ -201,7 +201,9 @@ def test_images_are_chosen_once(make_loop, keep):
     assert kept == [0, 30, 30, 30]
 
 
-@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize(
+    "once", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_labels_of_earlier_generations_are_removed(make_loop, once):
     loop = make_loop(filter_once=once, keep_pseudo_labels="last")
     loop.stop = "generation_03 by generation_02"

@@ -41,8 +41,12 @@ def context(worker=0, workers=1, replicas=1):
 
 @pytest.mark.parametrize(
     "place",
-    [context(), context(0, 1, 2), context(1, 2, 2), context(1, 2, 4)],
-    ids=["one", "replicas", "workers", "both"],
+    [
+        pytest.param(context(), id="one", marks=pytest.mark.slow),
+        pytest.param(context(0, 1, 2), id="replicas", marks=pytest.mark.slow),
+        pytest.param(context(1, 2, 2), id="workers", marks=pytest.mark.slow),
+        pytest.param(context(1, 2, 4), id="both"),
+    ],
 )
 def test_a_later_step_is_what_would_have_come(opened, place):
     per_step = (

@@ -30,6 +30,7 @@ from tools.benchmarks import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "billions"), [("efficientnet-b0", 0.39), ("efficientnet-b1", 0.70)]
 )
@@ -68,6 +69,7 @@ def in_a_pool():
     return functools.partial(pool.apply, float, ["3"])
 
 
+@pytest.mark.slow
 def test_a_side_may_start_processes():
     assert turns.compare({"pool": in_a_pool}, rounds=2) == {"pool": 3.0}
 
@@ -121,6 +123,7 @@ def test_pils_policy_draws_all_operations():
     assert len(np.unique(noised.reshape(64, -1), axis=0)) > 12
 
 
+@pytest.mark.slow
 def test_the_compared_pipelines_yield_batches_of_one_form():
     encoded = photographs.jpegs(500, 375, 4)
     assert Image.open(io.BytesIO(encoded[0])).size == (500, 375)
@@ -148,6 +151,7 @@ def test_workers_of_this_machine_have_ports_of_their_own():
     assert all(c["cluster"] == configs[0]["cluster"] for c in configs)
 
 
+@pytest.mark.slow
 def test_no_two_benchmarks_define_the_same_flag():
     names = [
         f"tools.benchmarks.{path.stem}"

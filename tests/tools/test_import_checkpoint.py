@@ -60,6 +60,7 @@ def test_another_number_of_classes(fixtures, tmp_path):
     assert noisy_student.load_model(output).output_shape == (None, 3)
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_gives_its_logits(tmp_path):
     keras.utils.set_random_seed(0)
     source = keras.applications.EfficientNetB0(

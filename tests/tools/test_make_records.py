@@ -95,6 +95,7 @@ def test_killed_it_goes_on_and_ends_the_same(tmp_path, photos):
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_file(tmp_path, photos):
     out = tmp_path / "out"
 

@@ -88,7 +88,8 @@ def whole(tmp_path_factory):
     return metrics, ensembles.state_of(method)
 
 
-@pytest.mark.parametrize("calls", [3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("calls", [3, 5])
 def test_a_killed_run_goes_on_with_the_same_targets(
     whole, tmp_path, monkeypatch, calls
 ):

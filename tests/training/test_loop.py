@@ -57,6 +57,7 @@ def test_the_loop_ends_when_asked():
     assert int(optimizer.iterations) == 4
 
 
+@pytest.mark.slow
 def test_steps_are_the_same_however_many_a_call():
     """To the bit, so that runs that were interrupted end the same."""
 

@@ -28,6 +28,7 @@ def assert_same(ours, truth, atol=1e-5):
         np.testing.assert_allclose(a, b, atol=atol)
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(one_device, two_replicas):
     devices = distribution.Devices(two_replicas)
     assert_same(replicas.train(devices), one_device)
@@ -56,6 +57,7 @@ def dense_model():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [2, 4])
 def test_accumulated_parts_equal_the_whole_batch(parts, two_replicas):
     whole = replicas.train(ONE_DEVICE, 1, dense_model)

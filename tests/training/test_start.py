@@ -26,6 +26,7 @@ def started(directory, **train):
     return made
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_given_weights(finished, tmp_path):
     whole, _ = finished
     truth = models.load_model(whole / "model.keras").get_weights()

@@ -205,6 +205,7 @@ def test_frozen_weights_stay_as_they_are_to_the_bit():
             assert same == new.path.startswith(frozen), new.path
 
 
+@pytest.mark.slow
 def test_the_teacher_is_not_trained():
     teacher = efficientnet.build_model(SMALL)
     teacher.trainable = False
@@ -231,6 +232,7 @@ def test_the_teacher_is_not_trained():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_replicas_share_their_moving_statistics(two_replicas):
     """Each normalises with its own; all keep the mean of what they saw."""
     batch = image_batch()

@@ -80,9 +80,6 @@ def test_a_finished_run_is_not_trained_again(finished):
     assert (directory / "model.keras").stat().st_mtime_ns == before
 
 
-SLOW = pytest.mark.slow
-
-
 class Killed(BaseException):
     """Nothing in the trainer may catch this, as it cannot catch kill -9."""
 
@@ -101,17 +98,18 @@ def kill_after(monkeypatch, owner, name, calls):
     monkeypatch.setattr(owner, name, counting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "calls"),
     [
         # Between two checkpoints.
-        pytest.param(trainer._Trainer, "_train_until", 3, marks=SLOW),
+        (trainer._Trainer, "_train_until", 3),
         (trainer._Trainer, "_train_until", 5),
-        pytest.param(state.TrainingState, "save", 1, marks=SLOW),
+        (state.TrainingState, "save", 1),
         # All but the model is there.
-        pytest.param(state.TrainingState, "save_model", 1, marks=SLOW),
+        (state.TrainingState, "save_model", 1),
         # Before the last evaluation.
-        pytest.param(run_directory, "append_metrics", 1, marks=SLOW),
+        (run_directory, "append_metrics", 1),
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
@@ -264,6 +262,7 @@ class Signal:
         return batch_at(batch["step"] + zero)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_at_the_next_step(finished, tmp_path):
     _, metrics = finished
     interrupted = {

@@ -36,11 +36,12 @@ def mean_teacher_step(config):
     return small_step(config, method=method, optimizer=optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
         lambda config: small_step(config, efficientnet.build_model(config)),
-        pytest.param(mean_teacher_step, marks=pytest.mark.slow),
+        mean_teacher_step,
     ],
     ids=["noisy_student", "mean_teacher"],
 )

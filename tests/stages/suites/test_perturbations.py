@@ -35,7 +35,14 @@ def flips_by_hand(model, sequences, noise):
     return flip_probability(np.stack(found), noise)
 
 
-@pytest.mark.parametrize(("replicas", "batch_size"), [(1, 16), (2, 16), (2, 4)])
+@pytest.mark.parametrize(
+    ("replicas", "batch_size"),
+    [
+        pytest.param(1, 16, marks=pytest.mark.slow),
+        pytest.param(2, 16, marks=pytest.mark.slow),
+        (2, 4),
+    ],
+)
 def test_flips_are_those_of_each_image(replicas, batch_size, two_replicas):
     """The same on any number of devices, and if a sequence fills no batch."""
     strategy = two_replicas if replicas == 2 else None

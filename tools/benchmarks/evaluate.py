@@ -83,18 +83,16 @@ class Case:
 
 
 CASES = {
-    "32": Case(32, 32, 32, 128, 2048, 64),
-    "224": Case(224, 500, 375, 32, 256, 8),
+    "32": Case(32, 32, 32, 128, 8192, 64),
+    "224": Case(224, 500, 375, 32, 512, 8),
 }
 
 
 def evaluation_runs(case: Case) -> dict[str, Callable[[], object]]:
     """Returns turns of evaluations and of the bare prediction."""
     jpegs = case.batches(case.num_images)
-    decoded = [*jpegs(None)]
-    in_memory = tf.data.Dataset.from_tensor_slices(
-        {key: tf.stack([batch[key] for batch in decoded]) for key in decoded[0]}
-    )
+    in_memory = turns.prefetched(jpegs(None).cache())
+    decoded = [*in_memory]
     call = tf.function(lambda images: case.model(images, training=False))
     evaluators = [
         AnswersEvaluator(batches, case.num_images, shown=False)

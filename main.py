@@ -15,7 +15,8 @@ import sys
 from absl import app
 
 import flags
-from flags.entry import Stage, import_tensorflow, parse_flags, run_stage
+from flags.entry import Stage, parse_flags, run_stage
+from noisy_student import startup
 
 
 def main(argv: list[str]) -> None:
@@ -27,7 +28,7 @@ def make_stage() -> Stage | None:
     """The stage that the flags ask for; None where it is finished."""
     config = flags.experiment_config()
     # TensorFlow takes seconds to import; bad flags need not wait for it.
-    import_tensorflow()
+    startup.import_tensorflow()
     from noisy_student import stages
 
     return stages.make_stage(config)

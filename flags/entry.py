@@ -1,11 +1,7 @@
 """How every script starts: bad input ends it with one line, not a trace."""
 
-import contextlib
-import gc
-import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from absl import flags, logging
@@ -64,44 +60,6 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         print(f"error: {error} See --help.", file=sys.stderr)
         sys.exit(USAGE_ERROR)
-
-
-def import_tensorflow() -> None:
-    """Imports TensorFlow, and looks for devices, without its own notes.
-
-    Its libraries write a dozen lines that look like errors, such as that there
-    is no GPU, before any setting could stop them. They are shown where the
-    import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    gc.disable()  # imports make much that stays, and no garbage
-    with _standard_error_kept():
-        import keras  # noqa: F401
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    gc.enable()
-    gc.freeze()
-    # Its Python warns of retracing where models of several sizes take turns.
-    tf.get_logger().setLevel("ERROR")
-
-
-@contextlib.contextmanager
-def _standard_error_kept() -> Iterator[None]:
-    """Shows what the block writes, in C++ too, only where it fails."""
-    sys.stderr.flush()
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(shown, kept.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
 
 
 def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:

@@ -2,7 +2,7 @@
 
 The processes are started anew (spawned), because a process that has used
 TensorFlow cannot be forked. They import only the modules of the functions that
-they run, so these should not import TensorFlow.
+they run, so these should not import TensorFlow, or start with it.
 """
 
 import collections
@@ -17,6 +17,7 @@ from multiprocessing import connection
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from noisy_student import startup
 from noisy_student.errors import InputError
 
 _Result = TypeVar("_Result")
@@ -94,6 +95,12 @@ def _leave_signals_to_parent() -> None:
     """Lets a process end when its parent does, and not by Ctrl-C itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+
+
+def start_with_tensorflow() -> None:
+    """Readies a process whose functions import TensorFlow."""
+    end_with_parent()
+    startup.import_tensorflow()
 
 
 def end_with_parent() -> None:

@@ -19,7 +19,7 @@ LAYERS = (
     ("models", "data"),
     ("noise", "files", "disturbances"),
     ("config", "processes"),
-    ("errors", "memory", "preemption", "progress", "tasks"),
+    ("errors", "memory", "preemption", "progress", "startup", "tasks"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

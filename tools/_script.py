@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import flags
 from flags import entry
+from noisy_student import startup
 from noisy_student.config import Settings
 
 
@@ -30,7 +31,7 @@ def run(
     """
 
     def make() -> entry.Stage:
-        entry.import_tensorflow()
+        startup.import_tensorflow()
         return make_stage()
 
     flags.define(settings)

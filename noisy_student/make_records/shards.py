@@ -191,7 +191,7 @@ def _make_all(
     with concurrent.futures.ProcessPoolExecutor(
         min(num_workers, len(missing)),
         multiprocessing.get_context("spawn"),
-        processes.end_with_parent,
+        processes.start_with_tensorflow,
     ) as pool:
         futures = {pool.submit(make_shard, shard): shard for shard in missing}
         try:

@@ -65,6 +65,14 @@ def contents(directory):
     }
 
 
+def test_nothing_is_said_beside_the_progress(tmp_path, photos):
+    """TensorFlow starts in each of the processes, with notes of its own."""
+    done = run(photos, tmp_path / "out", 2, 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("make out: 100%")
+    assert "cuda" not in done.stderr.lower()
+
+
 @pytest.mark.slow
 def test_killed_it_goes_on_and_ends_the_same(tmp_path, photos):
     (photos / "unlabelled").mkdir()

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from flags import entry
+from noisy_student import startup
 from tests.scripts import ROOT
 
 
 def test_nothing_but_the_line_of_devices_is_said_at_the_start():
     code = (
-        "from flags import entry; entry.import_tensorflow(); "
+        "from noisy_student import startup; startup.import_tensorflow(); "
         "from noisy_student.config import RunConfig; "
         "from noisy_student.training import distribution as d; "
         "import tensorflow as tf; "
@@ -36,10 +36,10 @@ def test_nothing_but_the_line_of_devices_is_said_at_the_start():
 
 
 def test_what_is_kept_is_shown_after_a_failure(capfd):
-    with entry._standard_error_kept():
+    with startup._standard_error_kept():
         os.write(2, b"a note\n")
     assert not capfd.readouterr().err
-    with pytest.raises(OSError), entry._standard_error_kept():
+    with pytest.raises(OSError), startup._standard_error_kept():
         os.write(2, b"why it fails\n")
         raise OSError
     assert capfd.readouterr().err == "why it fails\n"

@@ -58,7 +58,8 @@ $(ENVIRONMENT)/installed-dev: $(ENVIRONMENT)/installed requirements-dev.txt \
 	touch $@
 
 # Installs everything anew without constraints and keeps the header. Lines that
-# start with "-" include other files.
+# start with "-" include other files. CUDA's libraries are 3 GB: pip only says
+# which it would install.
 constraints:
 	rm -rf $(ENVIRONMENT)-constraints
 	$(PYTHON) -m venv $(ENVIRONMENT)-constraints
@@ -70,7 +71,12 @@ constraints:
 	  --requirement $(ENVIRONMENT)-constraints/requirements.txt
 	(grep '^#' constraints.txt && \
 	  $(ENVIRONMENT)-constraints/bin/python -m pip freeze --all \
-	    --exclude pip --exclude setuptools) > constraints.new
+	    --exclude pip --exclude setuptools && \
+	  grep -hv '^-' requirements-gpu.txt | \
+	    $(ENVIRONMENT)-constraints/bin/python -m pip install --dry-run \
+	      --requirement /dev/stdin | \
+	    sed -n 's/^Would install //p' | tr ' ' '\n' | \
+	    sed 's/-\([^-]*\)$$/==\1/') > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf $(ENVIRONMENT)-constraints
 

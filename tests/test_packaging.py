@@ -92,6 +92,7 @@ def test_all_that_is_required_is_installed_as_constrained():
     pending = [
         Requirement(line)
         for path in ROOT.glob("requirements*")
+        if path.name != "requirements-gpu.txt"
         for line in requirements(path)
     ]
     seen = {"pip", "setuptools"}
@@ -111,3 +112,19 @@ def test_all_that_is_required_is_installed_as_constrained():
             if marker is None or any(map(marker.evaluate, extras)):
                 pending.append(indirect)
     assert len(seen) > 90
+
+
+def test_the_libraries_of_gpus_are_constrained():
+    """They are not installed here."""
+    extra = {"extra": "and-cuda"}
+    required = [
+        requirement
+        for requirement in map(
+            Requirement, importlib.metadata.requires("tensorflow")
+        )
+        if requirement.marker and requirement.marker.evaluate(extra)
+    ]
+    assert len(required) > 10
+    for requirement in required:
+        version = CONSTRAINTS[normalized(requirement.name)]
+        assert version in requirement.specifier, requirement

@@ -8,12 +8,14 @@ import socket
 import sys
 from collections.abc import Iterator
 
+import psutil
 import tensorflow as tf
+from absl import logging
 
 from noisy_student import preemption
 from noisy_student.config import RunConfig
 from noisy_student.errors import InputError, WorkerLostError
-from noisy_student.training import cluster
+from noisy_student.training import cluster, gpus
 
 _CONNECT_SECONDS = 10
 # TensorFlow's messages when a process no longer answers.
@@ -146,22 +148,27 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
         ValueError: there are no such devices, or TF_CONFIG is broken.
     """
     devices = _make_devices(run, several_workers)
+    if reason := gpus.why_unused():
+        logging.warning("%s", reason)
     if devices.is_chief:
         print(f"Devices: {_description(devices)}.", file=sys.stderr, flush=True)
     return devices
 
 
 def _description(devices: Devices) -> str:
-    """Such as "4 x GPU, NVIDIA H200 (MirroredStrategy)"."""
+    """Such as "4 x GPU, NVIDIA H200 with 143771 MiB (MirroredStrategy)"."""
     strategy = devices.strategy
     kind = "CPU"
     if isinstance(strategy, tf.distribute.TPUStrategy):
         kind = "TPU"
-    elif gpus := tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(gpus[0])
+    elif found := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(found[0])
         kind = f"GPU, {details.get('device_name', 'unknown')}"
+        if size := gpus.memory():
+            kind += f" with {size}"
     elif strategy.num_replicas_in_sync == 1:
-        kind = f"CPU with {os.cpu_count()} cores, and no GPU"
+        size = f"{psutil.virtual_memory().total // 2**30} GiB"
+        kind = f"CPU with {os.cpu_count()} cores and {size}, and no GPU"
     workers = f", {devices.num_workers} workers" * (devices.num_workers > 1)
     name = type(strategy).__name__
     return f"{strategy.num_replicas_in_sync} x {kind} ({name}{workers})"
@@ -177,9 +184,9 @@ def _make_devices(run: RunConfig, several_workers: bool) -> Devices:
         return _multi_worker(cluster.read())
     if name == "tpu":
         return Devices(_tpu_strategy(run))
-    gpus = tf.config.list_logical_devices("GPU")
-    local = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
-    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+    found = tf.config.list_logical_devices("GPU")
+    local = [d.name for d in found or tf.config.list_logical_devices("CPU")]
+    if name == "mirrored" or (name == "auto" and len(found) > 1):
         return Devices(tf.distribute.MirroredStrategy(local))
     return Devices(tf.distribute.OneDeviceStrategy(local[0]))
 

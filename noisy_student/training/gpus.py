@@ -1,0 +1,76 @@
+"""NVIDIA's GPUs: their memory, and why TensorFlow finds none."""
+
+import importlib.metadata
+import os
+import pathlib
+import re
+import subprocess
+
+import tensorflow as tf
+
+# What a driver leaves on Linux, and on Windows' Linux.
+DRIVERS = (
+    pathlib.Path("/proc/driver/nvidia/version"),
+    pathlib.Path("/usr/lib/wsl/lib/libcuda.so.1"),
+)
+_INSTALL = "pip install -r requirements-gpu.txt"
+_EXTRA = "and-cuda"
+_SECONDS = 20
+
+
+def memory() -> str | None:
+    """Returns the memory of the first GPU, such as "143771 MiB", or None."""
+    command = "nvidia-smi --query-gpu=memory.total --format=csv,noheader"
+    try:
+        done = subprocess.run(
+            command.split(), capture_output=True, text=True, timeout=_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = done.stdout.split("\n")
+    return lines[0].strip() or None if done.returncode == 0 else None
+
+
+def why_unused() -> str | None:
+    """Returns why TensorFlow finds no GPU here, and what to do about it.
+
+    Returns:
+        A sentence for users; None where it finds one, where this machine has
+        no driver of NVIDIA, and where CUDA_VISIBLE_DEVICES hides its GPUs.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
+    drivers = [path for path in DRIVERS if path.exists()]
+    if hidden or not drivers or tf.config.list_physical_devices("GPU"):
+        return None
+    found = f"This machine has NVIDIA's driver ({drivers[0]}), and TensorFlow"
+    if not tf.test.is_built_with_cuda():
+        return f"{found} is built without CUDA. Install PyPI's: {_INSTALL}"
+    if missing := _missing_libraries():
+        return f"{found} lacks {', '.join(missing)}. Install them: {_INSTALL}"
+    cuda = tf.sysconfig.get_build_info().get("cuda_version", "its version")
+    return (
+        f"{found} finds no GPU all the same. Does nvidia-smi list one, and is "
+        f"the driver new enough for CUDA {cuda}? TensorFlow says more: "
+        "TF_CPP_MIN_LOG_LEVEL=0 python -c "
+        "'import tensorflow as tf; tf.config.list_physical_devices()'"
+    )
+
+
+def _missing_libraries() -> list[str]:
+    """The packages of TensorFlow's extra for GPUs that are not installed."""
+    try:
+        required = importlib.metadata.requires("tensorflow") or []
+    except importlib.metadata.PackageNotFoundError:  # another build of it
+        return []
+    names = [
+        re.split(r"[^\w-]", line)[0] for line in required if _EXTRA in line
+    ]
+    return [name for name in names if not _is_installed(name)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -20,6 +20,8 @@ _PIXELS = (0xDA, 0xD9)
 _MAX_PARTS = 1000  # segments or chunks looked at; whole files have fewer
 
 
+# Traced once in a process, however many pipelines are opened.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def read(encoded: tf.Tensor) -> tf.Tensor:
     """Reads the EXIF orientation of an image.
 
@@ -45,11 +47,18 @@ def read(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None, None, None], tf.uint8),
+        tf.TensorSpec([], tf.int32),
+    ],
+    autograph=False,
+)
 def turn(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Turns a decoded image upright.
 
     Args:
-        image: (height, width, channels), as it is stored.
+        image: uint8 (height, width, channels), as it is stored.
         orientation: int32 (), from 1 to 8; see `read`.
 
     Returns:

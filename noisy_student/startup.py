@@ -16,14 +16,14 @@ def import_tensorflow() -> None:
     import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    gc.disable()  # imports make much that stays, and no garbage
+    gc.disable()  # imports make no garbage
     with _standard_error_kept():
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
     gc.enable()
-    gc.freeze()
+    gc.freeze()  # what they made stays; no need to look through it again
     # Its Python warns of retracing where models of several sizes take turns.
     tf.get_logger().setLevel("ERROR")
 

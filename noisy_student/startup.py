@@ -18,7 +18,6 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     gc.disable()  # imports make no garbage
     with _standard_error_kept():
-        import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()

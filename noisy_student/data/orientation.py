@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-UPRIGHT = 1
+_UPRIGHT = 1
 _TAG, _SHORT = 0x0112, 3  # of the orientation, and the type of its value
 _EXIF = b"Exif\0\0"
 _HAS_EXIF = r"\C*(?:Exif|eXIf)\C*"  # either name, between any bytes
@@ -43,7 +43,7 @@ def read(encoded: tf.Tensor) -> tf.Tensor:
             (has_exif & jpeg, lambda: _in_tiff(_tiff_of_jpeg(encoded))),
             (has_exif & png, lambda: _in_tiff(_tiff_of_png(encoded))),
         ],
-        default=lambda: tf.constant(UPRIGHT),
+        default=lambda: tf.constant(_UPRIGHT),
     )
 
 
@@ -164,9 +164,9 @@ def _in_tiff(tiff: tf.Tensor) -> tf.Tensor:
         & (number(tags[:, 4:8]) == 1)
     )
     values = number(tf.boolean_mask(tags, is_orientation)[:, 8:10])
-    value = tf.cast(tf.concat([values, [UPRIGHT]], 0)[0], tf.int32)
+    value = tf.cast(tf.concat([values, [_UPRIGHT]], 0)[0], tf.int32)
     valid = (big_endian | little_endian) & (value >= 1) & (value <= 8)
-    return tf.where(valid, value, UPRIGHT)
+    return tf.where(valid, value, _UPRIGHT)
 
 
 def _part(content: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

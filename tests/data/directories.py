@@ -28,6 +28,13 @@ def encode(image, file_format="JPEG", **options):
     return buffer.getvalue()
 
 
+def exif_of(orientation):
+    """EXIF data with an orientation, from 1 to 8; 1 is upright."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
 def huge_png(side=30_000):
     """A PNG whose header states a size that nothing could decode."""
 

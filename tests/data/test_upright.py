@@ -8,15 +8,15 @@ from PIL import Image, ImageOps
 
 from noisy_student.config import NoiseConfig
 from noisy_student.data import image_files, pipelines, plain, views
-from tests.data.directories import encode, huge_jpeg, photo, write_folders
+from tests.data.directories import (
+    encode,
+    exif_of,
+    huge_jpeg,
+    photo,
+    write_folders,
+)
 from tests.data.images import LARGE
 from tests.data.test_folders import open_folder
-
-
-def exif_of(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
 
 
 def as_a_camera_writes(image, orientation, kind="JPEG"):

@@ -12,6 +12,7 @@ from noisy_student import export
 from noisy_student.data import views
 from noisy_student.errors import InputError
 from noisy_student.export import serving
+from tests.data.directories import exif_of
 from tests.export.test_stock import (
     PHOTOGRAPHS,
     SMALLEST,
@@ -86,9 +87,8 @@ def test_files_of_all_kinds_are_answered_upright(written):
     expected = logits(saved(as_shown, "PNG"))
     assert np.array_equal(logits(gif.getvalue()), expected)
     lying = np.rot90(image)  # by a quarter, against the clock
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned with the clock
-    jpeg = saved(lying, "JPEG", exif=exif)
+    # To be turned with the clock.
+    jpeg = saved(lying, "JPEG", exif=exif_of(6))
     stored = tf.io.decode_jpeg(jpeg, dct_method="INTEGER_ACCURATE").numpy()
     turned = logits(saved(np.rot90(stored, -1), "PNG"))
     assert np.array_equal(logits(jpeg), turned)

@@ -19,6 +19,7 @@ from noisy_student.make_records import images, shards
 from tests.data.directories import (
     encode,
     encoded_of,
+    exif_of,
     huge_png,
     labels_of,
     photo,
@@ -111,10 +112,10 @@ def test_other_formats_become_jpegs_like_them(kind, mode):
     assert np.abs(ours - truth).max() <= 6
 
 
-def test_rotated_jpegs_stand_upright():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    encoded = shards.as_jpeg(encode(photo(0, (60, 40)), exif=exif))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_rotated_images_stand_upright(kind):
+    image = encode(photo(0, (60, 40)), kind, exif=exif_of(6))
+    encoded = shards.as_jpeg(image)
     assert Image.open(io.BytesIO(encoded)).size == (40, 60)
 
 

@@ -12,7 +12,7 @@ from noisy_student import pseudo_labels
 from noisy_student.data import tfrecords
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import write
-from tests.data.directories import encode, photo
+from tests.data.directories import encode, exif_of, photo
 from tests.pseudo_labels.made import (
     PROBABILITIES,
     contents,
@@ -66,9 +66,7 @@ def test_samples_have_the_suffix_of_their_format(tmp_path):
 
 def test_kept_photographs_are_turned_upright(tmp_path):
     """Records have no EXIF data to turn them by."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    stored = encode(photo(0, (60, 40)), exif=exif)
+    stored = encode(photo(0, (60, 40)), exif=exif_of(6))
     source = make_source()
     lying = source.read().map(lambda example: example | {"encoded": stored})
     for is_read, size in (True, (40, 60)), (False, (60, 40)):

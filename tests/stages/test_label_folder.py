@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from noisy_student import config, models, stages
 from noisy_student.config import ExperimentConfig
 from tests.conftest import FIXTURES
-from tests.data.directories import encode, photo, write_folders
+from tests.data.directories import encode, exif_of, photo, write_folders
 from tests.scripts import error_of, run
 from tests.stages import svhn
 
@@ -46,10 +46,8 @@ def write_images(root):
     """Images of every kind, a broken one and a file that is none."""
     write_folders(root, {"": 2, "deep/er": 3}, (90, 70))
     for value in range(1, 9):
-        exif = Image.Exif()
-        exif[0x0112] = value
         kind = "JPEG" if value % 2 else "PNG"
-        content = encode(photo(value, (90, 70)), kind, exif=exif)
+        content = encode(photo(value, (90, 70)), kind, exif=exif_of(value))
         (root / f"turned {value}.{kind.lower()}").write_bytes(content)
     grey = photo(3, (90, 70)).convert("L")
     (root / "deep/grey.jpg").write_bytes(encode(grey))

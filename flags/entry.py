@@ -1,5 +1,6 @@
 """How every script starts: bad input ends it with one line, not a trace."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn, Protocol
@@ -46,7 +47,13 @@ def run_stage(argv: list[str], make: Callable[[], Stage | None]) -> None:
         print(stop.message, file=sys.stderr)
         raise
     except WorkerLostError as error:
-        _end(error, preemption.EXIT_CODE)
+        if DEBUG.value:
+            raise
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        # Not through the clean-up of TensorFlow and Python, which print
+        # errors of their own about threads of the cluster that is gone.
+        os._exit(preemption.EXIT_CODE)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -72,16 +79,16 @@ def _run(argv: list[str], make: Callable[[], Stage | None]) -> None:
         if stage is not None:
             stage.validate()
     except (ValueError, OSError) as error:
-        _end(error, USAGE_ERROR)
+        _end(error)
     try:
         if stage is not None:
             stage.run()
     except (InputError, FloatingPointError) as error:
-        _end(error, USAGE_ERROR)
+        _end(error)
 
 
-def _end(error: Exception, code: int) -> NoReturn:
+def _end(error: Exception) -> NoReturn:
     if DEBUG.value:
         raise error
     print(f"error: {error}", file=sys.stderr)
-    sys.exit(code)
+    sys.exit(USAGE_ERROR)

@@ -9,6 +9,7 @@ from noisy_student.tasks import IMAGENET_MEAN, IMAGENET_STD, Task
 ALL_REPLICAS = -2
 DEFAULT_GROUPS = -1
 NOTHING_FROZEN = -1
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +50,15 @@ class ModelConfig(Settings):
     """Use the variant for 32x32 images, whose second and third stage keep the
     resolution. Default: the task's."""
 
+    precision: str | None = setting(None, choices=PRECISIONS)
+    """In what features are computed; weights, batch statistics, logits and
+    loss stay float32. bfloat16 is for TPUs and newer GPUs, float16 with
+    dynamic loss scaling for older ones. On CPUs bfloat16 predicts faster and
+    trains slower than float32, and float16 is slow. Default: float32, or
+    bfloat16 with --use_bfloat16."""
+
     use_bfloat16: bool = setting(False, original=True)
-    """Compute features in bfloat16; weights, batch statistics, logits and loss
-    stay float32."""
+    """The same as --precision=bfloat16, unless --precision is given."""
 
     remat: bool = setting(False)
     """Compute the activations of blocks again for the gradient, which takes
@@ -74,6 +81,13 @@ class ModelConfig(Settings):
     )
     """Replicas that share batch statistics. The default rule is each alone for
     up to 8 replicas, else groups of max(8, replicas / 8)."""
+
+    @property
+    def compute_precision(self) -> str:
+        """The dtype of features: float32, bfloat16 or float16."""
+        return self.precision or (
+            "bfloat16" if self.use_bfloat16 else "float32"
+        )
 
     def for_task(self, task: Task, input_image_size: int | None) -> Self:
         """Fills in what a task decides, where nothing else was said.

@@ -34,6 +34,10 @@ class RunConfig(Settings):
     gcp_project: str | None = setting(None)
     """Google Cloud project of the TPU. Default: this machine's."""
 
+    jit_compile: str = setting("auto", choices=("auto", "true", "false"))
+    """Let XLA compile each device's training step. auto: on GPUs and TPUs; on
+    CPUs XLA's convolutions are slow."""
+
     eval_batch_size: int = setting(256, above=0)
     """Images per step of evaluation and prediction, over all replicas."""
 
@@ -50,6 +54,10 @@ class RunConfig(Settings):
     iterations_per_loop: int = setting(100, above=0)
     """Training steps in one call on the device, between two updates of the
     progress bar."""
+
+    preemption_check_steps: int = setting(10, above=0)
+    """Training steps after which SIGTERM is heard at the latest; it is looked
+    for that often, which waits for the devices."""
 
     log_step_count_steps: int | None = setting(None, above=0)
     """Training steps between two entries of the training metrics for

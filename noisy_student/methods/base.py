@@ -45,10 +45,12 @@ class Losses:
     Attributes:
         terms: terms of the loss, by the name of their summary.
         metrics: scalars to log, by name; they have no influence on training.
+        kept: tensors that `Method.remember` gets, by name.
     """
 
     terms: dict[str, LossTerm]
     metrics: dict[str, tf.Tensor]
+    kept: dict[str, tf.Tensor] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,15 +166,37 @@ class Method(abc.ABC):
         """Computes per-example losses of one replica's share of a batch.
 
         Runs in a gradient tape and in replica context, once for each of the
-        `accumulation_steps` pieces of a batch.
+        `accumulation_steps` pieces of a batch. XLA compiles it on GPUs and
+        TPUs.
 
         Args:
             student: the model in training; call it with `training=True`.
             average: the averaged model; call it with `training=False`, or by
                 `models.call_as_teacher`.
-            batch: the tensors of `batch_keys`.
+            batch: what `look_up` returned.
             step: int64 (), number of finished steps.
         """
+
+    def look_up(self, batch: Batch) -> Batch:
+        """Adds to a batch, before its losses, what only the host has.
+
+        Runs in replica context, and is not compiled.
+
+        Args:
+            batch: the tensors of `batch_keys`.
+        """
+        return batch
+
+    def remember(self, batch: Batch, kept: dict[str, tf.Tensor]) -> None:
+        """Keeps on the host, after a batch's losses, what they left for it.
+
+        Runs in replica context, and is not compiled. Does nothing by default.
+
+        Args:
+            batch: what `look_up` returned.
+            kept: `Losses.kept`.
+        """
+        del batch, kept
 
     def average_decay(self, step: tf.Tensor) -> tf.Tensor | None:
         """Returns the decay of the averaged weights after a step.

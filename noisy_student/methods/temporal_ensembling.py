@@ -1,5 +1,7 @@
 """Temporal ensembling: the targets are past predictions (arXiv 1610.02242)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -43,6 +45,10 @@ class TemporalEnsembling(consistency.ConsistencyMethod):
             )
         ensemble.check_memory(_size(context), context.consistency)
 
+    def look_up(self, batch: base.Batch) -> base.Batch:
+        targets, has_target = self.ensemble.targets(self._rows(batch))
+        return batch | {"target": targets, "has_target": has_target}
+
     def compute_losses(
         self,
         student: keras.Model,
@@ -52,14 +58,22 @@ class TemporalEnsembling(consistency.ConsistencyMethod):
     ) -> base.Losses:
         images = consistency.images(batch, consistency.FIRST_VIEW)
         logits = student(images, training=True)
-        rows = tf.concat(
-            [batch["row"], self.num_labeled + batch["unlabeled_row"]], axis=0
+        result = self.losses(
+            logits, batch["target"], batch, step, batch["has_target"]
         )
-        targets, has_target = self.ensemble.targets(rows)
-        result = self.losses(logits, targets, batch, step, has_target)
-        decoded = consistency.image_weights(batch) > 0
-        self.ensemble.update(rows, tf.nn.softmax(logits), decoded)
-        return result
+        kept = {"probabilities": tf.nn.softmax(logits)}
+        return dataclasses.replace(result, kept=kept)
+
+    def remember(self, batch: base.Batch, kept: dict[str, tf.Tensor]) -> None:
+        probabilities = kept["probabilities"]
+        is_finite = tf.reduce_all(tf.math.is_finite(probabilities), axis=1)
+        chosen = (consistency.image_weights(batch) > 0) & is_finite
+        self.ensemble.update(self._rows(batch), probabilities, chosen)
+
+    def _rows(self, batch: base.Batch) -> tf.Tensor:
+        """Returns the rows of the targets, int64 (all images,)."""
+        unlabeled = self.num_labeled + batch["unlabeled_row"]
+        return tf.concat([batch["row"], unlabeled], axis=0)
 
     def worker_state(self) -> dict:
         return self.ensemble.state()

@@ -1,6 +1,6 @@
 """EfficientNet: the network, its files, and weights from elsewhere."""
 
-from noisy_student.models.batch_norm import share_statistics
+from noisy_student.models.batch_norm import moving_statistics, share_statistics
 from noisy_student.models.dropout import call_as_teacher, random_states
 from noisy_student.models.efficientnet import (
     build_model,
@@ -33,6 +33,7 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "load_teacher",
+    "moving_statistics",
     "random_states",
     "read_weights",
     "resolve_model_path",

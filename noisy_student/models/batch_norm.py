@@ -170,27 +170,34 @@ class BatchNormalization(keras.layers.Layer):
         return input_shape
 
 
-def share_statistics(model: keras.Model) -> None:
+def moving_statistics(model: keras.Model) -> list[tf.Variable]:
+    """Returns the moving means and variances of a model's norms."""
+    names = ("moving_mean", "moving_variance")
+    return [weight.value for weight in model.weights if weight.name in names]
+
+
+def share_statistics(
+    statistics: list[tf.Variable], before: list[tf.Tensor], keep: tf.Tensor
+) -> None:
     """Sets the moving statistics of all replicas to their mean.
 
     Sends all of them in one message: a small message per layer would cost more
     than the large one of the gradients. Call in replica context.
 
     Args:
-        model: a model with the `BatchNormalization` of this module.
+        statistics: the moving statistics of a model with the
+            `BatchNormalization` of this module.
+        before: their values before the step.
+        keep: bool (), the same on all replicas; False takes those back.
     """
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return
-    names = ("moving_mean", "moving_variance")
-    statistics = [w.value for w in model.weights if w.name in names]
     if not statistics:
         return
-    means = context.all_reduce(
-        tf.distribute.ReduceOp.MEAN, [s.read_value() for s in statistics]
-    )
-    for statistic, mean in zip(statistics, means, strict=True):
-        statistic.assign(mean)
+    values = [statistic.read_value() for statistic in statistics]
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync > 1:
+        values = context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    for statistic, value, old in zip(statistics, values, before, strict=True):
+        statistic.assign(tf.where(keep, value, old))
 
 
 def mean_over_group(value: tf.Tensor, group: int) -> tf.Tensor:

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 
 _PACKAGE = "noisy_student"
+# Named, because XLA's own choice is another one than TensorFlow's.
+_ALGORITHM = "philox"
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
@@ -24,13 +26,11 @@ class Dropout(keras.layers.Dropout):
         seed = tf.random.experimental.stateless_fold_in(
             tf.cast(self.seed_generator.next(), tf.int32),
             replica.replica_id_in_sync_group if replica else 0,
+            alg=_ALGORITHM,
         )
-        return tf.nn.experimental.stateless_dropout(
-            inputs,
-            rate=self.rate,
-            seed=seed,
-            noise_shape=self._mask_shape(inputs),
-        )
+        drawn = _uniform(self._mask_shape(inputs), seed)
+        scaled = inputs * tf.cast(1 / (1 - self.rate), inputs.dtype)
+        return tf.where(drawn >= self.rate, scaled, tf.zeros_like(inputs))
 
     def _mask_shape(self, inputs: tf.Tensor):
         """The shape of the mask; one draw for each feature here."""
@@ -52,6 +52,18 @@ class StochasticDepth(Dropout):
     def _mask_shape(self, inputs: tf.Tensor):
         """One draw for each example."""
         return [tf.shape(inputs)[0]] + [1] * (inputs.shape.rank - 1)
+
+
+def _uniform(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draws from [0, 1), float32, the same in a compiled step and outside.
+
+    XLA makes integers of a seed as TensorFlow does, but other fractions.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, None, None, tf.int32, alg=_ALGORITHM
+    )
+    mantissa = tf.bitwise.bitwise_and(bits, 2**23 - 1)
+    return tf.cast(mantissa, tf.float32) * 2.0**-23
 
 
 def random_states(model: keras.Model) -> list[keras.Variable]:

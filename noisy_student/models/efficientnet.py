@@ -90,9 +90,9 @@ def build_model(config: ModelConfig) -> keras.Model:
     """Builds an EfficientNet with fresh weights.
 
     Stochastic depth and dropout are the model noise of the student (Noisy
-    Student, section 2); with `training=False` both are off. With
-    `use_bfloat16` the features are bfloat16; weights, batch statistics and
-    logits stay float32. `fix_layer_num` freezes the stem and that many blocks:
+    Student, section 2); with `training=False` both are off. Features have
+    `compute_precision`; weights, batch statistics and logits are float32.
+    `fix_layer_num` freezes the stem and that many blocks:
     their weights are not trainable and their norms use the moving statistics.
 
     Args:
@@ -108,9 +108,10 @@ def build_model(config: ModelConfig) -> keras.Model:
     """
     stages = _scaled_stages(config)
     scale = scaling.get_scaling(config)
+    precision = config.compute_precision
     shared: dict = {
         "num_shards_per_group": int(config.num_shards_per_group),
-        "dtype": "mixed_bfloat16" if config.use_bfloat16 else "float32",
+        "dtype": precision if precision == "float32" else f"mixed_{precision}",
     }
 
     def conv_norm_swish(filters, kernel_size, stride, name):

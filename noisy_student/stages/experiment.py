@@ -214,7 +214,7 @@ def open_and_claim(
         ValueError: the images are not there, `check` refuses, or the
             directory belongs to another experiment.
     """
-    devices = distribution.make_devices(config.run)
+    devices = distribution.make_devices(config.run, trained=config.model)
     directory = config.directory
     with devices.watching_workers():
         if devices.is_chief:

@@ -8,14 +8,13 @@ import socket
 import sys
 from collections.abc import Iterator
 
-import psutil
 import tensorflow as tf
 from absl import logging
 
 from noisy_student import preemption
-from noisy_student.config import RunConfig
+from noisy_student.config import ModelConfig, RunConfig
 from noisy_student.errors import InputError, WorkerLostError
-from noisy_student.training import cluster, gpus
+from noisy_student.training import cluster, compilation, hardware
 
 _CONNECT_SECONDS = 10
 # TensorFlow's messages when a process no longer answers.
@@ -125,7 +124,11 @@ class Devices:
         self.agree(0)
 
 
-def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
+def make_devices(
+    run: RunConfig,
+    several_workers: bool = True,
+    trained: ModelConfig | None = None,
+) -> Devices:
     """Makes the strategy that `distribution` names, and says which it is.
 
     - `one_device`: the first GPU, or the CPU.
@@ -141,37 +144,42 @@ def make_devices(run: RunConfig, several_workers: bool = True) -> Devices:
     Call this before any other use of TensorFlow.
 
     Args:
-        run: has `distribution` and the TPU's name.
+        run: has `distribution`, the TPU's name and `jit_compile`.
         several_workers: whether `auto` looks at `TF_CONFIG`.
+        trained: the model that they will train; None where they do not.
 
     Raises:
-        ValueError: there are no such devices, or TF_CONFIG is broken.
+        ValueError: there are no such devices, they cannot train as asked, or
+            TF_CONFIG is broken.
     """
     devices = _make_devices(run, several_workers)
-    if reason := gpus.why_unused():
+    if reason := hardware.why_unused():
         logging.warning("%s", reason)
+    line = hardware.description(devices.strategy, devices.num_workers)
+    if trained is not None:
+        precision = trained.compute_precision
+        _check_precision(devices.strategy, precision)
+        compiled = compilation.is_compiled(devices.strategy, run.jit_compile)
+        line += f", {precision}, {'' if compiled else 'not '}compiled"
     if devices.is_chief:
-        print(f"Devices: {_description(devices)}.", file=sys.stderr, flush=True)
+        print(f"Devices: {line}.", file=sys.stderr, flush=True)
     return devices
 
 
-def _description(devices: Devices) -> str:
-    """Such as "4 x GPU, NVIDIA H200 with 143771 MiB (MirroredStrategy)"."""
-    strategy = devices.strategy
-    kind = "CPU"
+def _check_precision(strategy: tf.distribute.Strategy, precision: str) -> None:
+    """Refuses float16 on TPUs, and warns of it on CPUs."""
+    if precision != "float16":
+        return
     if isinstance(strategy, tf.distribute.TPUStrategy):
-        kind = "TPU"
-    elif found := tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(found[0])
-        kind = f"GPU, {details.get('device_name', 'unknown')}"
-        if size := gpus.memory():
-            kind += f" with {size}"
-    elif strategy.num_replicas_in_sync == 1:
-        size = f"{psutil.virtual_memory().total // 2**30} GiB"
-        kind = f"CPU with {os.cpu_count()} cores and {size}, and no GPU"
-    workers = f", {devices.num_workers} workers" * (devices.num_workers > 1)
-    name = type(strategy).__name__
-    return f"{strategy.num_replicas_in_sync} x {kind} ({name}{workers})"
+        raise ValueError(
+            "precision=float16 is not for TPUs, which compute in bfloat16; use "
+            "precision=bfloat16."
+        )
+    if not tf.config.list_logical_devices("GPU"):
+        logging.warning(
+            "precision=float16 is slow on a CPU, which computes it in small "
+            "pieces; float32 trains fastest there."
+        )
 
 
 def _make_devices(run: RunConfig, several_workers: bool) -> Devices:

@@ -13,7 +13,38 @@ LearningRate: TypeAlias = (
 )
 
 
-class RMSprop(keras.optimizers.RMSprop):
+class Guarded(keras.optimizers.Optimizer):
+    """An optimizer that a gradient of NaN leaves as it was, to the bit.
+
+    Neither the variable nor what is kept for it changes; only the counter
+    goes on. The old values are selected on the device: a condition would wait
+    for the host. Gradients are summed over the replicas before they come, so
+    that each replica knows whether they are finite.
+    """
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        first = tf.reshape(gradient, [-1])[0]
+        self._is_finite = tf.math.is_finite(first)
+        super().update_step(gradient, variable, learning_rate)
+
+    def assign(self, variable, value) -> None:
+        super().assign(variable, tf.where(self._is_finite, value, variable))
+
+    def assign_add(self, variable, value) -> None:
+        super().assign_add(variable, self._or_zero(value))
+
+    def assign_sub(self, variable, value) -> None:
+        super().assign_sub(variable, self._or_zero(value))
+
+    def _or_zero(self, value) -> tf.Tensor:
+        value = tf.convert_to_tensor(value)
+        return tf.where(self._is_finite, value, tf.zeros_like(value))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class RMSprop(Guarded, keras.optimizers.RMSprop):
     """RMSProp with momentum whose mean square starts at 1, as TF1's did.
 
     ms = 0.9 ms + 0.1 g^2; m = 0.9 m + lr g / sqrt(ms + 0.001); v = v - m:
@@ -35,7 +66,7 @@ class RMSprop(keras.optimizers.RMSprop):
                 mean_square.assign(keras.ops.ones_like(mean_square))
 
 
-class Adam(keras.optimizers.Adam):
+class Adam(Guarded, keras.optimizers.Adam):
     """Adam whose beta1 falls with the learning rate's ramp-down.
 
     beta1 = d first + (1 - d) last, where d = exp(-12.5 T^2) is the ramp-down
@@ -71,9 +102,20 @@ class Adam(keras.optimizers.Adam):
         """Ignores the constant that Keras sets."""
 
 
+class SGD(Guarded, keras.optimizers.SGD):
+    """SGD with Nesterov's momentum 0.9.
+
+    Args:
+        learning_rate: a schedule or a number.
+    """
+
+    def __init__(self, learning_rate: LearningRate) -> None:
+        super().__init__(learning_rate, momentum=0.9, nesterov=True)
+
+
 def make_optimizer(
     train: TrainConfig, num_labeled: int, learning_rate: LearningRate
-) -> keras.optimizers.Optimizer:
+) -> Guarded:
     """Returns the optimizer of a run.
 
     Args:
@@ -85,7 +127,7 @@ def make_optimizer(
         ValueError: a ramp is longer than the training.
     """
     if train.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=0.9, nesterov=True)
+        return SGD(learning_rate)
     if train.optimizer == "adam":
         return Adam(
             learning_rate,

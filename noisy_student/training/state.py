@@ -18,6 +18,7 @@ from noisy_student.training import (
     averaging,
     checkpoints,
     distribution,
+    loss_scale,
     optimizers,
     schedules,
 )
@@ -71,6 +72,7 @@ class TrainingState:
         average: the averaged model.
         learning_rate: the schedule.
         optimizer: the optimizer, which counts the steps.
+        loss_scale: the loss scaling of float16; None elsewhere.
         seconds: time spent before the last checkpoint, float64 ().
         checkpoints: the checkpoints to resume from.
         best: the checkpoint of the best evaluation.
@@ -87,6 +89,9 @@ class TrainingState:
             train, num_labeled, self.learning_rate
         )
         self.optimizer.build(self.student.trainable_variables)
+        self.loss_scale = None
+        if run.model_config.compute_precision == "float16":
+            self.loss_scale = loss_scale.LossScale()
         self.seconds = tf.Variable(0.0, trainable=False, dtype="float64")
         shared = {
             "student": self.student,
@@ -102,6 +107,9 @@ class TrainingState:
             ],
             "seconds": self.seconds,
         }
+        if self.loss_scale:
+            state = self.loss_scale.state()
+            shared["loss_scale"] = tf.train.Checkpoint(**state)
         self.checkpoints = checkpoints.WorkerCheckpoints(
             run.directory / _CHECKPOINTS,
             run.run_config.keep_checkpoint_max,

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from noisy_student import preemption, progress
 from noisy_student.files import run_directory, writing
-from noisy_student.training import loop, means, schedules
+from noisy_student.training import compilation, loop, means, schedules
 from noisy_student.training.state import TrainingRun, TrainingState
 
 # The metric whose greatest value marks the best model.
@@ -78,6 +78,11 @@ class _Trainer:
             self.state.optimizer,
             train,
             stop,
+            run.run_config.preemption_check_steps,
+            self.state.loss_scale,
+            compilation.is_compiled(
+                run.devices.strategy, run.run_config.jit_compile
+            ),
         )
         if self.devices.is_chief:
             self.writer = tf.summary.create_file_writer(str(run.directory))
@@ -126,7 +131,8 @@ class _Trainer:
 
     def _train_until(self, stop: int, batches: Iterator, bar) -> None:
         begin, start = time.monotonic(), self.state.step
-        result = self.train_loop(batches, stop - start)
+        with compilation.errors_named(self.run.train_config.method):
+            result = self.train_loop(batches, stop - start)
         finished = self.state.step
         bar.update(finished - start)
         steps, seconds = finished - start, time.monotonic() - begin
@@ -137,7 +143,7 @@ class _Trainer:
             refresh=False,
         )
         with self.devices.failing_together():
-            self._check_loss(result.last)
+            self._check(result.failure, start)
             self._log_if_due(result.stopped)
         if result.stopped:
             self._save_and_stop()
@@ -146,14 +152,18 @@ class _Trainer:
             self.state.save()
         self._evaluate_if_due()
 
-    def _check_loss(self, metrics: dict[str, float]) -> None:
-        """Refuses a loss of the last step that is not finite."""
-        if math.isfinite(metrics["train/loss"]):
+    def _check(self, failure: loop.Failure | None, start: int) -> None:
+        """Refuses a step whose loss or gradient was not finite."""
+        if failure is None:
             return
-        values = ", ".join(f"{name}={x:g}" for name, x in metrics.items())
+        loss = failure.metrics["train/loss"]
+        what = f"The loss is {loss:g}"
+        if math.isfinite(loss):
+            what = "The gradient is not finite"
+        values = ", ".join(f"{k}={x:g}" for k, x in failure.metrics.items())
         raise FloatingPointError(
-            f"The loss is {metrics['train/loss']:g} at step {self.state.step}: "
-            f"{values}. Earlier checkpoints are intact. A lower "
+            f"{what} at step {start + failure.step + 1}: {values}. Earlier "
+            "checkpoints are intact. A lower "
             f"{schedules.peak_setting(self.run.train_config)} usually helps."
         )
 
@@ -173,6 +183,9 @@ class _Trainer:
             "train/steps_per_second": steps_per_second,
             "train/images_per_second": steps_per_second * self.step_images,
         }
+        if scale := self.state.loss_scale:
+            rates["train/loss_scale"] = float(scale.factor.numpy())
+            rates["train/skipped_steps"] = int(scale.skipped_steps.numpy())
         self._summarise(metrics | rates)
 
     def _summarise(self, scalars: dict[str, float]) -> None:

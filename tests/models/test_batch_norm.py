@@ -78,9 +78,21 @@ def test_moving_statistics_are_the_mean_over_replicas(two_replicas):
     np.testing.assert_allclose(
         layer.moving_mean.value.values[1], 0.1 * means[1], rtol=1e-4
     )
-    two_replicas.run(tf.function(lambda: batch_norm.share_statistics(layer)))
+    statistics = batch_norm.moving_statistics(layer)
+
+    @tf.function
+    def share(keep):
+        before = [tf.zeros([7]), tf.ones([7])]
+        two_replicas.run(
+            lambda: batch_norm.share_statistics(statistics, before, keep)
+        )
+
+    share(tf.constant(True))
     for copy in layer.moving_mean.value.values:
         np.testing.assert_allclose(copy, 0.1 * np.mean(means, 0), rtol=1e-4)
+    share(tf.constant(False))
+    for copy in layer.moving_mean.value.values:
+        np.testing.assert_array_equal(copy, np.zeros(7))
     # Each replica is normalised with its own statistics.
     for output in outputs:
         np.testing.assert_allclose(

@@ -40,11 +40,27 @@ def dense_loop(stop=None):
     return train_loop, optimizer
 
 
-def test_the_loop_ends_where_the_loss_is_no_number():
+def test_a_step_without_a_loss_is_told_of_and_changes_nothing():
     train_loop, optimizer = dense_loop()
-    result = train_loop(nan_from(4), 10)
-    assert int(optimizer.iterations) == 4
-    assert np.isnan(result.last["train/loss"]) and not result.stopped
+    train_loop(nan_from(4), 3)
+    models = (train_loop.student, train_loop.average)
+    before = [model.get_weights() for model in models]
+    kept = [variable.numpy() for variable in optimizer.variables[1:]]
+    result = train_loop(nan_from(1), 4)
+    assert result.failure.step == 0 and not result.stopped
+    assert np.isnan(result.failure.metrics["train/loss"])
+    assert int(optimizer.iterations) == 7  # the call went on
+    for model, olds in zip(models, before, strict=True):
+        for old, new in zip(olds, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+    for old, new in zip(kept, optimizer.variables[1:], strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_first_failure_of_a_call_is_told():
+    train_loop, _ = dense_loop()
+    assert train_loop(nan_from(20), 5).failure is None
+    assert train_loop(nan_from(4), 9).failure.step == 3
 
 
 def test_the_loop_ends_when_asked():
@@ -53,8 +69,8 @@ def test_the_loop_ends_when_asked():
     batches = nan_from(1000)
     assert not train_loop(batches, 3).stopped
     stop.assign(1.0)
-    assert train_loop(batches, 3).stopped
-    assert int(optimizer.iterations) == 4
+    assert train_loop(batches, 25).stopped
+    assert int(optimizer.iterations) == 3 + train_loop.stop_check_steps
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def made(train, num_labeled):
     [
         ("rmsprop", optimizers.RMSprop),
         ("adam", optimizers.Adam),
-        ("sgd", keras.optimizers.SGD),
+        ("sgd", optimizers.SGD),
     ],
 )
 def test_the_flags_choose(name, kind):

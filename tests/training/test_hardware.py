@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import RunConfig
-from noisy_student.training import distribution, gpus
+from noisy_student.training import distribution, hardware
 
 
 @pytest.fixture
@@ -14,13 +14,13 @@ def driver(tmp_path, monkeypatch):
     """A machine with a driver, and a TensorFlow that sees no GPU."""
     path = tmp_path / "version"
     path.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54")
-    monkeypatch.setattr(gpus, "DRIVERS", (tmp_path / "none", path))
+    monkeypatch.setattr(hardware, "DRIVERS", (tmp_path / "none", path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return path
 
 
 def test_missing_libraries_are_named(driver):
-    reason = gpus.why_unused()
+    reason = hardware.why_unused()
     assert reason.startswith(
         f"This machine has NVIDIA's driver ({driver}), and"
     )
@@ -30,34 +30,34 @@ def test_missing_libraries_are_named(driver):
 
 def test_a_build_without_cuda_is_told(driver, monkeypatch):
     monkeypatch.setattr(tf.test, "is_built_with_cuda", lambda: False)
-    assert "is built without CUDA" in gpus.why_unused()
+    assert "is built without CUDA" in hardware.why_unused()
 
 
 def test_with_all_libraries_the_driver_is_doubted(driver, monkeypatch):
-    monkeypatch.setattr(gpus, "_is_installed", lambda package: True)
-    assert "new enough for CUDA 12" in gpus.why_unused()
+    monkeypatch.setattr(hardware, "_is_installed", lambda package: True)
+    assert "new enough for CUDA 12" in hardware.why_unused()
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
 def test_hidden_gpus_are_not_missed(driver, monkeypatch, hidden):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert gpus.why_unused() is None
+    assert hardware.why_unused() is None
 
 
 def test_nothing_is_said_where_there_is_no_driver(driver):
     driver.unlink()
-    assert gpus.why_unused() is None
+    assert hardware.why_unused() is None
 
 
 def test_nothing_is_said_where_tensorflow_has_a_gpu(driver, monkeypatch):
     found = [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")]
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: found)
-    assert gpus.why_unused() is None
+    assert hardware.why_unused() is None
 
 
 def test_the_start_warns(driver, warnings):
     distribution.make_devices(RunConfig())
-    assert warnings == [gpus.why_unused()]
+    assert warnings == [hardware.why_unused()]
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_memory_is_what_the_driver_says(tmp_path, monkeypatch, script, size):
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert gpus.memory() == size
+    assert hardware.memory() == size

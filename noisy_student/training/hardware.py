@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs: their memory, and why TensorFlow finds none."""
+"""The devices in words, and why TensorFlow does not find NVIDIA's GPUs."""
 
 import importlib.metadata
 import os
@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 
+import psutil
 import tensorflow as tf
 
 # What a driver leaves on Linux, and on Windows' Linux.
@@ -16,6 +17,24 @@ DRIVERS = (
 _INSTALL = "pip install -r requirements-gpu.txt"
 _EXTRA = "and-cuda"
 _SECONDS = 20
+
+
+def description(strategy: tf.distribute.Strategy, num_workers: int) -> str:
+    """Such as "4 x GPU, NVIDIA H200 with 143771 MiB (MirroredStrategy)"."""
+    kind = "CPU"
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        kind = "TPU"
+    elif found := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(found[0])
+        kind = f"GPU, {details.get('device_name', 'unknown')}"
+        if size := memory():
+            kind += f" with {size}"
+    elif strategy.num_replicas_in_sync == 1:
+        size = f"{psutil.virtual_memory().total // 2**30} GiB"
+        kind = f"CPU with {os.cpu_count()} cores and {size}, and no GPU"
+    workers = f", {num_workers} workers" * (num_workers > 1)
+    name = type(strategy).__name__
+    return f"{strategy.num_replicas_in_sync} x {kind} ({name}{workers})"
 
 
 def memory() -> str | None:

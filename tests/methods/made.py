@@ -48,3 +48,11 @@ def batch(seed=0, labeled=3, unlabeled=6, shape=(CLASSES,), scale=1.0):
         "unlabeled_weight": np.array([1, 0] * (unlabeled // 2), np.float32),
         "unlabeled_row": generator.permutation(NUM_UNLABELED)[:unlabeled],
     }
+
+
+def compute(method, student, average, batch, step):
+    """A method's losses, as the training loop asks for them."""
+    found = method.look_up(batch)
+    result = method.compute_losses(student, average, found, step)
+    method.remember(found, result.kept)
+    return result

@@ -33,7 +33,8 @@ class Identity(keras.Model):
 def total(name, batch, average_factor=2.0, finished=40, **consistency):
     """The sum of the terms, as the step makes it, and its metrics."""
     method = methods.find(name).from_context(made.context(name, **consistency))
-    result = method.compute_losses(
+    result = made.compute(
+        method,
         Identity(),
         Identity(average_factor),
         {key: batch[key] for key in method.batch_keys},
@@ -90,8 +91,8 @@ def test_temporal_ensembling_against_numpy(seed):
     batch["row"] = past["row"]
     batch["unlabeled_row"][:2] = past["unlabeled_row"][:2]  # one was broken
     for now in (past, batch):
-        result = method.compute_losses(
-            Identity(), None, now, tf.constant(40, tf.int64)
+        result = made.compute(
+            method, Identity(), None, now, tf.constant(40, tf.int64)
         )
     ours, _ = loop.total_loss(result, [tf.Variable([0.0], name="kernel")], 0.0)
     before = softmax(both(past, "image", "unlabeled_image"), axis=1)
@@ -133,8 +134,8 @@ def consistency_gradients(name):
     sources = [student.factor.value, average.factor.value, *views]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        result = method.compute_losses(
-            student, average, batch, tf.constant(40, tf.int64)
+        result = made.compute(
+            method, student, average, batch, tf.constant(40, tf.int64)
         )
         loss = result.terms["cons/loss"].mean()
     return [
@@ -164,7 +165,8 @@ def test_pi_models_gradient_is_that_of_both_passes():
     def gradient(images):
         with tf.GradientTape() as tape:
             tape.watch(images)
-            result = method.compute_losses(
+            result = made.compute(
+                method,
                 Identity(),
                 None,
                 batch | dict(zip(keys, images, strict=True)),
@@ -203,7 +205,8 @@ def test_the_teacher_has_noise_of_its_own():
     before = teacher.get_weights()
 
     def confidence():
-        result = method.compute_losses(
+        result = made.compute(
+            method,
             lambda images, training: tf.ones([len(images), 10]),
             teacher,
             batch,

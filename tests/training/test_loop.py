@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +73,59 @@ def test_the_loop_ends_when_asked():
     stop.assign(1.0)
     assert train_loop(batches, 25).stopped
     assert int(optimizer.iterations) == 3 + train_loop.stop_check_steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("replicas", "pieces"), [(1, 2), (2, 1)])
+def test_a_failed_step_leaves_every_variable(replicas, pieces, two_replicas):
+    """Also where only one piece on one of the replicas has no loss."""
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    if replicas == 2:
+        strategy = two_replicas
+    whole = image_batch()
+    bad = replicas * pieces * 2 - 1  # the last piece of the second step
+
+    def piece(number):
+        factor = tf.where(number == bad, np.inf, 1.0)
+        return whole | {
+            "label_weight": tf.ones(2) * tf.cast(factor, tf.float32)
+        }
+
+    with strategy.scope():
+        made = small_step()
+        settings = dataclasses.replace(SETTINGS, accumulation_steps=pieces)
+        train_loop = dataclasses.replace(made, train=settings)
+        keys = [*train_loop.method.batch_keys]
+        batches = tf.data.Dataset.counter().map(piece)
+        batches = batches.map(lambda batch: {key: batch[key] for key in keys})
+        drawn = iter(
+            strategy.distribute_datasets_from_function(lambda _: batches)
+        )
+        kept = [
+            *made.student.weights,
+            *made.average.weights,
+            *[v for v in made.optimizer.variables if "iter" not in v.path],
+        ]
+        assert train_loop(drawn, 1).failure is None
+        before = copies(kept)
+        assert train_loop(drawn, 1).failure.step == 0
+        for old, new in zip(before, copies(kept), strict=True):
+            np.testing.assert_array_equal(old, new)
+        assert train_loop(drawn, 1).failure is None
+        same = [
+            np.array_equal(old, new)
+            for old, new in zip(before, copies(kept), strict=True)
+        ]
+    assert np.mean(same) < 0.1
+
+
+def copies(variables):
+    """The values on all replicas."""
+    return [
+        part.numpy()
+        for variable in variables
+        for part in getattr(variable.value, "values", [variable])
+    ]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from noisy_student.config import ALL_REPLICAS, DEFAULT_GROUPS
+from noisy_student.models import ops
 
 _LARGEST_UNGROUPED = 8
 
@@ -197,7 +198,7 @@ def share_statistics(
     if context.num_replicas_in_sync > 1:
         values = context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
     for statistic, value, old in zip(statistics, values, before, strict=True):
-        statistic.assign(tf.where(keep, value, old))
+        statistic.assign(ops.select(keep, value, old))
 
 
 def mean_over_group(value: tf.Tensor, group: int) -> tf.Tensor:

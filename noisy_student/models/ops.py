@@ -34,6 +34,14 @@ def _swish_derivative(x: tf.Tensor) -> tf.Tensor:
     return gate * (1 + x * (1 - gate))
 
 
+def select(condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Returns x or y, of one shape, by a condition, bool ().
+
+    `tf.where` would copy them.
+    """
+    return tf.raw_ops.Select(condition=condition, x=x, y=y)
+
+
 def swish_squeeze_excite(x: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
     """Scales the channels of swish(x) by a gate computed from their means.
 

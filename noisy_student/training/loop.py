@@ -267,13 +267,14 @@ class TrainLoop:
         # Not finite as soon as one element is not.
         squares = tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients])
         is_finite = tf.math.is_finite(squares)
-        factor, failed = tf.ones([]), ~is_finite
+        failed = ~is_finite
         if self.loss_scale is not None:
-            factor = 1 / self.loss_scale.factor
+            factor = self.loss_scale.factor.read_value()
+            gradients = [gradient / factor for gradient in gradients]
             failed &= ~self.loss_scale.may_shrink()
             self.loss_scale.update(is_finite)
-        factor = tf.where(is_finite, factor, float("nan"))
-        self.optimizer.apply([g * factor for g in gradients], self._variables)
+        gradients[-1] += tf.where(is_finite, 0.0, float("nan"))
+        self.optimizer.apply(gradients, self._variables)
         models.share_statistics(self._statistics, before, is_finite)
         decay = tf.where(is_finite, self._average_decay(), 1.0)
         averaging.update(self.average, self.student, decay)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from noisy_student.config import TrainConfig
 from noisy_student.methods import ramps
+from noisy_student.models import ops
 
 LearningRate: TypeAlias = (
     keras.optimizers.schedules.LearningRateSchedule | float
@@ -14,34 +15,36 @@ LearningRate: TypeAlias = (
 
 
 class Guarded(keras.optimizers.Optimizer):
-    """An optimizer that a gradient of NaN leaves as it was, to the bit.
+    """An optimizer that changes nothing if the last gradient is NaN.
 
-    Neither the variable nor what is kept for it changes; only the counter
-    goes on. The old values are selected on the device: a condition would wait
-    for the host. Gradients are summed over the replicas before they come, so
-    that each replica knows whether they are finite.
+    Variables, and what is kept for them, stay as they are to the bit; only
+    the counter goes on. The old values are selected on the device: a condition
+    would wait for the host. All replicas have the same gradients, their sum,
+    so that they select alike.
     """
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
-        first = tf.reshape(gradient, [-1])[0]
-        self._is_finite = tf.math.is_finite(first)
-        super().update_step(gradient, variable, learning_rate)
-
-    def assign(self, variable, value) -> None:
-        super().assign(variable, tf.where(self._is_finite, value, variable))
-
-    def assign_add(self, variable, value) -> None:
-        super().assign_add(variable, self._or_zero(value))
-
-    def assign_sub(self, variable, value) -> None:
-        super().assign_sub(variable, self._or_zero(value))
-
-    def _or_zero(self, value) -> tf.Tensor:
-        value = tf.convert_to_tensor(value)
-        return tf.where(self._is_finite, value, tf.zeros_like(value))
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        is_finite = tf.math.is_finite(tf.reduce_sum(grads[-1]))
+        # In the learning rate it reaches each device's updates.
+        rate = tf.where(is_finite, learning_rate, float("nan"))
+        super()._backend_update_step(grads, trainable_variables, rate)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        self._is_finite = tf.math.is_finite(learning_rate)
+        super().update_step(gradient, variable, learning_rate)
+
+    def assign(self, variable, value) -> None:
+        old = tf.convert_to_tensor(variable)
+        super().assign(variable, ops.select(self._is_finite, value, old))
+
+    def assign_add(self, variable, value) -> None:
+        self.assign(variable, tf.convert_to_tensor(variable) + value)
+
+    def assign_sub(self, variable, value) -> None:
+        self.assign(variable, tf.convert_to_tensor(variable) - value)
 
 
 class RMSprop(Guarded, keras.optimizers.RMSprop):

@@ -14,6 +14,9 @@ import tensorflow as tf
 _LOWEST, _HIGHEST = 0.0, 255.0
 # All steps of PGD together are so many times as long as epsilon.
 _REACH = 2.5
+# Of the loss, so that no small gradient is 0 in a model that computes in
+# float16; a power of 2 changes nothing else.
+_SCALE = 2.0**10
 
 # From epsilon, float32 (), in units of a pixel, to images as far from the
 # original ones at most. Can be called in a loop of a graph.
@@ -136,13 +139,14 @@ def input_gradient(
         tape.watch(images)
         logits = tf.cast(model(images, training=False), tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    gradient = tape.gradient(losses, images)
+        scaled = losses * _SCALE
+    gradient = tape.gradient(scaled, images)
     if gradient is None:
         raise ValueError(
             f"{model.name} has no gradient by its images, which the attacks "
             "follow; leave out the suite adversarial."
         )
-    return gradient
+    return gradient / _SCALE
 
 
 def _ascent(

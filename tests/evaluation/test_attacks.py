@@ -62,10 +62,13 @@ def test_fgsm_is_a_step_along_the_sign_of_the_gradient(epsilon):
     np.testing.assert_array_equal(found[sure], expected[sure])
 
 
-@pytest.mark.parametrize("use_bfloat16", [False, True])
-def test_the_gradient_is_that_of_the_model_without_noise(use_bfloat16):
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [("float32", 1e-5), ("bfloat16", 0.02), ("float16", 0.005)],
+)
+def test_the_gradient_is_that_of_the_model_without_noise(precision, tolerance):
     """Twice the same, in float32, and TensorFlow's own."""
-    model = tiny(use_bfloat16=use_bfloat16, dropout_rate=0.5)
+    model = tiny(precision=precision, dropout_rate=0.5)
     images, labels = map(
         tf.constant, random_images(4, np.random.default_rng(1))
     )
@@ -77,7 +80,6 @@ def test_the_gradient_is_that_of_the_model_without_noise(use_bfloat16):
         log_probabilities = tf.nn.log_softmax(model(images, training=False))
         chosen = tf.gather(log_probabilities, labels, batch_dims=1)
     expected = -tape.gradient(chosen, images)
-    tolerance = 0.02 if use_bfloat16 else 1e-5
     difference = tf.reduce_max(abs(found - expected))
     assert difference < tolerance * tf.reduce_max(abs(expected))
 
@@ -143,3 +145,14 @@ def test_a_model_without_gradients_is_refused():
         attacks.input_gradient(
             steps, tf.zeros([1, 8, 8, 3]), tf.constant([0], tf.int64)
         )
+
+
+def test_a_small_gradient_is_seen_in_float16():
+    model = tiny(precision="float16")
+    images, _ = map(tf.constant, random_images(4, np.random.default_rng(1)))
+    kernel, bias = model.get_layer("logits").get_weights()
+    bias[0] += 13  # nearly sure of it, and right
+    model.get_layer("logits").set_weights([kernel, bias])
+    labels = tf.zeros(4, tf.int64)
+    found = attacks.input_gradient(model, images, labels)
+    assert tf.reduce_mean(tf.cast(found != 0, tf.float32)) > 0.9

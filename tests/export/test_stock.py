@@ -63,8 +63,9 @@ def test_all_layers_are_keras_own(model):
         assert not isinstance(layer, keras.layers.BatchNormalization)
 
 
-def test_models_in_bfloat16_become_float32(tmp_path):
-    model = made(dataclasses.replace(SMALL, use_bfloat16=True))
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_models_of_lower_precision_become_float32(precision, tmp_path):
+    model = made(dataclasses.replace(SMALL, precision=precision))
     models.save_model(model, tmp_path / "model.keras")
     converted = export.in_float32(models.load_model(tmp_path / "model.keras"))
     reference = models.build_model(SMALL)

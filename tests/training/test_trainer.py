@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import tensorflow as tf
 from noisy_student import evaluation, models, preemption
 from noisy_student.files import run_directory
 from noisy_student.models import efficientnet
-from noisy_student.training import state, trainer
+from noisy_student.training import loss_scale, state, trainer
 from tests.training.runs import (
     BATCH,
     MODEL,
@@ -166,6 +167,30 @@ def test_training_metrics_are_logged_at_steps_of_their_own(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_in_float16_keeps_its_loss_scale(tmp_path, monkeypatch):
+    """Its first steps overflow; where it goes on, the scale does too."""
+    monkeypatch.setattr(loss_scale, "_FIRST", 2.0**40)
+    changes = {"model_config": dataclasses.replace(MODEL, precision="float16")}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(whole, changes)
+    skipped = logged(whole, "train/skipped_steps")
+    scale = logged(whole, "train/loss_scale")
+    assert list(skipped) == [5, 10, 15, 20, 25, 30]
+    assert 5 <= skipped[30] < 30
+    assert all(scale[step] == 2 ** (40 - skipped[step]) for step in scale)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, trainer._Trainer, "_train_until", 3)
+        run(killed, changes)
+    run(killed, changes)
+    ours, truth = (
+        models.load_model(directory / "model.keras").get_weights()
+        for directory in (killed, whole)
+    )
+    for a, b in zip(ours, truth, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
 def test_old_checkpoints_are_deleted(tmp_path):
     run(tmp_path, keep_checkpoint_max=1)
     assert len(list((tmp_path / "checkpoints").glob("*.index"))) == 1
@@ -263,7 +288,7 @@ class Signal:
 
 
 @pytest.mark.slow
-def test_sigterm_saves_at_the_next_step(finished, tmp_path):
+def test_sigterm_saves_at_the_next_look(finished, tmp_path):
     _, metrics = finished
     interrupted = {
         "batches": lambda _, start: (

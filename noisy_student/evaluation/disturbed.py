@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from noisy_student.data import batching
-from noisy_student.evaluation.base import Batches
+from noisy_student.data.passes import Batches
 from noisy_student.processes import Workers
 
 _Batch = dict[str, np.ndarray]

@@ -110,13 +110,15 @@ def check_training(
             the steps.
     """
     config, train = experiment.config, experiment.config.train
-    replicas = experiment.devices.strategy.num_replicas_in_sync
+    strategy = experiment.devices.strategy
+    replicas = strategy.num_replicas_in_sync
     num_labeled = experiment.data.labeled.num_images
-    models.check_model(experiment.model, replicas)
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    models.check_model(experiment.model, replicas, on_tpu)
     context = training_input.method_context(experiment, unlabeled)
     if not training.is_finished(config.directory):
         methods.find(train.method).check(context)
-    check_worker_state(train.method, experiment.devices.strategy)
+    check_worker_state(train.method, strategy)
     ramps.Ramps.from_config(train, num_labeled)
     schedules.learning_rate(train, num_labeled)
     unlabeled_size = context.train.unlabeled_batch_size

@@ -51,9 +51,7 @@ def check_model(
         ValueError: see `build_model`; or the replicas cannot be grouped.
     """
     _scaled_stages(config)
-    batch_norm.replicas_per_group(
-        replicas, config.num_shards_per_group, on_tpu
-    )
+    batch_norm.replicas_per_group(replicas, config.num_shards_per_group, on_tpu)
 
 
 def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:

@@ -4,6 +4,7 @@
 # and for developers:
 #   make slow-test    tests that take minutes each
 #   make constraints  moves constraints.txt to the newest versions
+#                     (TensorFlow's are in requirements.txt)
 
 PYTHON ?= python3
 MODEL_DIR ?= runs/digits
@@ -63,7 +64,7 @@ $(ENVIRONMENT)/installed-dev: $(ENVIRONMENT)/installed requirements-dev.txt \
 constraints:
 	rm -rf $(ENVIRONMENT)-constraints
 	$(PYTHON) -m venv $(ENVIRONMENT)-constraints
-	grep -hv '^-' requirements.in requirements-beam.txt \
+	grep -hv '^-' requirements.in requirements.txt requirements-beam.txt \
 	  requirements-robustness.txt requirements-export.txt \
 	  requirements-dev.txt \
 	  > $(ENVIRONMENT)-constraints/requirements.txt
@@ -71,7 +72,8 @@ constraints:
 	  --requirement $(ENVIRONMENT)-constraints/requirements.txt
 	(grep '^#' constraints.txt && \
 	  $(ENVIRONMENT)-constraints/bin/python -m pip freeze --all \
-	    --exclude pip --exclude setuptools && \
+	    --exclude pip --exclude setuptools \
+	    --exclude tensorflow --exclude tensorboard && \
 	  grep -hv '^-' requirements-gpu.txt | \
 	    $(ENVIRONMENT)-constraints/bin/python -m pip install --dry-run \
 	      --requirement /dev/stdin | \

@@ -1,9 +1,15 @@
-"""How much more memory this process may use."""
+"""How much memory this process may use, and what to do where it is full."""
 
+import contextlib
+import math
 import pathlib
 import re
+from collections.abc import Iterator
 
 import psutil
+import tensorflow as tf
+
+from noisy_student.errors import InputError
 
 # The limit and the usage of control groups, version 2 and version 1.
 _CONTROL_GROUPS = (
@@ -11,6 +17,17 @@ _CONTROL_GROUPS = (
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
 )
 _ROOT = pathlib.Path("/sys/fs/cgroup")
+# What TensorFlow and XLA say of a full memory, the most telling first.
+_TENSOR = re.compile(
+    r"allocating tensor with shape\[([\d,]*)\] and type (\w+) on \S*"
+    r"/device:(\w+:\d+)"
+)
+_COMPLAINTS = (
+    r"trying to allocate [\d.]+ ?\w+",
+    r"Used [\d.]+\w* of [\d.]+\w* \w+",
+    r"Dst tensor is not copied",
+    r"(?i:out of memory|failed to allocate|OOM|CUDA_ERROR_OUT_OF_MEMORY)",
+)
 
 
 def available() -> int:
@@ -31,3 +48,40 @@ def _free_in_group(limit: pathlib.Path, used: pathlib.Path, free: int) -> int:
     cached = re.search(r"^(?:total_)?inactive_file (\d+)", statistics, re.M)
     in_use = int(used.read_text()) - int(cached[1] if cached else 0)
     return int(most) - in_use
+
+
+@contextlib.contextmanager
+def enough(work: str, ways_out: str) -> Iterator[None]:
+    """Turns TensorFlow's errors about a full memory into one line for people.
+
+    Args:
+        work: What needs the memory, and of which size.
+        ways_out: The settings by which it needs less.
+
+    Raises:
+        InputError: The memory of a device, or of this machine, is full.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, tf.errors.InternalError) as error:
+        complaint = _complaint(error.message)
+        if complaint is None:  # such as too many open files
+            raise
+        raise InputError(
+            f"There is not enough memory for {work} ({complaint}): {ways_out}."
+        ) from error
+
+
+def _complaint(message: str) -> str | None:
+    """Returns what was asked for, as far as TensorFlow's message tells it.
+
+    Returns:
+        None if the message is about something else.
+    """
+    if found := _TENSOR.search(message):
+        shape, kind, device = found.groups()
+        size = math.prod(map(int, filter(None, shape.split(","))))
+        size *= tf.as_dtype(kind).size
+        return f"no {size:,} bytes for {kind} [{shape}] on {device}"
+    matches = (re.search(pattern, message) for pattern in _COMPLAINTS)
+    return next((match[0] for match in matches if match), None)

@@ -67,3 +67,11 @@ def warnings(monkeypatch):
         logging, "warning", lambda text, *args: lines.append(text % args)
     )
     return lines
+
+
+@pytest.fixture
+def distant_tpu(monkeypatch):
+    """A TPU whose host is another process, as TensorFlow lists its cores."""
+    name = "/job:worker/replica:0/task:0/device:TPU:0"
+    cores = [tf.config.LogicalDevice(name, "TPU")]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: cores)

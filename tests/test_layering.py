@@ -19,7 +19,8 @@ LAYERS = (
     ("models", "data"),
     ("noise", "files", "disturbances"),
     ("config", "processes"),
-    ("errors", "memory", "preemption", "progress", "startup", "tasks"),
+    ("memory", "preemption", "progress", "startup", "tasks"),
+    ("errors",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

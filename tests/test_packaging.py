@@ -23,13 +23,16 @@ def normalized(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+OF_THE_WHEEL = ("requirements.in", "requirements-tensorflow.in")
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """Built in a copy, because setuptools leaves files beside the sources."""
     directory = tmp_path_factory.mktemp("wheel")
     source = directory / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "requirements.in", "README.md", "main.py"):
+    for name in ("pyproject.toml", *OF_THE_WHEEL, "README.md", "main.py"):
         shutil.copy(ROOT / name, source)
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("noisy_student", "flags", "tools"):
@@ -59,7 +62,9 @@ def test_the_wheel_holds_the_library_alone(wheel):
 def test_the_wheel_requires_what_the_list_says(wheel):
     metadata = wheel.read("noisy_student-0.1.0.dist-info/METADATA").decode()
     required = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
-    listed = requirements(ROOT / "requirements.in")
+    listed = [
+        line for name in OF_THE_WHEEL for line in requirements(ROOT / name)
+    ]
 
     def parts(requirement):
         name, versions = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()
@@ -68,11 +73,13 @@ def test_the_wheel_requires_what_the_list_says(wheel):
     assert sorted(map(parts, required)) == sorted(map(parts, listed))
 
 
-CONSTRAINTS = {
-    normalized(name): version
-    for line in requirements(ROOT / "constraints.txt")
-    for name, version in [line.split("==")]
-}
+def pins(name):
+    """The versions that a list holds, by package."""
+    lines = (line.split("==") for line in requirements(ROOT / name))
+    return {normalized(package): version for package, version in lines}
+
+
+CONSTRAINTS = pins("constraints.txt") | pins("requirements.txt")
 
 
 def test_every_list_of_requirements_is_constrained():
@@ -81,10 +88,36 @@ def test_every_list_of_requirements_is_constrained():
         path.name: re.findall(r"^-[cr] (.*)$", path.read_text(), re.MULTILINE)
         for path in ROOT.glob("requirements*.txt")
     }
-    assert included["requirements.txt"][0] == "constraints.txt"
     for name in included:
-        while name != "requirements.txt":
+        while name != "constraints.txt":
             name = included[name][0]
+
+
+def test_tpus_get_the_same_but_for_tensorflow():
+    """Both builds of it are within what the wheel asks for."""
+    usual, tpu = (ROOT / f"requirements{of}.txt" for of in ("", "-tpu"))
+    includes = [
+        [line for line in path.read_text().split("\n") if line[:1] == "-"]
+        for path in (usual, tpu)
+    ]
+    assert includes[0] == includes[1]
+    usual, tpu = pins(usual.name), pins(tpu.name)
+    assert usual.keys() == {"tensorflow", "tensorboard"}
+    # The package tensorflow would overwrite its files.
+    assert tpu.keys() == {"tensorflow-tpu", "tensorboard", "libtpu"}
+    assert not {*usual, *tpu} & {*pins("constraints.txt")}
+    [asked] = map(
+        Requirement, requirements(ROOT / "requirements-tensorflow.in")
+    )
+    versions = usual["tensorflow"], tpu["tensorflow-tpu"]
+    assert all(version in asked.specifier for version in versions)
+    # As its package asks for; it is not installed here.
+    minor = tpu["tensorflow-tpu"].rpartition(".")[0]
+    assert tpu["tensorboard"].startswith(f"{minor}.")
+    assert tpu["libtpu"] in Requirement("libtpu~=0.0.14").specifier
+
+
+NOT_HERE = ("requirements-gpu.txt", "requirements-tpu.txt")
 
 
 def test_all_that_is_required_is_installed_as_constrained():
@@ -92,7 +125,7 @@ def test_all_that_is_required_is_installed_as_constrained():
     pending = [
         Requirement(line)
         for path in ROOT.glob("requirements*")
-        if path.name != "requirements-gpu.txt"
+        if path.name not in NOT_HERE
         for line in requirements(path)
     ]
     seen = {"pip", "setuptools"}

@@ -79,8 +79,9 @@ class ModelConfig(Settings):
             DEFAULT_GROUPS: "the default rule",
         },
     )
-    """Replicas that share batch statistics. The default rule is each alone for
-    up to 8 replicas, else groups of max(8, replicas / 8)."""
+    """Replicas that share batch statistics, which costs messages in each norm.
+    The default rule is each alone; on a TPU of more than 8 cores, as in the
+    original, groups of max(8, replicas / 8)."""
 
     @property
     def compute_precision(self) -> str:

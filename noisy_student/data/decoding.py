@@ -116,6 +116,8 @@ def refuse_labels(
 class SkipWarnings:
     """Warns of each broken image once, and counts them.
 
+    It is silent where other processes decode; see `is_elsewhere`.
+
     Attributes:
         records: The names of the broken images so far.
     """
@@ -125,6 +127,8 @@ class SkipWarnings:
 
     def watch(self, records: tf.Tensor, decodable: tf.Tensor) -> None:
         """Adds the warnings to a graph; see `refuse_undecodable`."""
+        if is_elsewhere():
+            return
         broken = tf.boolean_mask(records, ~decodable)
         tf.cond(
             tf.reduce_all(decodable),
@@ -151,6 +155,16 @@ class SkipSilently(SkipWarnings):
     def watch(self, records: tf.Tensor, decodable: tf.Tensor) -> None:
         """Adds nothing to a graph."""
         del records, decodable
+
+
+def is_elsewhere() -> bool:
+    """Whether images are read by other processes than this one.
+
+    The hosts of a TPU read its images. Where this process is none of them,
+    pipelines cannot call its Python.
+    """
+    tpus = tf.config.list_logical_devices("TPU")
+    return any("/job:localhost/" not in tpu.name for tpu in tpus)
 
 
 @contextlib.contextmanager

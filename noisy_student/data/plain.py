@@ -7,6 +7,8 @@ from noisy_student.data import batching, decoding, views
 from noisy_student.data.decoding import Example
 from noisy_student.data.sources import ImageSource
 
+NO_ROW = -1  # the place of what is no image
+
 
 def plain_images(
     source: ImageSource,
@@ -14,6 +16,7 @@ def plain_images(
     batch_size: int,
     warnings: decoding.SkipWarnings | None = None,
     input_config: InputConfig | None = None,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns one pass over a source without noise, in its order.
 
@@ -25,18 +28,26 @@ def plain_images(
             None ends with an error at the first (see
             `decoding.input_errors`).
         input_config: How threads are used.
+        context: The worker that asks, for every so many-th image from its
+            own on; None asks for all.
 
     Returns:
         A dataset of dicts of full batches: `image`, uint8 (batch_size, side,
         side, 3), `label`, int64 (batch_size,), `row`, int64 (batch_size,),
-        the place of an image in the source, and `weight`, float32
-        (batch_size,): 1, and 0 for what pads the last batch.
+        the place of an image in the source, `NO_ROW` for what pads the last
+        batch, and `weight`, float32 (batch_size,): 1, and 0 for padding.
     """
+    context = context or tf.distribute.InputContext()
+    worker, workers = context.input_pipeline_id, context.num_input_pipelines
+    part = source.stride(worker, workers)  # parts of one size
 
     def number_rows(batch_number: tf.Tensor, batch: Example) -> Example:
         size = tf.size(batch["label"], tf.int64)
-        rows = batch_number * batch_size + tf.range(size)
-        return batching.pad(batch | {"row": rows}, batch_size)
+        places = batch_number * batch_size + tf.range(size)
+        # Padding is 0.
+        rows = places * workers + worker - NO_ROW
+        padded = batching.pad(batch | {"row": rows}, batch_size)
+        return padded | {"row": padded["row"] + NO_ROW}
 
     view = views.plain_view(image_format)
     if source.exif:
@@ -56,7 +67,7 @@ def plain_images(
         return images | {"label": batch["label"], "weight": weight}
 
     return (
-        source.read()
+        part.read()
         .batch(chunk)
         .map(lambda examples: batching.select(source, examples, ["label"]))
         .map(decode, num_parallel_calls=threads)

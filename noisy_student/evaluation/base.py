@@ -2,16 +2,15 @@
 
 import abc
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
-from noisy_student import progress
+from noisy_student import memory, progress
+from noisy_student.data import passes
+from noisy_student.data.passes import Batches
 
-# From a worker's place to one pass over its images, batch by batch.
-Batches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 Metrics = dict[str, float]
 _COUNTED = "num_images"
 
@@ -87,11 +86,19 @@ class Evaluator(abc.ABC):
         Returns:
             What `metrics` takes.
         """
-        iterator, steps, step_size = self._distribute()
+        iterator, steps, step_size = passes.distribute(
+            self.batches, self.num_images
+        )
         total: dict[str, tf.Tensor] = {}
-        with progress.bar(
-            self.num_images, self.description, "image", shown=self.shown
-        ) as bar:
+        with (
+            memory.enough(
+                f"{self.description} with {step_size} images at a time",
+                "lower eval_batch_size",
+            ),
+            progress.bar(
+                self.num_images, self.description, "image", shown=self.shown
+            ) as bar,
+        ):
             for step in range(steps):
                 for name, value in self._step(model, iterator).items():
                     value = tf.cast(value, tf.float64)
@@ -121,29 +128,3 @@ class Evaluator(abc.ABC):
             name: strategy.reduce(total, value, axis=None)
             for name, value in sums.items()
         }
-
-    def _distribute(self) -> tuple[Iterator, int, int]:
-        """Returns an iterator, its number of steps, and images per step.
-
-        Replicas work in step: a worker with fewer images goes on with images
-        of weight 0.
-        """
-        sizes: list[tuple[int, int]] = []
-
-        def padded(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            dataset = self.batches(context)
-            workers = context.num_input_pipelines
-            size = dataset.element_spec["weight"].shape[0]
-            step_size = size * context.num_replicas_in_sync
-            most = math.ceil(self.num_images / workers)  # of one worker
-            sizes.append((math.ceil(most * workers / step_size), step_size))
-            blank = {
-                key: tf.zeros(spec.shape, spec.dtype)
-                for key, spec in dataset.element_spec.items()
-            }
-            more = tf.data.Dataset.from_tensors(blank).repeat()
-            return dataset.concatenate(more)
-
-        strategy = tf.distribute.get_strategy()
-        dataset = strategy.distribute_datasets_from_function(padded)
-        return iter(dataset), *sizes[0]

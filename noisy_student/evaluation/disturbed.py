@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from noisy_student.data import batching
-from noisy_student.evaluation.base import Batches
+from noisy_student.data import batching, decoding
+from noisy_student.data.passes import Batches
+from noisy_student.errors import InputError
 from noisy_student.processes import Workers
 
 _Batch = dict[str, np.ndarray]
@@ -53,10 +54,17 @@ class Disturbed:
 
         Returns:
             What makes the same batches with other images: uint8, of the same
-            shape, or with frames (batch, frames, side, side, 3).
+            shape, or with frames (batch, frames, side, side, 3). It raises
+            an `InputError` where other machines read the images.
         """
 
         def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            if decoding.is_elsewhere():
+                raise InputError(
+                    "Images are disturbed on this machine, which is no host of "
+                    "the TPU; use its own host, a GPU or distribution="
+                    "one_device."
+                )
             dataset = plain(context)
             spec = dict(dataset.element_spec)
             batch, *shape = spec["image"].shape

@@ -37,18 +37,21 @@ def input_side(config: ModelConfig) -> int:
     return scaling.get_scaling(config).resolution
 
 
-def check_model(config: ModelConfig, replicas: int = 1) -> None:
+def check_model(
+    config: ModelConfig, replicas: int = 1, on_tpu: bool = False
+) -> None:
     """Refuses a model that cannot be built or trained, without building it.
 
     Args:
         config: the model's settings.
         replicas: number of replicas that train it.
+        on_tpu: whether these are cores of a TPU.
 
     Raises:
         ValueError: see `build_model`; or the replicas cannot be grouped.
     """
     _scaled_stages(config)
-    batch_norm.replicas_per_group(replicas, config.num_shards_per_group)
+    batch_norm.replicas_per_group(replicas, config.num_shards_per_group, on_tpu)
 
 
 def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:

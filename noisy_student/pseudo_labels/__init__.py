@@ -9,7 +9,7 @@ from noisy_student.pseudo_labels.filtered import (
     with_filtered,
 )
 from noisy_student.pseudo_labels.layout import LabelFiles
-from noisy_student.pseudo_labels.predicting import predict
+from noisy_student.pseudo_labels.predicting import Predictor, predict
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 from noisy_student.pseudo_labels.stats import PseudoLabelStats, check_output
 from noisy_student.pseudo_labels.stored import (
@@ -22,6 +22,7 @@ __all__ = [
     "FilterJob",
     "LabelFiles",
     "PredictionFiles",
+    "Predictor",
     "PseudoLabelStats",
     "Share",
     "all_filtered",

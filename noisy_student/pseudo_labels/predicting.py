@@ -1,23 +1,127 @@
 """The teacher at work: images in, files of predictions out."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import progress
-from noisy_student.data import decoding, records, sources
+from noisy_student import memory, progress
+from noisy_student.data import decoding, passes, plain, records, sources
+from noisy_student.errors import InputError
 from noisy_student.files import shards, writing
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 
 
+class Predictor:
+    """A model's probabilities, in the images' order on any devices.
+
+    Replicas, and hosts that feed them, may take the images of a step in any
+    order and number. Therefore each image carries its place.
+
+    Args:
+        model: runs without noise, from images, float (batch, height, width,
+            3), to logits, float (batch, classes). It was built in the scope
+            of the current strategy, whose replicas predict.
+        batches: makes the batches of a source, and takes `batch_size` and
+            `context`, as `plain.plain_images` does.
+        batch_size: images in a step of all replicas.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: Callable[..., tf.data.Dataset],
+        batch_size: int,
+    ) -> None:
+        self._model = model
+        self._batches = batches
+        self._batch_size = batch_size
+
+    def __call__(self, source: sources.ImageSource) -> Iterator[np.ndarray]:
+        """Predicts the images of a source, one pass.
+
+        Yields:
+            Probabilities of some images after the other, float32 (images,
+            classes), which are 0 where the weight of an image is 0.
+
+        Raises:
+            InputError: the source has fewer images than it says, or there is
+                not enough memory.
+        """
+
+        def of_replica(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            size = context.get_per_replica_batch_size(self._batch_size)
+            return self._batches(source, batch_size=size, context=context)
+
+        strategy, number = tf.distribute.get_strategy(), source.num_images
+        iterator, steps, step_size = passes.distribute(of_replica, number)
+        for step in range(steps):
+            with memory.enough(
+                f"predicting {step_size} images at a time",
+                "lower eval_batch_size",
+            ):
+                places, probabilities = (
+                    np.concatenate(strategy.experimental_local_results(values))
+                    for values in self._step(iterator)
+                )
+            first = step * step_size
+            due = np.arange(first, min(first + step_size, number))
+            yield in_order(places, probabilities, due, source.name)
+
+    @tf.function
+    def _step(self, iterator: Iterator) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns places and probabilities of a step, on each replica."""
+        strategy = tf.distribute.get_strategy()
+        return strategy.run(self._on_replica, args=(next(iterator),))
+
+    # A method: AutoGraph would leave a nested function's threads alone.
+    def _on_replica(
+        self, batch: dict[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = self._model(batch["image"], training=False)
+        weight = batch["weight"][:, tf.newaxis]
+        return batch["row"], tf.nn.softmax(logits) * weight
+
+
+def in_order(
+    places: np.ndarray, values: np.ndarray, due: np.ndarray, name: str
+) -> np.ndarray:
+    """Brings a step's values into the images' order.
+
+    Args:
+        places: the places of the images, int64 (batch,), in any order;
+            `plain.NO_ROW` where there is none.
+        values: of these images, (batch, ...).
+        due: the places that the step must have, int64 (images,), ascending.
+        name: of the images, for the message.
+
+    Returns:
+        The values of the images that are due, (images, ...).
+
+    Raises:
+        InputError: other images came.
+    """
+    order = np.argsort(places, kind="stable")
+    order = order[places[order] != plain.NO_ROW]
+    found = places[order]
+    if np.array_equal(found, due):
+        return values[order]
+    missing = np.setdiff1d(due, found)
+    wrong = f"{len(found)} came, some of them twice or too many"
+    if len(missing):
+        wrong = f"image {missing[0]} did not come"
+    raise InputError(
+        f"{name}: of the images {due[0]} to {due[-1]}, counted from 0, {wrong}"
+        ". Are the files, or the dataset, still what they were at the start?"
+    )
+
+
 def predict(
-    model: keras.Model,
+    predictor: Predictor,
     source: sources.ImageSource,
-    batches: Callable[[sources.ImageSource], tf.data.Dataset],
     files: PredictionFiles,
     shares: Iterable[Share],
     made_from: dict[str, Any],
@@ -25,38 +129,30 @@ def predict(
     """Writes the probabilities of a teacher that runs without noise.
 
     Args:
-        model: the teacher, from images, float (batch, height, width, 3), to
-            logits, float (batch, classes).
+        predictor: the teacher. Images with weight 0, which could not be
+            decoded, get probabilities of 0.
         source: all unlabelled images.
-        batches: makes batches of a source, as `plain.plain_images` does.
-            Images with weight 0, which could not be decoded, get
-            probabilities of 0.
         files: where the predictions go.
         shares: those to predict.
         made_from: `images` (`TaskData.identity`) and `teacher` (its digest),
             which the info files keep.
 
     Raises:
-        InputError: images are damaged, or the disk has no room.
+        InputError: images are damaged or missing, or the disk has no room.
     """
-    strategy = tf.distribute.get_strategy()
-    predict_batch = batch_predictor(model, strategy)
     for share in shares:
         start = time.monotonic()
-        images = files.images(source, share)
-        remaining, undecodable = images.num_images, 0
+        images, undecodable = files.images(source, share), 0
         with (
             decoding.input_errors(images.record_paths),
             shards.shard_writer(files.predictions(share)) as writer,
-            progress.bar(remaining, _description(files, share), "image") as bar,
+            progress.bar(
+                images.num_images, _description(files, share), "image"
+            ) as bar,
         ):
-            dataset = batches(images)
-            for batch in strategy.experimental_distribute_dataset(dataset):
-                # The last batch is padded.
-                rows = predict_batch(batch)[:remaining]
+            for rows in predictor(images):
                 for probabilities in rows:
                     writer.write(records.encode_prediction(probabilities))
-                remaining -= len(rows)
                 undecodable += int((rows == 0).all(axis=1).sum())
                 bar.update(len(rows))
         info = {
@@ -66,34 +162,6 @@ def predict(
             "made_from": files.stamp(made_from),
         }
         writing.write_json(files.info(share), info)
-
-
-def batch_predictor(
-    model: keras.Model, strategy: tf.distribute.Strategy
-) -> Callable[[Any], np.ndarray]:
-    """Makes the function that predicts a batch of the strategy.
-
-    Args:
-        model: see `predict`.
-        strategy: distributes the batches, which `plain.plain_images`
-            makes.
-
-    Returns:
-        A function from a batch to its probabilities, float32 (batch,
-        classes), which are 0 where the weight of an image is 0.
-    """
-
-    def probabilities(batch: dict) -> tf.Tensor:
-        logits = model(batch["image"], training=False)
-        return tf.nn.softmax(logits) * batch["weight"][:, tf.newaxis]
-
-    @tf.function
-    def on_replicas(batch):
-        return strategy.run(probabilities, args=(batch,))
-
-    return lambda batch: np.concatenate(
-        strategy.experimental_local_results(on_replicas(batch))
-    )
 
 
 def _description(files: PredictionFiles, share: Share) -> str:

@@ -1,14 +1,12 @@
 """tools/audit.py: what a teacher's labels were worth to its student."""
 
 import dataclasses
+import functools
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import keras
-import tensorflow as tf
-
-from noisy_student import models, progress, report
+from noisy_student import models, progress, pseudo_labels, report
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.tools import AuditSettings
 from noisy_student.data import decoding, plain, sources
@@ -19,7 +17,7 @@ from noisy_student.evaluation.label_quality import (
     TeacherLabels,
 )
 from noisy_student.files import run_directory
-from noisy_student.pseudo_labels import kept, predicting, stats
+from noisy_student.pseudo_labels import kept, stats
 from noisy_student.report import audit
 from noisy_student.stages import disputed, generations, labelled, predict
 from noisy_student.stages.experiment import Experiment, Stage
@@ -122,35 +120,25 @@ class Audit(Stage):
     ) -> StudentAnswers:
         """The student's answers for the kept images, of all shares in order."""
         model = models.load_model(self.student.model)
-        predict_batch = predicting.batch_predictor(
-            model, tf.distribute.get_strategy()
+        batches = functools.partial(
+            plain.plain_images,
+            image_format=self.experiment.image_format(model.input_shape[1]),
+            input_config=self.experiment.config.input_pipeline,
+        )
+        predictor = pseudo_labels.Predictor(
+            model, batches, self.experiment.config.run.eval_batch_size
         )
         answers = []
         total = sum(share.images.num_images for share in shares)
         with progress.bar(total, "ask the student", "image") as bar:
             for share in shares:
                 first = 0
-                for batch in self._batches(share.images, model):
-                    given = share.given.labels[first:]
-                    # The last batch is padded.
-                    rows = predict_batch(batch)[: len(given)]
-                    answers.append(StudentAnswers.of(rows, given[: len(rows)]))
+                for rows in predictor(share.images):
+                    given = share.given.labels[first : first + len(rows)]
+                    answers.append(StudentAnswers.of(rows, given))
                     first += len(rows)
                     bar.update(len(rows))
         return StudentAnswers.joined(answers)
-
-    def _batches(
-        self, images: sources.ImageSource, model: keras.Model
-    ) -> Iterator[dict]:
-        """The images without noise, as the strategy distributes them."""
-        batches = plain.plain_images(
-            images,
-            self.experiment.image_format(model.input_shape[1]),
-            self.experiment.config.run.eval_batch_size,
-            input_config=self.experiment.config.input_pipeline,
-        )
-        strategy = tf.distribute.get_strategy()
-        return iter(strategy.experimental_distribute_dataset(batches))
 
     def _validate_teacher(self) -> Answers | None:
         """The teacher's answers on validation images, where there are any."""

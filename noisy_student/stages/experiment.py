@@ -159,14 +159,10 @@ class Experiment:
             batch_size: Images in a batch; None divides `eval_batch_size`.
             as_they_are: See `plain_images`.
         """
-        worker, workers = context.input_pipeline_id, context.num_input_pipelines
         if batch_size is None:
             whole = self.config.run.eval_batch_size
             batch_size = context.get_per_replica_batch_size(whole)
-        part = source.stride(worker, workers)  # parts of one size
-        return self.plain_images(part, side, batch_size, as_they_are).map(
-            lambda batch: batch | {"row": batch["row"] * workers + worker}
-        )
+        return self.plain_images(source, side, batch_size, as_they_are, context)
 
     def plain_images(
         self,
@@ -174,6 +170,7 @@ class Experiment:
         side: int,
         batch_size: int,
         as_they_are: bool = False,
+        context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """One pass over images as evaluation sees them.
 
@@ -183,6 +180,7 @@ class Experiment:
             batch_size: Images in a batch.
             as_they_are: Whether images are only resized, since they were
                 cropped before they were disturbed.
+            context: The worker that asks for its part; None asks for all.
 
         Returns:
             See `plain.plain_images`.
@@ -195,6 +193,7 @@ class Experiment:
             image_format,
             batch_size,
             input_config=self.config.input_pipeline,
+            context=context,
         )
 
 

@@ -5,6 +5,7 @@
 
 import contextlib
 import csv
+import functools
 import math
 import os
 import pathlib
@@ -17,7 +18,7 @@ from absl import logging
 from noisy_student import progress
 from noisy_student.data import decoding, image_dir, plain
 from noisy_student.files import writing
-from noisy_student.pseudo_labels.predicting import batch_predictor
+from noisy_student.pseudo_labels.predicting import Predictor
 from noisy_student.stages import labeler
 from noisy_student.stages.experiment import Stage
 from noisy_student.stages.predict import local_devices
@@ -74,19 +75,14 @@ class LabelFolder(Stage):
 
     def _predictions(self) -> Iterator[np.ndarray]:
         """Yields probabilities, float32 (batch, classes); 0 where broken."""
-        predict = batch_predictor(self.labeler.model, self.strategy)
-        batches = plain.plain_images(
-            image_dir.source(self.paths, str(self.directory)),
-            self.labeler.image_format,
-            self.batch_size,
-            decoding.SkipSilently(),
-            self.config.input_pipeline,
+        batches = functools.partial(
+            plain.plain_images,
+            image_format=self.labeler.image_format,
+            warnings=decoding.SkipSilently(),
+            input_config=self.config.input_pipeline,
         )
-        remaining = len(self.paths)
-        for batch in self.strategy.experimental_distribute_dataset(batches):
-            rows = predict(batch)[:remaining]  # the last batch is padded
-            remaining -= len(rows)
-            yield rows
+        predictor = Predictor(self.labeler.model, batches, self.batch_size)
+        yield from predictor(image_dir.source(self.paths, str(self.directory)))
 
 
 def _new_file(path: str | None) -> pathlib.Path:

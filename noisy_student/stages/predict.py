@@ -39,6 +39,11 @@ class Predict(Stage):
         self.files = prediction_files(config, self.output_dir)
         self.shares = chosen_shares(config, self.files)
         devices = local_devices(config)
+        distribution.check_batch_size(
+            "eval_batch_size",
+            config.run.eval_batch_size,
+            devices.own.num_replicas_in_sync,
+        )
         data = open_to_label(config.data, config.seed)
         data.require_unlabeled()
         self.experiment = Experiment(config, data, devices)
@@ -135,13 +140,14 @@ def label_images(
         batches = functools.partial(
             plain.plain_images,
             image_format=experiment.image_format(side),
-            batch_size=experiment.config.run.eval_batch_size,
             warnings=decoding.SkipWarnings(),
             input_config=experiment.config.input_pipeline,
         )
-        pseudo_labels.predict(
-            model, data.require_unlabeled(), batches, files, missing, made_from
+        predictor = pseudo_labels.Predictor(
+            model, batches, experiment.config.run.eval_batch_size
         )
+        unlabeled = data.require_unlabeled()
+        pseudo_labels.predict(predictor, unlabeled, files, missing, made_from)
 
 
 def size_of_predictions(

@@ -10,6 +10,7 @@ import json
 import pathlib
 
 import keras
+import tensorflow as tf
 
 from noisy_student import methods, models, pseudo_labels, training
 from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
@@ -19,7 +20,7 @@ from noisy_student.models import scaling
 from noisy_student.stages import training_input
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.training_input import Unlabeled
-from noisy_student.training import distribution, schedules
+from noisy_student.training import distribution, schedules, strategies
 
 
 class Train(Stage):
@@ -104,16 +105,20 @@ def check_training(
 
     Raises:
         ValueError: the model cannot take the images or the given weights,
-            the method lacks unlabelled images, the batch does not fit the
-            replicas, or the schedule does not fit the steps.
+            the method lacks unlabelled images or does not fit the devices,
+            the batch does not fit the replicas, or the schedule does not fit
+            the steps.
     """
     config, train = experiment.config, experiment.config.train
-    replicas = experiment.devices.strategy.num_replicas_in_sync
+    strategy = experiment.devices.strategy
+    replicas = strategy.num_replicas_in_sync
     num_labeled = experiment.data.labeled.num_images
-    models.check_model(experiment.model, replicas)
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    models.check_model(experiment.model, replicas, on_tpu)
     context = training_input.method_context(experiment, unlabeled)
     if not training.is_finished(config.directory):
         methods.find(train.method).check(context)
+    check_worker_state(train.method, strategy)
     ramps.Ramps.from_config(train, num_labeled)
     schedules.learning_rate(train, num_labeled)
     unlabeled_size = context.train.unlabeled_batch_size
@@ -138,6 +143,23 @@ def check_training(
         )
     if start_exists:
         _check_start(experiment)
+
+
+def check_worker_state(method: str, strategy: tf.distribute.Strategy) -> None:
+    """Refuses state of each worker's images where hosts are no workers.
+
+    Raises:
+        ValueError: one process feeds several hosts, whose images have the
+            same places, and the method keeps something of each place.
+    """
+    hosts = strategies.num_hosts(strategy)
+    keeps = methods.find(method).worker_state is not methods.Method.worker_state
+    if hosts > 1 and keeps:
+        raise ValueError(
+            f"method={method} keeps what it knows of each worker's images, and "
+            f"would mix up those of this TPU's {hosts} hosts; use a TPU of one "
+            "host, GPUs, or a method without worker_state."
+        )
 
 
 def _check_start(experiment: Experiment) -> None:

@@ -14,7 +14,7 @@ from absl import logging
 from noisy_student import preemption
 from noisy_student.config import ModelConfig, RunConfig
 from noisy_student.errors import InputError, WorkerLostError
-from noisy_student.training import cluster, compilation, hardware
+from noisy_student.training import cluster, compilation, hardware, strategies
 
 _CONNECT_SECONDS = 10
 # TensorFlow's messages when a process no longer answers.
@@ -36,12 +36,18 @@ class Devices:
         local: the strategy of this process's devices, to predict with; None
             where that is `strategy`. Neither may be used in the other's
             scope.
+
+    Raises:
+        ValueError: see `strategies.check`.
     """
 
     strategy: tf.distribute.Strategy
     worker: int = 0
     num_workers: int = 1
     local: tf.distribute.Strategy | None = None
+
+    def __post_init__(self) -> None:
+        strategies.check(self.strategy, self.num_workers)
 
     @property
     def is_chief(self) -> bool:

@@ -13,13 +13,18 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from noisy_student import preemption, progress
+from noisy_student import memory, preemption, progress
 from noisy_student.files import run_directory, writing
 from noisy_student.training import compilation, loop, means, schedules
 from noisy_student.training.state import TrainingRun, TrainingState
 
 # The metric whose greatest value marks the best model.
 _BEST_BY = "top_1_accuracy"
+# What makes a step need less memory.
+_LESS = (
+    "lower train_batch_size or unlabel_ratio, set accumulation_steps to "
+    "compute a batch in parts, or set remat"
+)
 
 
 def train(run: TrainingRun) -> dict:
@@ -40,7 +45,8 @@ def train(run: TrainingRun) -> dict:
     Raises:
         Preempted: on SIGTERM, after a checkpoint.
         FloatingPointError: the loss or a weight is not finite.
-        InputError: the disk is full, or no checkpoint can be read.
+        InputError: the disk or a memory is full, or no checkpoint can be
+            read.
     """
     # All workers agree, even if the chief finishes meanwhile.
     if not run.devices.agree(is_finished(run.directory)):
@@ -51,7 +57,9 @@ def train(run: TrainingRun) -> dict:
             preemption.held(lambda: stop.assign(1.0)),
             run.devices.strategy.scope(),
         ):
-            _Trainer(run, stop).train()
+            with memory.enough("the model", "use a smaller one"):
+                trainer = _Trainer(run, stop)
+            trainer.train()
     return run_directory.read_metrics(run.directory)[-1]
 
 
@@ -131,7 +139,10 @@ class _Trainer:
 
     def _train_until(self, stop: int, batches: Iterator, bar) -> None:
         begin, start = time.monotonic(), self.state.step
-        with compilation.errors_named(self.run.train_config.method):
+        with (
+            compilation.errors_named(self.run.train_config.method),
+            memory.enough(f"training on {self.step_images} images", _LESS),
+        ):
             result = self.train_loop(batches, stop - start)
         finished = self.state.step
         bar.update(finished - start)

@@ -57,6 +57,14 @@ def test_a_broken_unlabelled_record_is_skipped_and_named(
     ]
 
 
+def test_pipelines_call_no_python_where_others_read(distant_tpu, warnings):
+    source = make_source(broken=[3])
+    dataset = plain.plain_images(source, SMALL, 5, decoding.SkipWarnings())
+    weights = np.concatenate([batch["weight"] for batch in take(dataset, 2)])
+    assert weights.tolist() == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
+    assert not warnings
+
+
 @pytest.mark.parametrize("cache_mib", [0, 1])
 def test_a_batch_of_nothing_but_broken_images_goes_by(tmp_path, cache_mib):
     path = tmp_path / "train-0"

@@ -90,3 +90,10 @@ def test_other_errors_are_left_as_they_are(workers):
         disturbed.own_errors(),
     ):
         tf.debugging.assert_equal(1, 2)
+
+
+def test_where_others_read_none_are_disturbed(workers, distant_tpu):
+    _, made = plain(5)
+    disturbed = Disturbed(workers, add_places, lambda rows: (rows,))
+    with pytest.raises(InputError, match="which is no host of the TPU; use"):
+        batches_of(disturbed, made)

@@ -171,13 +171,16 @@ def test_groups_do_not_mix(monkeypatch):
         (16, -2, 16),
     ],
 )
-def test_group_sizes_follow_the_original(replicas, setting, group):
-    assert batch_norm.replicas_per_group(replicas, setting) == group
+def test_group_sizes_follow_the_original_on_tpus(replicas, setting, group):
+    assert batch_norm.replicas_per_group(replicas, setting, True) == group
+    # Elsewhere replicas share only where that is asked for.
+    alone = 1 if setting == -1 else group
+    assert batch_norm.replicas_per_group(replicas, setting, False) == alone
 
 
 def test_groups_must_divide_the_replicas():
     with pytest.raises(ValueError, match="num_shards_per_group"):
-        batch_norm.replicas_per_group(8, 3)
+        batch_norm.replicas_per_group(8, 3, False)
 
 
 def test_statistics_stay_float32_under_bfloat16():

@@ -5,117 +5,26 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from noisy_student.data import (
-    decoding,
-    plain,
-    records,
-    sources,
-    tfrecords,
-    views,
-)
+from noisy_student.data import records, tfrecords
 from noisy_student.errors import InputError
 from noisy_student.files import shards
-from tests.pseudo_labels.made import flip_byte, make_data, write_images
-
-SIDE = 4
-FORMAT = views.ImageFormat(SIDE, small=True, horizontal_flip=True)
-
-
-def batches(source):
-    warnings = decoding.SkipWarnings()
-    return plain.plain_images(source, FORMAT, 4, warnings)
-
-
-def make_source(count, broken=()):
-    """Flat images whose brightness is their number."""
-    images = [np.full((SIDE, SIDE, 3), i, np.uint8) for i in range(count)]
-    encoded = [tf.io.encode_png(image).numpy() for image in images]
-    for number in broken:
-        encoded[number] = b"not an image"
-    return sources.ImageSource(
-        count,
-        lambda: tf.data.Dataset.from_tensor_slices(
-            {
-                "encoded": encoded,
-                "label": np.zeros(count, np.int64),
-                "index": np.arange(count),
-            }
-        ),
-        "a test",
-    )
-
-
-class Teacher:
-    """Logits (brightness / 10, 0, 0)."""
-
-    def __call__(self, images, training):
-        assert training is False
-        brightness = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2, 3])
-        return brightness[:, None] * [[0.1, 0.0, 0.0]]
-
-
-def expected(numbers):
-    powers = np.exp(np.outer(numbers, [0.1, 0, 0]))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-MADE_FROM = {"images": {"task_name": "flat"}, "teacher": "abc"}
-
-
-def files_in(directory, num_shards, total_replicas=1):
-    return pseudo_labels.PredictionFiles(
-        directory / "p", directory / "info", num_shards, total_replicas
-    )
-
-
-def read(files, shard):
-    """All of a shard's probabilities, from its workers' in turn."""
-    shares = files.shares([shard])
-    each = [np.concatenate(list(files.read(share, 3))) for share in shares]
-    whole = np.zeros([sum(map(len, each)), 3], np.float32)
-    for worker, rows in enumerate(each):
-        whole[worker :: len(each)] = rows
-    return whole
-
-
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(
-    "num_shards", [pytest.param(1, marks=pytest.mark.slow), 3]
+from tests.pseudo_labels.flat import (
+    MADE_FROM,
+    expected,
+    files_in,
+    make_source,
+    predictor,
+    read,
 )
-def test_predictions_keep_the_order_of_the_images(
-    tmp_path, num_shards, workers, replicas
-):
-    files = files_in(tmp_path, num_shards, workers)
-    strategy = tf.distribute.MirroredStrategy(
-        [f"CPU:{index}" for index in range(replicas)]
-    )
-    with strategy.scope():
-        pseudo_labels.predict(
-            Teacher(),
-            make_source(11),
-            batches,
-            files,
-            files.shares(),
-            MADE_FROM,
-        )
-    for shard in range(num_shards):
-        numbers = np.arange(shard, 11, num_shards)
-        np.testing.assert_allclose(
-            read(files, shard), expected(numbers), rtol=1e-5
-        )
-    assert files.missing() == []
+from tests.pseudo_labels.made import flip_byte, make_data, write_images
 
 
 def predict(directory, num_shards=1):
     files = files_in(directory, num_shards)
     shares = files.shares()
-    pseudo_labels.predict(
-        Teacher(), make_source(5), batches, files, shares, MADE_FROM
-    )
+    pseudo_labels.predict(predictor(), make_source(5), files, shares, MADE_FROM)
     return files
 
 
@@ -123,7 +32,7 @@ def test_images_that_cannot_be_decoded_get_no_probability(tmp_path):
     files = files_in(tmp_path, 1)
     source = make_source(7, broken=[2, 4, 5, 6])
     shares = files.shares()
-    pseudo_labels.predict(Teacher(), source, batches, files, shares, MADE_FROM)
+    pseudo_labels.predict(predictor(), source, files, shares, MADE_FROM)
     assert json.loads(files.info(shares[0]).read_text())["undecodable"] == 4
     probabilities = read(files, 0)
     assert probabilities.sum(axis=1).round(5).tolist() == [1, 1, 0, 1, 0, 0, 0]
@@ -143,9 +52,7 @@ def test_damaged_images_are_named(tmp_path):
     source = tfrecords.from_files(list(map(str, paths)), "a test")
     files = files_in(tmp_path, 2)
     with pytest.raises(InputError, match=f"{paths[1]} is damaged in the .*; m"):
-        pseudo_labels.predict(
-            Teacher(), source, batches, files, files.shares(), {}
-        )
+        pseudo_labels.predict(predictor(), source, files, files.shares(), {})
     assert files.missing() == [pseudo_labels.Share(1, 0)]
 
 

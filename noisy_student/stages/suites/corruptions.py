@@ -14,9 +14,9 @@ from noisy_student.config.robustness import (
 )
 from noisy_student.data import corrupted, limits
 from noisy_student.data.corrupted import Condition
+from noisy_student.data.passes import Batches
 from noisy_student.data.sources import ImageSource
 from noisy_student.disturbances import corruptions as making
-from noisy_student.evaluation.base import Batches
 from noisy_student.evaluation.corruptions import (
     GroupErrors,
     alexnet,

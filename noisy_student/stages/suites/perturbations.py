@@ -11,8 +11,8 @@ import tensorflow as tf
 from noisy_student.config.robustness import PERTURBATIONS, RobustnessConfig
 from noisy_student.data import frame_folders
 from noisy_student.data.frame_folders import FrameFolders
+from noisy_student.data.passes import Batches
 from noisy_student.disturbances import frames as making
-from noisy_student.evaluation.base import Batches
 from noisy_student.evaluation.disturbed import Disturbed
 from noisy_student.evaluation.perturbations import (
     ALEXNET_FLIPS,

@@ -24,7 +24,7 @@ def opened(strategy=None, batch_size=16, **data):
         ),
         input_pipeline=config.InputConfig(num_parallel_calls=2),
     )
-    strategy = strategy or tf.distribute.get_strategy()
+    strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
     return Experiment.open(settings, distribution.Devices(strategy))
 
 

@@ -4,12 +4,13 @@ docs/original.md compares all of its flags with ours.
 """
 
 import os
-import pathlib
 
 from absl import flags as absl_flags
 from absl import logging
 
 from noisy_student import tasks
+from noisy_student.config.paths import to_path
+from noisy_student.files import remote
 from noisy_student.files.run_directory import CLASSES_FILE
 
 # Flags of the original that mean nothing here.
@@ -58,15 +59,16 @@ def task_of(task_name: str | None, label_data_dir: str | None) -> str | None:
         imagenet or svhn; None where the defaults are ours.
     """
     names = (label_data_dir or "").split(";")
-    directories = [pathlib.Path(name) for name in names if os.path.isdir(name)]
-    if not all(any(path.glob(_RECORD_FILES)) for path in directories):
+    paths = [to_path(name) for name in names if name]
+    directories = [path for path in paths if path.is_dir()]
+    if not all(remote.glob(path, _RECORD_FILES) for path in directories):
         return None  # folders of images
     if task_name is not None:
         return task_name if task_name in tasks.ORIGINAL_NAMES else None
     described = any((path / CLASSES_FILE).exists() for path in directories)
     if not directories or described:
         return None
-    name = directories[0].absolute().name
+    name = os.path.basename(os.path.abspath(directories[0]))
     if name in tasks.ORIGINAL_NAMES:
         return name
     return None if name in tasks.KNOWN else "imagenet"

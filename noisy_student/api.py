@@ -7,12 +7,14 @@ scripts leave there, and a call that is repeated goes on where it stopped.
 
 import contextlib
 import dataclasses
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from etils import epath
+
 from noisy_student import report, stages
 from noisy_student.config import ExperimentConfig, named
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import FilterSettings
 from noisy_student.data import registered
 from noisy_student.data.datasets import Images
@@ -71,7 +73,7 @@ def train(**arguments: Any) -> dict[str, Any]:
     return run_directory.read_metrics(config.directory)[-1]
 
 
-def predict(**arguments: Any) -> pathlib.Path:
+def predict(**arguments: Any) -> epath.Path:
     """Labels the unlabelled images with a model.
 
     Args:
@@ -86,7 +88,7 @@ def predict(**arguments: Any) -> pathlib.Path:
         ValueError: See `self_train`.
     """
     config = _run("predict", arguments, ("unlabeled",))
-    return pathlib.Path(str(config.predict.output_dir))
+    return to_path(str(config.predict.output_dir))
 
 
 def filter(**arguments: Any) -> PseudoLabelStats:
@@ -106,7 +108,7 @@ def filter(**arguments: Any) -> PseudoLabelStats:
     with _open(arguments, ("unlabeled",)) as (name, others):
         config, settings = named.experiment(others, FilterSettings)
         _carry_out(stages.Filter(_of(name, config), settings))
-    return PseudoLabelStats.load(pathlib.Path(str(config.predict.output_dir)))
+    return PseudoLabelStats.load(to_path(str(config.predict.output_dir)))
 
 
 def evaluate(**arguments: Any) -> dict[str, Any]:

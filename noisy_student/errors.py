@@ -1,8 +1,9 @@
 """Errors with a message for people: what is wrong, and what to do."""
 
-import pathlib
 import re
 from collections.abc import Sequence
+
+from etils import epath
 
 # Names of nodes and operations around the cause in TensorFlow's messages.
 _OF_TENSORFLOW = re.compile(r"\{\{.*?\}\}|\[Op:.*?\].*", re.DOTALL)
@@ -26,7 +27,7 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + others
 
 
-def disk_error(path: pathlib.Path, error: Exception) -> InputError:
+def disk_error(path: epath.Path, error: Exception) -> InputError:
     """The error for a file that could not be written."""
     reason = _OF_TENSORFLOW.sub("", str(error)).strip()
     return InputError(

@@ -75,3 +75,11 @@ def distant_tpu(monkeypatch):
     name = "/job:worker/replica:0/task:0/device:TPU:0"
     cores = [tf.config.LogicalDevice(name, "TPU")]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: cores)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An empty directory in memory, which is a bucket for this process."""
+    from tests import ram
+
+    yield from ram.open_bucket(monkeypatch)

@@ -11,15 +11,15 @@ pixels or less are noised as small images are, larger ones as ImageNet's.
 """
 
 import dataclasses
-import pathlib
 
 import _script
 import numpy as np
 
 import flags
 from noisy_student.config import ExperimentConfig, NoiseConfig
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import NoiseGridSettings
-from noisy_student.files import writing
+from noisy_student.files import remote, writing
 
 _LARGEST_SMALL = 64  # side in pixels
 
@@ -44,8 +44,8 @@ class ShowNoise:
         Raises:
             ValueError: one of them cannot be used.
         """
-        output = self.output = pathlib.Path(self.settings.output)
-        if not output.parent.is_dir():
+        output = self.output = to_path(self.settings.output)
+        if not remote.can_be_made(output):
             raise ValueError(
                 f"output: the directory {output.parent} is missing."
             )
@@ -83,7 +83,7 @@ def _read_image(path: str | None, side: int) -> np.ndarray:
 
         encoded = tf.io.encode_png(load_sample_image("china.jpg"))
     else:
-        encoded = tf.constant(pathlib.Path(path).read_bytes())
+        encoded = tf.constant(to_path(path).read_bytes())
     try:
         return noise.central_crop(encoded, side).numpy()
     except tf.errors.InvalidArgumentError as error:

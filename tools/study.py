@@ -17,16 +17,17 @@ import functools
 import glob
 import json
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import app
 from absl import flags as absl_flags
+from etils import epath
 
 import flags
 from flags.entry import run_stage
+from noisy_student.config.paths import is_remote, to_path
 from noisy_student.config.settings import Settings, setting
 from noisy_student.files import writing
 from tools.studies import chart, figures, runs
@@ -93,7 +94,11 @@ class Study:
         settings = self.settings
         arms = find_arms(settings)
         self.cores = runs.share_cores(settings.jobs)
-        self.directory = pathlib.Path(settings.runs_dir)
+        if is_remote(settings.runs_dir):
+            raise ValueError(
+                f"runs_dir must be on this machine; got {settings.runs_dir}."
+            )
+        self.directory = to_path(settings.runs_dir)
         self.runs = [
             Run(arm, seed, recipe, self.directory / arm / f"seed_{seed}")
             for seed in settings.seeds
@@ -112,18 +117,18 @@ class Study:
         conclude(self.directory, about | jobs, outcomes)
 
 
-def find_arms(settings: StudySettings) -> dict[str, pathlib.Path]:
+def find_arms(settings: StudySettings) -> dict[str, epath.Path]:
     """Returns the flag file of each arm, the baseline first.
 
     Raises:
         ValueError: there is none, two have one name, or the baseline is not
             among them.
     """
-    found: list[pathlib.Path] = []
+    found: list[epath.Path] = []
     for pattern in settings.arms:
         if os.path.isdir(pattern):
             pattern = os.path.join(glob.escape(pattern), "*.cfg")
-        paths = [pathlib.Path(path) for path in sorted(glob.glob(pattern))]
+        paths = [to_path(path) for path in sorted(glob.glob(pattern))]
         if not paths:
             raise ValueError(f"arms: there is no flag file {pattern}.")
         found += paths
@@ -159,7 +164,7 @@ def main_arguments() -> list[str]:
     return [flag.serialize() for flag in arguments]
 
 
-def check_writable(path: pathlib.Path) -> None:
+def check_writable(path: epath.Path) -> None:
     """Refuses, before anything runs, what could not be written at the end.
 
     Raises:
@@ -205,7 +210,7 @@ def run_all(
 
 
 def conclude(
-    directory: pathlib.Path,
+    directory: epath.Path,
     about: dict[str, Any],
     outcomes: Mapping[str, Sequence[Outcome]],
 ) -> None:

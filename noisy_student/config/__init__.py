@@ -7,8 +7,9 @@ anything expensive starts.
 """
 
 import dataclasses
-import pathlib
 import typing
+
+from etils import epath
 
 from noisy_student.config.consistency import (
     ENSEMBLE_DTYPES,
@@ -28,6 +29,7 @@ from noisy_student.config.model import (
     NOTHING_FROZEN,
     ModelConfig,
 )
+from noisy_student.config.paths import to_path
 from noisy_student.config.robustness import RobustnessConfig
 from noisy_student.config.run import DISTRIBUTIONS, RunConfig
 from noisy_student.config.self_training import (
@@ -141,7 +143,7 @@ class ExperimentConfig(Settings):
             self._resolve(mode="train")
 
     @property
-    def directory(self) -> pathlib.Path:
+    def directory(self) -> epath.Path:
         """The run directory.
 
         Raises:
@@ -149,7 +151,7 @@ class ExperimentConfig(Settings):
         """
         if self.model_dir is None:
             raise ValueError("model_dir must be set.")
-        return pathlib.Path(self.model_dir)
+        return to_path(self.model_dir)
 
 
 # The classes of an experiment's groups by their field, in order.

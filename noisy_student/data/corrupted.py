@@ -5,10 +5,12 @@ They are opened here; those that are made on the fly are made of test images in
 """
 
 import itertools
-import pathlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from etils import epath
+
+from noisy_student.config.paths import to_path
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSource, Span
 from noisy_student.errors import listed
@@ -60,7 +62,7 @@ def open_folders(
         ValueError: Types, severities or images are missing, all of which are
             listed; or a folder is none of the classes.
     """
-    root = pathlib.Path(directory)
+    root = to_path(directory)
     if not root.is_dir():
         raise ValueError(f"corrupted_data_dir: there is no directory {root}.")
     missing = [
@@ -83,7 +85,7 @@ def open_folders(
 
 
 def _open_folder(
-    directory: pathlib.Path,
+    directory: epath.Path,
     severity: str,
     class_names: tuple[str, ...] | None,
     num_classes: int,
@@ -105,7 +107,7 @@ def _open_folder(
 
 
 def _check_complete(
-    root: pathlib.Path,
+    root: epath.Path,
     wanted: Sequence[Condition],
     sources: Sequence[FileSource],
     num_classes: int,
@@ -115,7 +117,7 @@ def _check_complete(
     for condition, source in zip(wanted, sources, strict=True):
         folder = root / condition.kind / str(condition.severity)
         names[condition] = {
-            str(pathlib.Path(path).relative_to(folder)) for path in source.paths
+            str(to_path(path).relative_to(folder)) for path in source.paths
         }
     whole = set[str]().union(*names.values())
     fewer = [
@@ -130,7 +132,7 @@ def _check_complete(
             f"types and severities; some are missing in {listed(fewer)}. Add "
             "them."
         )
-    classes = {pathlib.Path(name).parts[0] for name in whole}
+    classes = {to_path(name).parts[0] for name in whole}
     if len(classes) < num_classes:
         raise ValueError(
             f"corrupted_data_dir {root} must have images of all {num_classes} "

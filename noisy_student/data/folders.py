@@ -7,18 +7,20 @@ path, so the order never changes.
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
+from noisy_student.config.paths import is_remote, to_path
 from noisy_student.data import image_files
 from noisy_student.data.order import Blocks
 from noisy_student.data.sources import RandomAccessSource, Span
 from noisy_student.errors import listed
+from noisy_student.files import remote
 
 UNLABELED_SPLITS = ("extra", "unlabelled", "unlabeled")
 
@@ -80,7 +82,14 @@ class FileSource(RandomAccessSource):
         Raises:
             InputError: An image is too large; see `image_files.size`.
         """
-        return [image_files.size(path, path) for path in self.paths[places]]
+        return [_size(path) for path in self.paths[places]]
+
+
+def _size(path: str) -> tuple[int, int] | None:
+    if not is_remote(path):
+        return image_files.size(path, path)
+    with remote.open_binary(to_path(path)) as file:
+        return image_files.size(file, path)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -125,7 +134,7 @@ class ImageFolders:
         class_names: The classes of the labelled splits; see `read_classes`.
     """
 
-    def __init__(self, directories: list[pathlib.Path]) -> None:
+    def __init__(self, directories: list[epath.Path]) -> None:
         self.name = ";".join(map(str, directories))
         self.class_names: tuple[str, ...] = ()
         self._directories = directories
@@ -212,8 +221,9 @@ class ImageFolders:
         loose: list[str] = []
         empty: list[str] = []
         for root in [directory / split for directory in self._directories]:
-            for path in map(str, filter(pathlib.Path.is_file, _visible(root))):
-                (loose if image_files.is_image(path) else others).append(path)
+            for name in _visible(remote.listing(root)[1]):
+                beside = loose if image_files.is_image(name) else others
+                beside.append(str(root / name))
             for name in _folders(root):
                 images, ignored = image_files.find(root / name)
                 paths += images
@@ -242,13 +252,9 @@ class ImageFolders:
         logging.warning("%s and are ignored: %s.", text, listed(loose))
 
 
-def _visible(directory: pathlib.Path) -> list[pathlib.Path]:
-    """Returns what a directory holds, sorted, but for hidden names."""
-    if not directory.is_dir():
-        return []
-    paths = (directory / name for name in sorted(os.listdir(directory)))
-    return [path for path in paths if not image_files.is_hidden(path.name)]
+def _visible(names: list[str]) -> list[str]:
+    return [name for name in names if not image_files.is_hidden(name)]
 
 
-def _folders(directory: pathlib.Path) -> list[str]:
-    return [path.name for path in _visible(directory) if path.is_dir()]
+def _folders(directory: epath.Path) -> list[str]:
+    return _visible(remote.listing(directory)[0])

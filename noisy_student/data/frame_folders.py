@@ -6,15 +6,17 @@ ImageNet-P itself is published as videos; frames are image files, such as
 
 import dataclasses
 import os
-import pathlib
 import re
 from collections.abc import Sequence
 
 import numpy as np
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import image_files, limits
 from noisy_student.data.folders import FileSource
 from noisy_student.errors import listed
+from noisy_student.files import remote
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ def open_folders(directory: str, kinds: Sequence[str]) -> list[FrameFolders]:
     Raises:
         ValueError: Types or frames are missing, all of which are listed.
     """
-    root = pathlib.Path(directory)
+    root = to_path(directory)
     if not root.is_dir():
         raise ValueError(f"perturbed_data_dir: there is no directory {root}.")
     missing = [kind for kind in kinds if not (root / kind).is_dir()]
@@ -82,12 +84,13 @@ def open_folders(directory: str, kinds: Sequence[str]) -> list[FrameFolders]:
     return [_open_kind(root, kind) for kind in kinds]
 
 
-def _open_kind(root: pathlib.Path, kind: str) -> FrameFolders:
-    folders = sorted(
-        path
-        for path in (root / kind).glob("*/*")
-        if path.is_dir() and not image_files.is_hidden(path.name)
-    )
+def _open_kind(root: epath.Path, kind: str) -> FrameFolders:
+    folders = [
+        root / kind / name / image
+        for name in remote.listing(root / kind)[0]
+        for image in remote.listing(root / kind / name)[0]
+        if not image_files.is_hidden(image)
+    ]
     if not folders:
         raise ValueError(
             f"{root / kind} must have folders CLASS/IMAGE of frames as image "
@@ -113,10 +116,10 @@ def _open_kind(root: pathlib.Path, kind: str) -> FrameFolders:
     return FrameFolders(kind, np.array(paths, object))
 
 
-def _frames(folder: pathlib.Path) -> dict[int, str]:
+def _frames(folder: epath.Path) -> dict[int, str]:
     """Returns the frames' files by the last number in their names."""
     found = {}
-    for name in sorted(os.listdir(folder)):
+    for name in remote.listing(folder)[1]:
         numbers = re.findall(r"\d+", os.path.splitext(name)[0])
         hidden = image_files.is_hidden(name)
         if numbers and image_files.is_image(name) and not hidden:

@@ -1,15 +1,15 @@
 """A folder of any images, to be labelled: which they are, and their bytes."""
 
 import os
-import pathlib
 
 import tensorflow as tf
+from etils import epath
 
 from noisy_student.data import image_files
 from noisy_student.data.sources import ImageSource
 
 
-def find(directory: pathlib.Path) -> list[str]:
+def find(directory: epath.Path) -> list[str]:
     """Returns the paths of the images in a folder and its folders, sorted.
 
     One warning tells of files that are no images.

@@ -2,14 +2,16 @@
 
 import io
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from absl import logging
+from etils import epath
 from PIL import Image, ImageOps
 
+from noisy_student.config.paths import is_remote
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -26,7 +28,7 @@ _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 _MAX_NAMES = 3  # ignored files named in a warning
 
 
-def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
+def find(directory: epath.Path) -> tuple[list[str], list[str]]:
     """Lists the files below a directory, except hidden ones.
 
     A folder that several links lead to, such as a parent folder, counts once,
@@ -38,7 +40,8 @@ def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
     """
     images: list[str] = []
     others: list[str] = []
-    for parent, files in _walk(directory):
+    walk = _walk_bucket if is_remote(directory) else _walk
+    for parent, files in walk(directory):
         for name in files:
             if not is_hidden(name):
                 paths = images if is_image(name) else others
@@ -46,7 +49,16 @@ def find(directory: pathlib.Path) -> tuple[list[str], list[str]]:
     return sorted(images), sorted(others)
 
 
-def _walk(directory: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
+def _walk_bucket(directory: epath.Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields each folder with its file names; there are no links."""
+    folders, files = remote.listing(directory)
+    yield str(directory), files
+    for name in folders:
+        if not is_hidden(name):
+            yield from _walk_bucket(directory / name)
+
+
+def _walk(directory: epath.Path) -> Iterator[tuple[str, list[str]]]:
     """Yields each real folder once with its file names; links come last."""
     seen: set[str] = set()
     roots = [str(directory)]

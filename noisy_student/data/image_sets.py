@@ -1,9 +1,9 @@
 """Finds the images that a task's flags name, and the names of its splits."""
 
-import pathlib
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from noisy_student.config import DataConfig
+from noisy_student.config.paths import to_path
 from noisy_student.data import record_files, splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
 from noisy_student.data.sources import ImageSet
@@ -95,7 +95,7 @@ def find_kind(joined: str, flag: str) -> Directories:
     Raises:
         ValueError: One is missing, they differ, or they hold no images.
     """
-    paths = [pathlib.Path(name) for name in joined.split(";")]
+    paths = [to_path(name) for name in joined.split(";")]
     for path in paths:
         if not path.is_dir():
             raise ValueError(f"{flag}: there is no directory {path}.")

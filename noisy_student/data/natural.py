@@ -6,12 +6,13 @@ ImageNet-A (arXiv 1907.07174), -R (2006.16241), -V2 (1902.10811), -Sketch
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import splits
 from noisy_student.data.folders import FileSource, ImageFolders
 from noisy_student.data.sources import ImageSource, TaskData
@@ -97,7 +98,7 @@ def open_set(
     return _open_folders(name, data, class_map or {})
 
 
-def read_class_map(path: pathlib.Path) -> dict[str, str | int]:
+def read_class_map(path: epath.Path) -> dict[str, str | int]:
     """Reads which class the images of a folder have.
 
     Args:
@@ -165,7 +166,7 @@ def _check_task(
 def _open_folders(
     name: str, data: TaskData, class_map: Mapping[str, str | int]
 ) -> NaturalSet:
-    path = pathlib.Path(name)
+    path = to_path(name)
     if not path.is_dir():
         raise ValueError(
             f"{_FLAG}={name} is no directory, and none of {', '.join(_KNOWN)}."

@@ -1,12 +1,11 @@
 """Pseudo-labelled records, as filtering writes them, as a source of images."""
 
 import dataclasses
-import os
-import pathlib
 
 import numpy as np
 import tensorflow as tf
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import order, record_blocks, record_files, records
 from noisy_student.data.record_blocks import RecordList
 from noisy_student.data.sources import (
@@ -15,6 +14,7 @@ from noisy_student.data.sources import (
     nearly_equal,
 )
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 
 _BATCH = 32  # records parsed at a time
 
@@ -95,13 +95,12 @@ class PseudoLabeledSource(RandomAccessSource):
     def worker_part(self, index: int, count: int) -> ImageSource:
         """See `ImageSource`; own files if all workers' are equally large."""
         paths = list(self.record_paths)
-        sizes = [
-            sum(map(os.path.getsize, paths[i::count])) for i in range(count)
-        ]
+        bytes_of = [remote.size(to_path(path)) for path in paths]
+        sizes = [sum(bytes_of[i::count]) for i in range(count)]
         if count == 1 or not nearly_equal(sizes):
             return self.stride(index, count)
         paths = paths[index::count]
-        numbers = record_files.count([pathlib.Path(path) for path in paths])
+        numbers = record_files.count([to_path(path) for path in paths])
         return self.from_files(paths, sum(numbers), self.num_classes)
 
     def at(self, places: np.ndarray) -> "PseudoLabeledSource":

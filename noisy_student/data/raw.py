@@ -4,11 +4,11 @@ The original program predicts and filters a directory of records that holds
 neither labelled nor test images; `file_prefix` names them.
 """
 
-import pathlib
-
 import numpy as np
+from etils import epath
 
 from noisy_student.config import DataConfig
+from noisy_student.config.paths import to_path
 from noisy_student.data import record_files, splits
 from noisy_student.data.open import count_classes, make_task, open_task
 from noisy_student.data.sources import TaskData
@@ -39,7 +39,7 @@ def open_to_label(config: DataConfig, seed: int) -> TaskData:
     return records_alone(config, source, num_classes, names)
 
 
-def directories(config: DataConfig) -> list[pathlib.Path]:
+def directories(config: DataConfig) -> list[epath.Path]:
     """Returns those in which `file_prefix` is looked for.
 
     Raises:
@@ -57,14 +57,14 @@ def directories(config: DataConfig) -> list[pathlib.Path]:
                 f"{getattr(config, name)} both say which images to label; "
                 "leave out one of them."
             )
-    paths = [pathlib.Path(name) for name in config.label_data_dir.split(";")]
+    paths = [to_path(name) for name in config.label_data_dir.split(";")]
     for path in paths:
         if not path.is_dir():
             raise ValueError(_no_files(path, config.file_prefix))
     return paths
 
 
-def _no_files(path: pathlib.Path, prefix: str | None) -> str:
+def _no_files(path: epath.Path, prefix: str | None) -> str:
     there = path.is_dir()
     problem = f"{path} has no" if there else f"There is no directory {path} of"
     return (

@@ -1,16 +1,18 @@
 """Records read in any order: blocks of neighbours, each found by its offset.
 
 A block is read by one seek, and TensorFlow checks its records as it checks a
-whole file's. Files are local ones, or of a file system that looks so.
+whole file's. In a bucket each takes a request, so that many are read at once;
+their order is the same.
 """
 
-import pathlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
+from noisy_student.config.paths import is_remote, to_path
 from noisy_student.data import record_files, record_offsets
 from noisy_student.data.order import Blocks
 
@@ -19,6 +21,8 @@ from noisy_student.data.order import Blocks
 _MAX_BLOCK = 8
 _MIN_BLOCKS = 8192  # smaller sets have smaller blocks
 _BUFFER = 2**20  # bytes read at a time
+_BUCKET_BUFFER = 2**24  # the same of whole files in a bucket
+_REQUESTS = 32  # blocks of a bucket that are asked for at once
 
 Example = dict[str, tf.Tensor]
 # From the places of images, int64 (batch,), to names for messages.
@@ -35,9 +39,9 @@ class FileSpan(NamedTuple):
     number: int
 
 
-def whole_files(paths: Iterable[str | pathlib.Path]) -> list[FileSpan]:
+def whole_files(paths: Iterable[str | epath.Path]) -> list[FileSpan]:
     """Returns all records of some files; see `record_files.count`."""
-    files = [pathlib.Path(path) for path in paths]
+    files = [to_path(path) for path in paths]
     numbers = record_files.count(files)
     return [
         FileSpan(str(file), 0, number)
@@ -116,6 +120,14 @@ def _blocks(records: RecordList, parse: Parse, size: int) -> Blocks:
             tf.gather(sizes, block)
         )
 
+    def read(numbers: tf.data.Dataset) -> tf.data.Dataset:
+        if size > _MAX_BLOCK or not any(map(is_remote, records.paths)):
+            return numbers.flat_map(read_block)
+        return numbers.map(
+            lambda block: read_block(block).batch(size).get_single_element(),
+            num_parallel_calls=_REQUESTS,
+        ).unbatch()
+
     def name(places: tf.Tensor) -> tf.Tensor:
         block = tf.searchsorted(begins, places, "right") - 1
         place = places - tf.gather(begins, block)
@@ -125,7 +137,7 @@ def _blocks(records: RecordList, parse: Parse, size: int) -> Blocks:
 
     return Blocks(
         sizes,
-        lambda numbers: numbers.flat_map(read_block),
+        read,
         lambda places, serialized: parse(serialized, places, name),
     )
 
@@ -154,11 +166,13 @@ def _extents(
         number: Likewise.
         sizes: The number of records in each block.
     """
-    offsets, lengths = np.zeros_like(sizes), np.full_like(sizes, _BUFFER)
+    in_bucket = any(map(is_remote, paths))
+    most = _BUCKET_BUFFER if in_bucket else _BUFFER
+    offsets, lengths = np.zeros_like(sizes), np.full_like(sizes, most)
     if not number.any():  # each begins its file
         return offsets, lengths
     used = np.unique(file)
-    bounds = record_offsets.boundaries([pathlib.Path(paths[i]) for i in used])
+    bounds = record_offsets.boundaries([to_path(paths[i]) for i in used])
     # Files have many blocks each, which stable sorting keeps together.
     order = np.argsort(file, kind="stable")
     groups = np.split(order, np.searchsorted(file[order], used)[1:])
@@ -166,4 +180,4 @@ def _extents(
         first = number[group]
         offsets[group] = starts[first]
         lengths[group] = starts[first + sizes[group]] - starts[first]
-    return offsets, np.minimum(lengths, _BUFFER)
+    return offsets, np.minimum(lengths, most)

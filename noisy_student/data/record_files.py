@@ -1,30 +1,29 @@
 """TFRecord files as files: finding them, counting records, locating damage.
 
-A record is a length (8 bytes), the length's checksum (4), the data, and their
-checksum (4). Counting reads only the lengths. `records.py` says what the
-records mean.
+`record_bytes.py` finds the records in a file, and `records.py` says what they
+mean.
 """
 
 import contextlib
 import json
-import os
-import pathlib
 import re
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Iterable
 
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
 from noisy_student import progress
+from noisy_student.config.paths import is_remote, to_path
+from noisy_student.data import record_bytes
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 
 COUNTS_FILE = "counts.json"  # {file name: [records, bytes]}
 _PREFIX = r"\w[\w-]*"
 _NAME = re.compile(
     rf"(?P<prefix>{_PREFIX})-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
 )
-_HEADER, _AROUND = 12, 16  # bytes before the data, and around them
 _MAX_NAMES = 3  # missing files named in an error
 # Where the original's layout has records, seen from its other directories.
 _LIKELY = (
@@ -38,8 +37,8 @@ _LIKELY = (
 
 
 def find(
-    directory: pathlib.Path, partial: str | None = None
-) -> dict[str, list[pathlib.Path]]:
+    directory: epath.Path, partial: str | None = None
+) -> dict[str, list[epath.Path]]:
     """Returns the record files of a directory, in order, by their prefix.
 
     Files are named `train-00000-of-00128`; others are ignored.
@@ -53,9 +52,8 @@ def find(
         ValueError: Files are missing, or of two different sets.
     """
     found: dict[str, list[re.Match[str]]] = {}
-    for path in directory.iterdir():
-        match = _NAME.fullmatch(path.name)
-        if match and path.is_file():
+    for name in remote.listing(directory)[1]:
+        if match := _NAME.fullmatch(name):
             found.setdefault(match["prefix"], []).append(match)
     return {
         prefix: _files(
@@ -68,7 +66,7 @@ def find(
     }
 
 
-def places_of(directory: pathlib.Path, prefix: str) -> str:
+def places_of(directory: epath.Path, prefix: str) -> str:
     """Returns a hint for people: where there are files of a prefix instead.
 
     Args:
@@ -78,6 +76,8 @@ def places_of(directory: pathlib.Path, prefix: str) -> str:
     Returns:
         The end of a message, "" where no likely directory has any.
     """
+    if is_remote(directory):  # which has no parents to go up to
+        return ""
     pattern = f"{prefix}-*-of-{'[0-9]' * 5}"
     paths = dict.fromkeys((directory / place).resolve() for place in _LIKELY)
     found = [str(path) for path in paths if any(path.glob(pattern))]
@@ -98,11 +98,11 @@ def check_prefix(prefix: str) -> None:
 
 
 def _files(
-    directory: pathlib.Path,
+    directory: epath.Path,
     prefix: str,
     found: list[re.Match[str]],
     partial: bool,
-) -> list[pathlib.Path]:
+) -> list[epath.Path]:
     """Returns the paths of a prefix, which has these files."""
     counts = sorted({match["count"] for match in found})
     if len(counts) > 1:
@@ -125,7 +125,7 @@ def _files(
     return [directory / name for name in names]
 
 
-def scan(path: pathlib.Path) -> tuple[int, int | None]:
+def scan(path: epath.Path) -> tuple[int, int | None]:
     """Counts a file's records by their lengths.
 
     Returns:
@@ -135,67 +135,27 @@ def scan(path: pathlib.Path) -> tuple[int, int | None]:
     Raises:
         InputError: A length is damaged, or the file holds no TFRecords.
     """
-    number, offset = 0, 0
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        for _start, end in walk(file):
-            if end > size:
-                return number, offset
-            number, offset = number + 1, end
+    number, offset, size = 0, 0, remote.size(path)
+    for _begin, end in record_bytes.walk(path):
+        if end > size:
+            return number, offset
+        number, offset = number + 1, end
     return (number, None) if offset == size else (number, offset)
 
 
-def walk(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Yields where each record's data start, and where the record ends.
-
-    The last end may lie beyond the end of the file. A record whose header is
-    cut off is left out.
-
-    Raises:
-        InputError: A length is damaged, or the file holds no TFRecords.
-    """
-    descriptor, offset = file.fileno(), 0
-    size = os.fstat(descriptor).st_size
-    while offset + _HEADER <= size:
-        header = os.pread(descriptor, _HEADER, offset)
-        end = offset + _AROUND + int.from_bytes(header[:8], "little")
-        # The checksum costs more than all the rest, and a damaged length
-        # leads beyond the end sooner or later.
-        if end > size and _masked_crc(header[:8]) != header[8:]:
-            raise InputError(
-                f"{file.name} is no TFRecord file, or damaged at byte "
-                f"{offset} or before; make it again."
-            )
-        yield offset + _HEADER, end
-        offset = end
-
-
-def _masked_crc(data: bytes) -> bytes:
-    """Returns TFRecord's checksum: CRC-32C, rotated, plus a constant."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    return masked.to_bytes(4, "little")
-
-
-def read_at(path: pathlib.Path, numbers: Iterable[int]) -> list[bytes]:
+def read_at(path: epath.Path, numbers: Iterable[int]) -> list[bytes]:
     """Returns the data of records by their numbers; reads nothing else."""
     wanted, found = set(numbers), []
-    with path.open("rb", buffering=0) as file:
-        for number, (start, end) in enumerate(walk(file)):
+    with remote.open_binary(path) as file:
+        for number, (begin, end) in enumerate(record_bytes.walk(path)):
             if number in wanted:
-                size = end - start - (_AROUND - _HEADER)
-                found.append(os.pread(file.fileno(), size, start))
+                found.append(record_bytes.data_of(file, begin, end))
                 if len(found) == len(wanted):
                     break
     return found
 
 
-def count(paths: list[pathlib.Path]) -> list[int]:
+def count(paths: list[epath.Path]) -> list[int]:
     """Counts the whole records of each file of a directory.
 
     A file that `counts.json` beside the files lists with its size is not
@@ -208,7 +168,7 @@ def count(paths: list[pathlib.Path]) -> list[int]:
     numbers, unknown = {}, []
     for path in paths:
         number, size = known.get(path.name, (0, -1))
-        if path.stat().st_size == size:
+        if remote.size(path) == size:
             numbers[path] = number
         else:
             unknown.append(path)
@@ -220,7 +180,7 @@ def count(paths: list[pathlib.Path]) -> list[int]:
     return [numbers[path] for path in paths]
 
 
-def _count_one(path: pathlib.Path) -> int:
+def _count_one(path: epath.Path) -> int:
     number, truncated_at = scan(path)
     if truncated_at is not None:
         logging.warning(
@@ -233,7 +193,7 @@ def _count_one(path: pathlib.Path) -> int:
     return number
 
 
-def _load_counts(directory: pathlib.Path) -> dict[str, list[int]]:
+def _load_counts(directory: epath.Path) -> dict[str, list[int]]:
     path = directory / COUNTS_FILE
     if not path.exists():
         return {}
@@ -262,22 +222,20 @@ def locate_damage(paths: Iterable[str]) -> tuple[str, int] | None:
                 for _ in tf.data.TFRecordDataset(path):
                     number += 1
             except tf.errors.DataLossError:
-                offset = _offset(pathlib.Path(path), number)
+                offset = _offset(to_path(path), number)
                 if offset is not None:
                     return path, offset
             bar.update()
     return None
 
 
-def _offset(path: pathlib.Path, number: int) -> int | None:
+def _offset(path: epath.Path, number: int) -> int | None:
     """Returns where a record starts; None if the file is cut off in it."""
-    offset = 0
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        with contextlib.suppress(InputError):
-            for i, (_start, end) in enumerate(walk(file)):
-                if i == number:
-                    return None if end > size else offset
-                offset = end
-            return None  # cut off in a header
+    offset, size = 0, remote.size(path)
+    with contextlib.suppress(InputError):
+        for i, (_begin, end) in enumerate(record_bytes.walk(path)):
+            if i == number:
+                return None if end > size else offset
+            offset = end
+        return None  # cut off
     return offset

@@ -8,21 +8,22 @@ the first run on a slow disk takes long.
 
 import functools
 import io
-import os
-import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
+from etils import epath
 
 from noisy_student import progress
-from noisy_student.data import record_files
+from noisy_student.config.paths import is_remote
+from noisy_student.data import record_bytes, record_files
 from noisy_student.errors import InputError
-from noisy_student.files import writing
+from noisy_student.files import remote, writing
 
 _SUFFIX = ".offsets.npy"
 
 
-def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
+def boundaries(paths: list[epath.Path]) -> list[np.ndarray]:
     """Returns where the records of each file begin and end.
 
     Returns:
@@ -30,46 +31,64 @@ def boundaries(paths: list[pathlib.Path]) -> list[np.ndarray]:
         record begins, and the one behind the last.
 
     Raises:
-        InputError: A file is damaged; see `record_files.walk`.
+        InputError: A file is damaged; see `record_bytes.walk`.
     """
     found = []
     with progress.bar(len(paths), "find records", "file") as bar:
         for path in paths:
-            file = path.stat()
-            found.append(_boundaries(path, file.st_size, file.st_mtime_ns))
+            size, time = remote.size(path), remote.modified(path)
+            found.append(_boundaries(path, size, time))
             bar.update()
     return found
 
 
 @functools.lru_cache(maxsize=8192)
-def _boundaries(path: pathlib.Path, size: int, mtime_ns: int) -> np.ndarray:
+def _boundaries(path: epath.Path, size: int, time: int) -> np.ndarray:
     """Returns the boundaries in a file of this size and time."""
     kept = path.with_name(path.name + _SUFFIX)
-    if kept.exists() and kept.stat().st_mtime_ns >= mtime_ns:
-        *bounds, size_then = np.load(kept)
+    if kept.exists() and remote.modified(kept) >= time:
+        *bounds, size_then = np.load(io.BytesIO(kept.read_bytes()))
         if size_then == size:
             return np.array(bounds)
-    found = _find(path)
+    found = find(path)
     if (path.parent / record_files.COUNTS_FILE).exists():
-        _keep(kept, np.append(found, size))
+        keep(path, found)
     return found
 
 
-def _find(path: pathlib.Path) -> np.ndarray:
-    found = [0]
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        for _start, end in record_files.walk(file):
-            if end > size:  # the file is cut off
-                break
-            found.append(end)
+def find(path: epath.Path) -> np.ndarray:
+    """Returns the boundaries in a file, which it reads; see `boundaries`."""
+    found, size = [0], remote.size(path)
+    for _begin, end in record_bytes.walk(path):
+        if end > size:  # the file is cut off
+            break
+        found.append(end)
     return np.array(found, np.int64)
 
 
-def _keep(path: pathlib.Path, bounds_and_size: np.ndarray) -> None:
+def keep(path: epath.Path, found: np.ndarray) -> None:
+    """Writes what `find` found in a file beside it, or else warns."""
     content = io.BytesIO()
-    np.save(content, bounds_and_size)
+    np.save(content, np.append(found, remote.size(path)))
     try:
-        writing.write_bytes(path, content.getvalue())
+        writing.write_bytes(
+            path.with_name(path.name + _SUFFIX), content.getvalue()
+        )
     except InputError as error:
         logging.warning("%s The next run must find its records again.", error)
+
+
+def read_at(path: epath.Path, numbers: Sequence[int]) -> list[bytes]:
+    """Returns the data of records by their numbers, ascending.
+
+    Of a file in a bucket, which would have to be read up to the last of them,
+    the boundaries are found first, or are known.
+    """
+    if not is_remote(path):
+        return record_files.read_at(path, numbers)
+    [bounds] = boundaries([path])
+    with remote.open_binary(path) as file:
+        return [
+            record_bytes.data_of(file, int(bounds[n]), int(bounds[n + 1]))
+            for n in numbers
+        ]

@@ -17,11 +17,11 @@ Every key of a TF Example is named only here:
 """
 
 import functools
-import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
 from noisy_student.data import record_files
 from noisy_student.errors import InputError
@@ -142,7 +142,7 @@ def parse_pseudo_labeled(
     return example | {"encoded": example.pop("image/encoded")}
 
 
-def first_probabilities(path: pathlib.Path) -> np.ndarray | None:
+def first_probabilities(path: epath.Path) -> np.ndarray | None:
     """Returns the probabilities of a file's first record, whatever it is of.
 
     Returns:
@@ -179,7 +179,7 @@ def encode_prediction(probabilities: np.ndarray) -> bytes:
 
 
 def read_predictions(
-    path: pathlib.Path, num_classes: int
+    path: epath.Path, num_classes: int
 ) -> Iterator[np.ndarray]:
     """Reads a file of predictions in order, some rows at a time.
 
@@ -225,7 +225,7 @@ def read_predictions(
 
 
 def _check_probabilities(
-    probabilities: np.ndarray, path: pathlib.Path, first: int
+    probabilities: np.ndarray, path: epath.Path, first: int
 ) -> None:
     # Written so that it does not hold for NaN either.
     if (probabilities >= 0).all() and (probabilities <= 1 + 1e-3).all():

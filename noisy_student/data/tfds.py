@@ -6,7 +6,6 @@ stay encoded: the pipelines choose what is decoded, and how much of it.
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,6 +13,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from noisy_student import tasks
+from noisy_student.config.paths import to_path
 from noisy_student.data import order, record_blocks
 from noisy_student.data.sources import ImageSource, RandomAccessSource, Span
 
@@ -187,7 +187,7 @@ def _expression(spans: Iterable[Span]) -> str:
 
 
 def _open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    if data_dir is not None and not pathlib.Path(data_dir).is_dir():
+    if data_dir is not None and not to_path(data_dir).is_dir():
         raise ValueError(
             f"tfds_data_dir {data_dir} does not exist; create it, or name "
             "the directory where tensorflow-datasets keeps its data."

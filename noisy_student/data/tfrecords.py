@@ -8,17 +8,19 @@ reads only its own files, so 128 shards of a large set cost one pass.
 import dataclasses
 import functools
 import io
-import pathlib
 
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import (
     decoding,
     image_files,
     order,
     record_blocks,
     record_files,
+    record_offsets,
     records,
 )
 from noisy_student.data.record_blocks import FileSpan, RecordList
@@ -137,7 +139,7 @@ class RecordSource(RandomAccessSource):
         for i in np.unique(file_of_place):
             path, first, _ = self.files[i]
             numbers = places[file_of_place == i] - offsets[i] + first
-            data = record_files.read_at(pathlib.Path(path), numbers)
+            data = record_offsets.read_at(to_path(path), numbers)
             with decoding.input_errors():
                 parsed = records.parse_images(tf.constant(data))
             sizes += [
@@ -180,7 +182,7 @@ class RecordDirectories:
         name: The directories, joined with `;`, for messages.
     """
 
-    def __init__(self, directories: list[pathlib.Path]) -> None:
+    def __init__(self, directories: list[epath.Path]) -> None:
         """Lists the files.
 
         Raises:

@@ -6,12 +6,12 @@ those of the model that it was made of.
 
 import dataclasses
 import importlib.util
-import pathlib
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
 from noisy_student.data import decoding, views
 from noisy_student.errors import InputError
@@ -36,8 +36,8 @@ class Format:
     """
 
     path: str
-    write: Callable[[Exportable, pathlib.Path], None]
-    answer: Callable[[pathlib.Path, np.ndarray], np.ndarray]
+    write: Callable[[Exportable, epath.Path], None]
+    answer: Callable[[epath.Path, np.ndarray], np.ndarray]
     needs: tuple[str, ...] = ()
 
     @property
@@ -47,8 +47,8 @@ class Format:
 
 
 def write(
-    name: str, exportable: Exportable, directory: pathlib.Path
-) -> pathlib.Path:
+    name: str, exportable: Exportable, directory: epath.Path
+) -> epath.Path:
     """Writes a model in a format, and checks what it answers.
 
     Args:
@@ -131,32 +131,32 @@ def _decoded(exportable: Exportable, encoded: list[bytes]) -> np.ndarray:
     return images["image"].numpy()
 
 
-def _answer_saved_model(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
+def _answer_saved_model(path: epath.Path, images: np.ndarray) -> np.ndarray:
     loaded = tf.saved_model.load(str(path))
     answer = loaded.signatures[serving.IMAGES]
     return answer(images=tf.constant(images))["logits"].numpy()
 
 
-def _answer_encoded(path: pathlib.Path, encoded: list[bytes]) -> np.ndarray:
+def _answer_encoded(path: epath.Path, encoded: list[bytes]) -> np.ndarray:
     loaded = tf.saved_model.load(str(path))
     answer = loaded.signatures[serving.ENCODED]
     return answer(encoded=tf.constant(encoded))["logits"].numpy()
 
 
-def _write_keras(exportable: Exportable, path: pathlib.Path) -> None:
+def _write_keras(exportable: Exportable, path: epath.Path) -> None:
     exportable.model.save(path)
 
 
-def _answer_keras(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
+def _answer_keras(path: epath.Path, images: np.ndarray) -> np.ndarray:
     model = keras.saving.load_model(path, compile=False)
     return np.asarray(model(images, training=False))
 
 
-def _write_onnx(exportable: Exportable, path: pathlib.Path) -> None:
+def _write_onnx(exportable: Exportable, path: epath.Path) -> None:
     _export(exportable, path, "onnx")
 
 
-def _export(exportable: Exportable, path: pathlib.Path, name: str) -> None:
+def _export(exportable: Exportable, path: epath.Path, name: str) -> None:
     """Lets Keras write a format, of images as the model takes them."""
     shape = exportable.model.input_shape
     images = tf.TensorSpec(shape, tf.float32, "images")
@@ -165,7 +165,7 @@ def _export(exportable: Exportable, path: pathlib.Path, name: str) -> None:
     )
 
 
-def _answer_onnx(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
+def _answer_onnx(path: epath.Path, images: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path)
@@ -173,11 +173,11 @@ def _answer_onnx(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
     return session.run(None, {given.name: images})[0]
 
 
-def _write_litert(exportable: Exportable, path: pathlib.Path) -> None:
+def _write_litert(exportable: Exportable, path: epath.Path) -> None:
     _export(exportable, path, "litert")
 
 
-def _answer_litert(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
+def _answer_litert(path: epath.Path, images: np.ndarray) -> np.ndarray:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))

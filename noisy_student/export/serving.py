@@ -5,11 +5,12 @@ TensorFlow alone loads and runs it. Both signatures return `logits` and
 names the classes, one in a line.
 """
 
-import pathlib
 import tempfile
 
 import tensorflow as tf
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import views
 from noisy_student.export.exportable import Exportable
 from noisy_student.files import run_directory
@@ -27,7 +28,7 @@ class _Served(tf.Module):
         classes: The file with the names of its classes.
     """
 
-    def __init__(self, exportable: Exportable, classes: pathlib.Path) -> None:
+    def __init__(self, exportable: Exportable, classes: epath.Path) -> None:
         super().__init__()
         self._exportable = exportable
         self.model_variables = [v.value for v in exportable.model.variables]
@@ -59,7 +60,7 @@ class _Served(tf.Module):
         return self._answer(tf.cast(images, tf.float32))
 
 
-def save(exportable: Exportable, path: pathlib.Path) -> None:
+def save(exportable: Exportable, path: epath.Path) -> None:
     """Writes a SavedModel.
 
     Args:
@@ -67,7 +68,7 @@ def save(exportable: Exportable, path: pathlib.Path) -> None:
         path: The directory that it becomes.
     """
     with tempfile.TemporaryDirectory() as folder:
-        classes = pathlib.Path(folder) / run_directory.CLASSES_FILE
+        classes = to_path(folder) / run_directory.CLASSES_FILE
         run_directory.write_class_names(classes.parent, exportable.class_names)
         served = _Served(exportable, classes)
         signatures = {IMAGES: served.answer, ENCODED: served.answer_encoded}

@@ -1,13 +1,14 @@
 """Whether a disk has room for what is about to be written."""
 
-import pathlib
 import shutil
 
+from etils import epath
+
+from noisy_student.config.paths import is_remote
 from noisy_student.errors import InputError
-from noisy_student.files import writing
 
 
-def check(directory: pathlib.Path, needed: int, what: str) -> None:
+def check(directory: epath.Path, needed: int, what: str) -> None:
     """Refuses work whose files would not fit; remote paths are passed over.
 
     Args:
@@ -18,7 +19,7 @@ def check(directory: pathlib.Path, needed: int, what: str) -> None:
     Raises:
         InputError: less is free.
     """
-    if writing.is_remote(directory):
+    if is_remote(directory):
         return
     absolute = directory.absolute()
     ancestors = (absolute, *absolute.parents)

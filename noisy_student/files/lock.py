@@ -3,27 +3,28 @@
 import fcntl
 import json
 import os
-import pathlib
 import socket
 import sys
 import time
 from typing import IO
 
 from absl import logging
+from etils import epath
 
+from noisy_student.config.paths import is_remote
 from noisy_student.errors import InputError
 from noisy_student.files import writing
 
 LOCK_FILE = "lock"
 # Open until the process ends, which releases them.
-_held: dict[pathlib.Path, IO[str]] = {}
+_held: dict[epath.Path, IO[str] | None] = {}
 
 
-def acquire(directory: pathlib.Path) -> None:
+def acquire(directory: epath.Path) -> None:
     """Makes this process the only one that runs in a directory.
 
-    Does nothing where this process has the lock already, on remote paths
-    (gs://...), and, with a warning, in file systems that have no locks.
+    Does nothing where this process has the lock already and, with a warning,
+    in buckets and file systems that have no locks.
 
     Args:
         directory: Of the run; it is made where it is missing.
@@ -31,7 +32,12 @@ def acquire(directory: pathlib.Path) -> None:
     Raises:
         InputError: another process runs there; the message names it.
     """
-    if writing.is_remote(directory) or directory.resolve() in _held:
+    if is_remote(directory) and directory not in _held:
+        logging.warning(
+            "%s cannot be locked: see that no other run is in it.", directory
+        )
+        _held[directory] = None
+    if is_remote(directory) or directory.resolve() in _held:
         return
     path = directory / LOCK_FILE
     owner = {
@@ -50,7 +56,7 @@ def acquire(directory: pathlib.Path) -> None:
     _held[directory.resolve()] = file
 
 
-def _lock(file: IO[str], directory: pathlib.Path) -> None:
+def _lock(file: IO[str], directory: epath.Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

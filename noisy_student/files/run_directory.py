@@ -5,13 +5,15 @@ Imports nothing heavy, so that a finished run can say so at once.
 
 import dataclasses
 import json
-import pathlib
 import typing
 from typing import Any, TypeVar
 
+from etils import epath
+
 from noisy_student.config import ExperimentConfig, ModelConfig, Settings
+from noisy_student.config.paths import is_remote
 from noisy_student.config.settings import rule_of
-from noisy_student.files import lock, stamps, writing
+from noisy_student.files import lock, remote, stamps, writing
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.keras"
@@ -58,7 +60,7 @@ _IMAGES = (
 )
 
 
-def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:
+def claim(directory: epath.Path, config: ExperimentConfig) -> None:
     """Writes `config.json`, or checks that this experiment wrote it.
 
     Raises:
@@ -69,7 +71,7 @@ def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:
     writing.write_json(directory / CONFIG_FILE, dataclasses.asdict(config))
 
 
-def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
+def check(directory: epath.Path, config: ExperimentConfig) -> None:
     """Refuses a directory of another experiment; see `claim`."""
     path = directory / CONFIG_FILE
     if directory.exists() and not directory.is_dir():
@@ -91,7 +93,7 @@ def check(directory: pathlib.Path, config: ExperimentConfig) -> None:
 
 
 def _free(
-    directory: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]
+    directory: epath.Path, theirs: dict[str, Any], ours: dict[str, Any]
 ) -> list[str]:
     """The settings that may differ from those of a run so far.
 
@@ -104,12 +106,12 @@ def _free(
         for settings in (theirs, ours)
     )
     free = [n for n in _FREE if n != "robustness" or not measured]
-    if not any(directory.glob(f"generation_*/*/{STATS_FILE}")):
+    if not remote.glob(directory, f"generation_*/*/{STATS_FILE}"):
         free += _FILTERING
     return free
 
 
-def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
+def check_images(directory: epath.Path, config: ExperimentConfig) -> None:
     """Refuses to evaluate a run on other images than its test images.
 
     Raises:
@@ -136,7 +138,7 @@ def check_images(directory: pathlib.Path, config: ExperimentConfig) -> None:
     )
 
 
-def read_config(directory: pathlib.Path) -> ExperimentConfig:
+def read_config(directory: epath.Path) -> ExperimentConfig:
     """The settings of a run, as its `config.json` says.
 
     A setting that an earlier version did not know has its default.
@@ -172,7 +174,7 @@ def _read_settings(
     return group(**found | tuples | more)
 
 
-def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
+def read_model(directory: epath.Path) -> tuple[ModelConfig, int | None]:
     """The model that a run trains, as its `config.json` says.
 
     Returns:
@@ -184,22 +186,22 @@ def read_model(directory: pathlib.Path) -> tuple[ModelConfig, int | None]:
     return model, settings["data"]["input_image_size"]
 
 
-def generation_directory(directory: pathlib.Path, number: int) -> pathlib.Path:
+def generation_directory(directory: epath.Path, number: int) -> epath.Path:
     """The run directory of a generation of self-training."""
     return directory / f"generation_{number:02d}"
 
 
-def fine_tuning_directory(directory: pathlib.Path) -> pathlib.Path:
+def fine_tuning_directory(directory: epath.Path) -> epath.Path:
     """The run directory of a fine-tuning of the model of a generation."""
     return directory / "finetune"
 
 
-def generation_models(directory: pathlib.Path) -> list[pathlib.Path]:
+def generation_models(directory: epath.Path) -> list[epath.Path]:
     """The models of a self-training run, as far as it is, the teacher first.
 
     A model that was fine-tuned counts, not the one that it started from.
     """
-    models: list[pathlib.Path] = []
+    models: list[epath.Path] = []
     while True:
         trained = generation_directory(directory, len(models))
         tuned = fine_tuning_directory(trained)
@@ -209,7 +211,7 @@ def generation_models(directory: pathlib.Path) -> list[pathlib.Path]:
         models.append(model)
 
 
-def read_metrics(directory: pathlib.Path) -> list[dict]:
+def read_metrics(directory: epath.Path) -> list[dict]:
     """The evaluations so far; a last line cut short by a kill is left out."""
     path = directory / METRICS_FILE
     if not path.exists():
@@ -218,18 +220,22 @@ def read_metrics(directory: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in lines[:-1]]
 
 
-def append_metrics(directory: pathlib.Path, metrics: dict) -> None:
+def append_metrics(directory: epath.Path, metrics: dict) -> None:
     """Adds the line of one evaluation, which has the key `step`.
 
     Raises:
         InputError: the disk is full, or the like.
     """
-    path = directory / METRICS_FILE
+    path, line = directory / METRICS_FILE, json.dumps(metrics) + "\n"
+    if is_remote(path):  # where nothing can be added to a file
+        earlier = path.read_text() if path.exists() else ""
+        writing.write_text(path, earlier + line)
+        return
     with writing.disk_errors(path, OSError), open(path, "a") as file:
-        file.write(json.dumps(metrics) + "\n")
+        file.write(line)
 
 
-def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
+def drop_metrics_after(directory: epath.Path, step: int) -> None:
     """Removes evaluations of steps that a resumed run takes again."""
     lines = read_metrics(directory)
     kept = [json.dumps(line) for line in lines if line["step"] <= step]
@@ -237,7 +243,7 @@ def drop_metrics_after(directory: pathlib.Path, step: int) -> None:
     writing.write_text(directory / METRICS_FILE, text)
 
 
-def read_class_names(directory: pathlib.Path) -> tuple[str, ...] | None:
+def read_class_names(directory: epath.Path) -> tuple[str, ...] | None:
     """The names in `classes.txt`, in order; None where there is none."""
     path = directory / CLASSES_FILE
     if not path.exists():
@@ -247,7 +253,7 @@ def read_class_names(directory: pathlib.Path) -> tuple[str, ...] | None:
 
 
 def write_class_names(
-    directory: pathlib.Path, names: tuple[str, ...] | None
+    directory: epath.Path, names: tuple[str, ...] | None
 ) -> None:
     """Leaves `classes.txt`, one name per line, where the names are known."""
     if names is not None:
@@ -255,7 +261,7 @@ def write_class_names(
         writing.write_text(directory / CLASSES_FILE, text)
 
 
-def _is_foreign(path: pathlib.Path) -> bool:
+def _is_foreign(path: epath.Path) -> bool:
     """Whether this is not among the first files of a run."""
     ours = path.name in (CONFIG_FILE, lock.LOCK_FILE)
     return not ours and not writing.is_temporary(path)

@@ -1,10 +1,10 @@
 """Sharded files of records: their names, and a writer."""
 
 import contextlib
-import pathlib
 from collections.abc import Iterator
 
 import tensorflow as tf
+from etils import epath
 
 from noisy_student.files import writing
 
@@ -22,10 +22,10 @@ class ShardWriter:
 
     Args:
         path: where the file will be, for messages.
-        temporary: where it is until it is whole.
+        temporary: where it is until it is whole, on this machine.
     """
 
-    def __init__(self, path: pathlib.Path, temporary: pathlib.Path) -> None:
+    def __init__(self, path: epath.Path, temporary: epath.Path) -> None:
         on_disk = writing.disk_errors(path, OSError, tf.errors.OpError)
         writer = on_disk(tf.io.TFRecordWriter)(str(temporary))
         self.write = on_disk(writer.write)
@@ -33,7 +33,7 @@ class ShardWriter:
 
 
 @contextlib.contextmanager
-def shard_writer(path: pathlib.Path) -> Iterator[ShardWriter]:
+def shard_writer(path: epath.Path) -> Iterator[ShardWriter]:
     """A writer whose file appears at `path` only when it is whole.
 
     Raises:

@@ -5,21 +5,23 @@ is resumed compares it with what it would make now.
 """
 
 import hashlib
-import pathlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from etils import epath
+
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 
 Stamp = Mapping[str, Any]
 _BLOCK = 1 << 20  # bytes read at a time
 
 
-def digest(paths: Iterable[pathlib.Path]) -> str:
+def digest(paths: Iterable[epath.Path]) -> str:
     """SHA-256 of the contents of files, one after the other."""
     sha = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with remote.open_binary(path) as file:
             while block := file.read(_BLOCK):
                 sha.update(block)
     return sha.hexdigest()

@@ -1,22 +1,29 @@
 """Atomic writing: a file appears under its name only when it is whole.
 
-Every file that a run leaves is written, and removed, through this module.
+Every file that a run leaves is written, and removed, through this module. On a
+disk, what is written has a temporary name until it is whole. In a bucket,
+where nothing can be renamed at once, it is written on this machine and then
+copied: each file appears whole, and a directory file by file.
 """
 
 import contextlib
 import json
-import pathlib
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from etils import epath
+
+from noisy_student.config.paths import is_remote, to_path
 from noisy_student.errors import disk_error
+from noisy_student.files import remote
 
 _PREFIX = "tmp."
 
 
-def temporary_path(path: pathlib.Path) -> pathlib.Path:
+def temporary_path(path: epath.Path) -> epath.Path:
     """A name beside `path`, with its suffix, that no other process uses.
 
     Several processes or machines may write the same file at once.
@@ -24,25 +31,22 @@ def temporary_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{_PREFIX}{uuid.uuid4().hex}.{path.name}")
 
 
-def is_temporary(path: pathlib.Path) -> bool:
+def is_temporary(path: epath.Path) -> bool:
     """Whether this is the name of an unfinished file."""
     return path.name.startswith(_PREFIX)
 
 
-def is_remote(path: pathlib.Path) -> bool:
-    """Whether a path is none of this machine's (gs://...)."""
-    return ":/" in str(path)
-
-
 @contextlib.contextmanager
 def replacing(
-    path: pathlib.Path, errors: tuple[type[Exception], ...] = (OSError,)
-) -> Iterator[pathlib.Path]:
+    path: epath.Path, errors: tuple[type[Exception], ...] = (OSError,)
+) -> Iterator[epath.Path]:
     """Yields a temporary path, renamed to `path` when the block has ended.
 
     Makes the directories above. If the block fails, nothing is left behind
     and an earlier file at `path` stays as it was. Unfinished files of killed
-    processes go when the file is there.
+    processes go when the file is there. The temporary path is always one of
+    this machine; to a bucket, the file is copied, which replaces an earlier
+    one at once.
 
     Args:
         path: of the file.
@@ -52,9 +56,17 @@ def replacing(
     Raises:
         InputError: the file cannot be written.
     """
-    temporary = temporary_path(path)
-    with disk_errors(path, OSError):
+    with disk_errors(path, *remote.errors(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = to_path(folder) / path.name
+            with disk_errors(path, *errors):
+                yield local
+            with disk_errors(path, *remote.errors(path)):
+                remote.copy(local, path)
+        return
+    temporary = temporary_path(path)
     try:
         with disk_errors(path, *errors):
             yield temporary
@@ -66,18 +78,29 @@ def replacing(
 
 
 @contextlib.contextmanager
-def replacing_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def replacing_directory(path: epath.Path, last: str) -> Iterator[epath.Path]:
     """Yields a temporary directory, renamed to `path` when the block has ended.
 
     If the block fails, nothing is left behind. Unfinished directories of
-    killed processes go when the directory is there.
+    killed processes go when the directory is there. To a bucket, the files are
+    copied one by one; those that a killed process has copied stay there.
 
     Args:
         path: of the directory; there is none, or an empty one.
+        last: the name of the file that says that the directory is whole. It
+            is the last one to be copied.
 
     Raises:
         InputError: a file cannot be written.
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = to_path(folder)
+            with disk_errors(path, OSError):
+                yield local
+            with disk_errors(path, *remote.errors(path)):
+                _copy_all(local, path, last)
+        return
     temporary = temporary_path(path)
     try:
         with disk_errors(path, OSError):
@@ -90,8 +113,22 @@ def replacing_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _copy_all(source: epath.Path, target: epath.Path, last: str) -> None:
+    """Copies the files of a directory to a bucket, all or none."""
+    files = remote.files_below(source)
+    try:
+        for path in sorted(files, key=lambda path: path == source / last):
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            remote.copy(path, copy)
+    except BaseException:
+        with contextlib.suppress(*remote.errors(target)):
+            remote.remove_tree(target)
+        raise
+
+
 @contextlib.contextmanager
-def disk_errors(path: pathlib.Path, *errors: type[Exception]) -> Iterator[None]:
+def disk_errors(path: epath.Path, *errors: type[Exception]) -> Iterator[None]:
     """Raises an `InputError` that names `path` in place of these errors."""
     try:
         yield
@@ -99,7 +136,7 @@ def disk_errors(path: pathlib.Path, *errors: type[Exception]) -> Iterator[None]:
         raise disk_error(path, error) from error
 
 
-def _rename(temporary: pathlib.Path, path: pathlib.Path) -> None:
+def _rename(temporary: epath.Path, path: epath.Path) -> None:
     try:
         temporary.replace(path)
     except FileNotFoundError:
@@ -111,39 +148,39 @@ def _rename(temporary: pathlib.Path, path: pathlib.Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def write_bytes(path: pathlib.Path, content: bytes) -> None:
+def write_bytes(path: epath.Path, content: bytes) -> None:
     """Writes a file; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
+def write_text(path: epath.Path, text: str) -> None:
     """Writes a UTF-8 file; see `replacing`."""
     write_bytes(path, text.encode())
 
 
-def write_json(path: pathlib.Path, value: Any, indent: int | None = 2) -> None:
+def write_json(path: epath.Path, value: Any, indent: int | None = 2) -> None:
     """Writes JSON; see `replacing`."""
     write_text(path, json.dumps(value, indent=indent) + "\n")
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: epath.Path) -> Any:
     """Reads what `write_json` wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def copy(source: pathlib.Path, path: pathlib.Path) -> None:
+def copy(source: epath.Path, path: epath.Path) -> None:
     """Copies a file; see `replacing`."""
     with replacing(path) as temporary:
-        shutil.copyfile(source, temporary)
+        remote.copy(source, temporary)
 
 
-def remove(directory: pathlib.Path) -> None:
+def remove(directory: epath.Path) -> None:
     """Removes a directory and all that is in it, where it is still there.
 
     Raises:
         InputError: a file cannot be removed.
     """
-    with disk_errors(directory, OSError):
+    with disk_errors(directory, *remote.errors(directory)):
         if directory.exists():
-            shutil.rmtree(directory)
+            remote.remove_tree(directory)

@@ -1,9 +1,10 @@
 """Downloads a file whole or not at all."""
 
 import http.client
-import pathlib
 import urllib.request
 from collections.abc import Iterator
+
+from etils import epath
 
 from noisy_student import progress
 from noisy_student.errors import InputError
@@ -13,7 +14,7 @@ _CHUNK = 2**20  # bytes
 _TIMEOUT = 60.0  # seconds without an answer
 
 
-def fetch(url: str, path: pathlib.Path) -> None:
+def fetch(url: str, path: epath.Path) -> None:
     """Downloads a file to `path`, where it appears only when it is whole.
 
     Raises:
@@ -24,7 +25,7 @@ def fetch(url: str, path: pathlib.Path) -> None:
             file.write(chunk)
 
 
-def _chunks(url: str, path: pathlib.Path) -> Iterator[bytes]:
+def _chunks(url: str, path: epath.Path) -> Iterator[bytes]:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             size = int(response.headers.get("Content-Length", 0))

@@ -8,15 +8,16 @@ tensorflow-datasets, which are shuffled when they are prepared.
 import dataclasses
 import hashlib
 import os
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import image_files, splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
 from noisy_student.data.sources import ImageSet, Span
+from noisy_student.files import remote
 
 if TYPE_CHECKING:  # slow to import
     import tensorflow_datasets as tfds_library
@@ -85,11 +86,11 @@ class FileImages:
     def read(self) -> Iterator[RawImage]:
         """See `Images`."""
         for path, label in zip(self.paths, self.labels, strict=True):
-            encoded, error = b"", None
+            encoded, error, file = b"", None, to_path(path)
             try:
-                encoded = pathlib.Path(path).read_bytes()
-            except OSError as reason:
-                error = str(reason.strerror)
+                encoded = file.read_bytes()
+            except remote.errors(file) as reason:
+                error = getattr(reason, "strerror", None) or str(reason)
             name = self.name(path).decode(errors="replace")
             yield RawImage(name, encoded, int(label), error)
 

@@ -1,10 +1,9 @@
 """Makes TFRecords of folders of images or of tensorflow-datasets."""
 
-import pathlib
-
 from absl import logging
 
 from noisy_student import tasks
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import MakeSettings
 from noisy_student.data import splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
@@ -37,7 +36,7 @@ class MakeRecords:
             else _folder_splits(settings)
         )
         number = {split.prefix: settings.num_shards for split in chosen}
-        path = pathlib.Path(settings.output_dir)
+        path = to_path(settings.output_dir)
         self._record_set = RecordSet(
             path, chosen, number, names, settings.num_workers
         )
@@ -56,9 +55,9 @@ def _folder_splits(
 ) -> tuple[list[images.Split], tuple[str, ...] | None]:
     """Returns the splits of folders, and the classes if there are any."""
     root = str(settings.input_dir)
-    if not pathlib.Path(root).is_dir():
+    if not to_path(root).is_dir():
         raise ValueError(f"input_dir: there is no directory {root}.")
-    folders = ImageFolders([pathlib.Path(root)])
+    folders = ImageFolders([to_path(root)])
     names = folders.split_names()
     in_splits = _KNOWN_SPLITS & set(names)
     chosen = settings.splits or (names if in_splits else [splits.WHOLE])

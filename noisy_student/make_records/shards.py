@@ -8,19 +8,25 @@ import concurrent.futures
 import dataclasses
 import io
 import multiprocessing
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from etils import epath
 from PIL import Image, UnidentifiedImageError
 
 from noisy_student import processes, progress
-from noisy_student.data import image_files, record_files, records
+from noisy_student.config.paths import is_remote
+from noisy_student.data import (
+    image_files,
+    record_files,
+    record_offsets,
+    records,
+)
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory, shards, stamps, writing
+from noisy_student.files import remote, run_directory, shards, stamps, writing
 from noisy_student.make_records.images import Images, Split
 
 STATE_FILE = "make_records.json"
@@ -41,7 +47,7 @@ class Shard:
         encode: Makes a record of an image; see `records.encode_image`.
     """
 
-    path: pathlib.Path
+    path: epath.Path
     images: Images
     number: int
     encode: Encoder = records.encode_image
@@ -74,7 +80,7 @@ class RecordSet:
 
     def __init__(
         self,
-        directory: pathlib.Path,
+        directory: epath.Path,
         splits: list[Split],
         num_shards: Mapping[str, int],
         class_names: tuple[str, ...] | None,
@@ -126,7 +132,7 @@ class RecordSet:
         finished = {}
         for name, values in state["finished"].items():
             made, path = Finished(*values), self._directory / name
-            if path.exists() and path.stat().st_size == made.size:
+            if path.exists() and remote.size(path) == made.size:
                 finished[name] = made
         return finished
 
@@ -222,9 +228,12 @@ def make_shard(shard: Shard) -> Finished:
                 continue
             writer.write(shard.encode(encoded, image.label, image.name))
             number += 1
-    if record_files.scan(shard.path) != (number, None):
+    size, bounds = remote.size(shard.path), record_offsets.find(shard.path)
+    if len(bounds) != number + 1 or bounds[-1] != size:
         raise InputError(f"{shard.path} is not what was written; try again.")
-    return Finished(number, shard.path.stat().st_size, unreadable)
+    if is_remote(shard.path):  # to find them again would read all of it
+        record_offsets.keep(shard.path, bounds)
+    return Finished(number, size, unreadable)
 
 
 def as_jpeg(encoded: bytes) -> bytes:

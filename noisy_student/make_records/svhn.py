@@ -7,20 +7,22 @@ the images that are held out as dev are the original's.
 
 import functools
 import hashlib
-import pathlib
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.io
+from etils import epath
 from PIL import Image
 from scipy.io.matlab import MatReadError
 
 from noisy_student.config.checks import require
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import SvhnSettings
 from noisy_student.data import image_files, records
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 from noisy_student.make_records import download
 from noisy_student.make_records.images import RawImage, Split
 from noisy_student.make_records.shards import RecordSet
@@ -48,7 +50,7 @@ class PrepareSvhn:
                 a directory does.
         """
         settings = self._settings
-        directory = pathlib.Path(settings.raw_data_dir) / DOWNLOAD_DIR
+        directory = to_path(settings.raw_data_dir) / DOWNLOAD_DIR
         files = {}
         for name in ("train", "test", "extra"):
             path = directory / f"{name}_32x32.mat"
@@ -56,7 +58,7 @@ class PrepareSvhn:
                 download.fetch(URL + path.name, path)
             files[name] = MatFile(path)
         labeled, extra = _divide(files, settings)
-        output = pathlib.Path(settings.output_dir)
+        output = to_path(settings.output_dir)
         make = functools.partial(
             RecordSet, class_names=CLASS_NAMES, num_workers=settings.num_workers
         )
@@ -101,7 +103,7 @@ class MatFile:
         InputError: It is none of SVHN's.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: epath.Path) -> None:
         self.path = path
         shapes = {
             name: shape for name, shape, _ in self._call(scipy.io.whosmat)
@@ -144,7 +146,8 @@ class MatFile:
 
     def _call(self, function: Callable, **options: Any) -> Any:
         try:
-            return function(str(self.path), **options)
+            with remote.open_binary(self.path) as file:
+                return function(file, **options)
         except _DAMAGE as error:
             raise self._error(f"is damaged ({error})") from error
 

@@ -2,17 +2,18 @@
 
 import contextlib
 import math
-import pathlib
 import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
+from etils import epath
 from keras import ops
 
 from noisy_student.config.evaluation import INPUT_RANGES, EvaluationConfig
+from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
-from noisy_student.files import stamps
+from noisy_student.files import remote, stamps
 
 _TINY = 1e-30  # keeps the logarithm of a probability of 0 finite
 _SIGNATURE = "serving_default"
@@ -26,7 +27,7 @@ def scope_of(
     That of a SavedModel is no strategy's: loaded in one, its functions could
     only be called by replicas.
     """
-    if pathlib.Path(path).is_dir():
+    if to_path(path).is_dir():
         return contextlib.nullcontext()
     return strategy.scope()
 
@@ -49,7 +50,7 @@ def load_foreign(
         InputError: It cannot be loaded, or does not take such images or give
             so many classes; `model_output` is not what it returns.
     """
-    path = pathlib.Path(str(config.model_path))
+    path = to_path(str(config.model_path))
     model = _load_saved_model(path) if path.is_dir() else _load_keras(path)
     side = side or _side_of(model, path)
     low, high = INPUT_RANGES[config.model_input_range]
@@ -92,14 +93,15 @@ def _to_logits(
     return ops.log(ops.maximum(probabilities, _TINY))
 
 
-def digest(path: str | pathlib.Path) -> str:
+def digest(path: str | epath.Path) -> str:
     """Tells a model from others by the content of its files.
 
     Args:
         path: A `.keras` file or a SavedModel.
     """
-    files = sorted(filter(pathlib.Path.is_file, pathlib.Path(path).rglob("*")))
-    return stamps.digest(files or [pathlib.Path(path)])
+    given = to_path(path)
+    files = remote.files_below(given) if given.is_dir() else [given]
+    return stamps.digest(files)
 
 
 def check_input_range(
@@ -142,19 +144,25 @@ def check_input_range(
         )
 
 
-def _load_keras(path: pathlib.Path) -> keras.Model:
+def _load_keras(path: epath.Path) -> keras.Model:
     if not path.is_file():
         raise InputError(
             f"model_path: there is no {path}; name a .keras file or a "
             "SavedModel."
         )
-    if not zipfile.is_zipfile(path):
+    with remote.local_copy(path) as local:
+        return _load_archive(path, local)
+
+
+def _load_archive(path: epath.Path, local: epath.Path) -> keras.Model:
+    """Loads the file of a model, or its copy on this machine."""
+    if not zipfile.is_zipfile(local):
         raise InputError(
             f"model_path: {path} is no .keras file, which is a zip archive; "
             "is it another kind of file, or damaged?"
         )
     try:
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(local, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise InputError(
             f"{path} is no .keras file that can be loaded here: "
@@ -162,9 +170,13 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
         ) from error
 
 
-def _load_saved_model(path: pathlib.Path) -> keras.layers.Layer:
+def _load_saved_model(path: epath.Path) -> keras.layers.Layer:
     if not (path / "saved_model.pb").exists():
-        below = sorted(path.rglob("saved_model.pb"))
+        below = [
+            file
+            for file in remote.files_below(path)
+            if file.name == "saved_model.pb"
+        ]
         hint = f"{below[0].parent}" if below else "a SavedModel or .keras file"
         raise InputError(
             f"{path} is no SavedModel: it has no saved_model.pb; name {hint}."
@@ -178,7 +190,7 @@ def _load_saved_model(path: pathlib.Path) -> keras.layers.Layer:
         ) from error
 
 
-def _side_of(model: keras.layers.Layer, path: pathlib.Path) -> int:
+def _side_of(model: keras.layers.Layer, path: epath.Path) -> int:
     """The side of the images that a model says it takes.
 
     Raises:
@@ -213,7 +225,7 @@ def _one_output(
 
 
 def _check_shape(
-    outputs: keras.KerasTensor, num_classes: int | None, path: pathlib.Path
+    outputs: keras.KerasTensor, num_classes: int | None, path: epath.Path
 ) -> None:
     shape = tuple(outputs.shape)
     if len(shape) == 2 and num_classes in (None, shape[-1]):

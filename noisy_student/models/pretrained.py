@@ -4,20 +4,21 @@ They come from files of this program or from TF1 checkpoints of the original.
 """
 
 import dataclasses
-import pathlib
 
 import keras
 import numpy as np
+from etils import epath
 
 from noisy_student.config import NOTHING_FROZEN, ModelConfig
+from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
-from noisy_student.files import stamps
+from noisy_student.files import remote, stamps
 from noisy_student.files.run_directory import MODEL_FILE
 from noisy_student.models import efficientnet, saved
 from noisy_student.models.importers import original, weights
 
 
-def resolve_model_path(path: str | pathlib.Path) -> str:
+def resolve_model_path(path: str | epath.Path) -> str:
     """Returns the file, or the prefix of a checkpoint, that a path means.
 
     Args:
@@ -27,16 +28,16 @@ def resolve_model_path(path: str | pathlib.Path) -> str:
     Raises:
         ValueError: there is none of these.
     """
-    in_directory = pathlib.Path(path) / MODEL_FILE
+    in_directory = to_path(path) / MODEL_FILE
     if in_directory.is_file():
         return str(in_directory)
     if _is_keras_file(path):
-        saved.check_model_file(pathlib.Path(path))
+        saved.check_model_file(to_path(path))
         return str(path)
     try:
         return original.checkpoint_prefix(path)
     except ValueError as error:
-        others = sorted(pathlib.Path(path).glob("*.index"))
+        others = remote.glob(to_path(path), "*.index")
         hint = (
             f" Name one in it, {others[0].with_suffix('')}." if others else ""
         )
@@ -47,18 +48,18 @@ def resolve_model_path(path: str | pathlib.Path) -> str:
         ) from error
 
 
-def _is_keras_file(path: str | pathlib.Path) -> bool:
-    return pathlib.Path(path).suffix == ".keras"
+def _is_keras_file(path: str | epath.Path) -> bool:
+    return to_path(path).suffix == ".keras"
 
 
-def digest(path: str | pathlib.Path) -> str:
+def digest(path: str | epath.Path) -> str:
     """Tells a model from others by the content of its files.
 
     Args:
         path: from `resolve_model_path`.
     """
     if _is_keras_file(path):
-        return stamps.digest([pathlib.Path(path)])
+        return stamps.digest([to_path(path)])
     return stamps.digest(original.checkpoint_files(str(path)))
 
 

@@ -1,16 +1,17 @@
 """Models on disk: `.keras` files, which need no other information."""
 
 import contextlib
-import pathlib
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 
 import keras
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
-from noisy_student.files import writing
+from noisy_student.files import remote, writing
 from noisy_student.models import blocks  # noqa: F401 (registers its classes)
 
 # What Keras, zipfile, h5py and json raise for damaged files.
@@ -51,7 +52,7 @@ def damage_named(
         raise InputError(f"{complaint} {reason}") from error
 
 
-def check_model_file(path: pathlib.Path) -> None:
+def check_model_file(path: epath.Path) -> None:
     """Refuses a path without a file.
 
     Raises:
@@ -64,7 +65,7 @@ def check_model_file(path: pathlib.Path) -> None:
         )
 
 
-def save_model(model: keras.Model, path: pathlib.Path) -> None:
+def save_model(model: keras.Model, path: epath.Path) -> None:
     """Writes a model; there is nothing at `path` until it is whole.
 
     Raises:
@@ -76,7 +77,7 @@ def save_model(model: keras.Model, path: pathlib.Path) -> None:
 
 
 def load_model(
-    path: str | pathlib.Path, input_side: int | None = None
+    path: str | epath.Path, input_side: int | None = None
 ) -> keras.Model:
     """Loads a model that training left.
 
@@ -93,13 +94,16 @@ def load_model(
         ValueError: there is no such file.
         InputError: the file is no Keras model, or damaged.
     """
-    path = pathlib.Path(path)
+    path = to_path(path)
     check_model_file(path)
-    with damage_named(f"{path} is no Keras model:"):
+    with (
+        damage_named(f"{path} is no Keras model:"),
+        remote.local_copy(path) as local,
+    ):
         # Keras would say that there is no such file.
-        if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        if path.suffix == ".keras" and not zipfile.is_zipfile(local):
             raise ValueError("it is no zip archive; is the file whole?")
-        model = keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(local, compile=False)
     if input_side in (None, model.input_shape[1]):
         return model
     images = keras.Input((input_side, input_side, 3), name="image")

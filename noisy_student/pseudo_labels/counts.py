@@ -5,20 +5,20 @@ filtering, but no other images or teacher.
 """
 
 import functools
-import pathlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from noisy_student.errors import InputError
-from noisy_student.files import stamps, writing
+from noisy_student.files import remote, stamps, writing
 from noisy_student.pseudo_labels import select
 from noisy_student.pseudo_labels.layout import LabelFiles
 from noisy_student.pseudo_labels.predictions import Share
 
 
-def read_all(directory: pathlib.Path, num_shards: int) -> np.ndarray | None:
+def read_all(directory: epath.Path, num_shards: int) -> np.ndarray | None:
     """The sum of the counts that filtering left, whatever they are of.
 
     Args:
@@ -29,7 +29,7 @@ def read_all(directory: pathlib.Path, num_shards: int) -> np.ndarray | None:
         int64 (classes, 101); None where there are none.
     """
     pattern = f"counts/counts-*-of-{num_shards:05d}-*.json"
-    paths = sorted(directory.glob(pattern))
+    paths = remote.glob(directory, pattern)
     if not paths:
         return None
     return np.sum([writing.read_json(path)["counts"] for path in paths], axis=0)

@@ -12,16 +12,16 @@ that says that it is done:
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from absl import logging
+from etils import epath
 
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
 from noisy_student.errors import InputError, listed
-from noisy_student.files import disk_space, writing
+from noisy_student.files import disk_space, remote, writing
 from noisy_student.pseudo_labels import select, sizes, stats
 from noisy_student.pseudo_labels.counts import Counts
 from noisy_student.pseudo_labels.layout import LabelFiles
@@ -33,7 +33,7 @@ from noisy_student.pseudo_labels.write import IMAGES, Tally, write_share
 def filter_and_balance(
     data: sources.TaskData,
     predictions: PredictionFiles,
-    output_dir: pathlib.Path,
+    output_dir: epath.Path,
     config: PseudoLabelConfig,
     seed: int,
 ) -> PseudoLabelStats:
@@ -165,7 +165,7 @@ class FilterJob:
                 self.num_classes,
                 np.random.default_rng([self.seed, share.shard, share.worker]),
             )
-            if self.files.original_names and not data.stat().st_size:
+            if self.files.original_names and not remote.size(data):
                 data.unlink()
 
     def unwritten(self, shares: Iterable[Share] | None = None) -> list[Share]:
@@ -178,7 +178,7 @@ class FilterJob:
         data, tally = self.files.data(share), self.files.tally(share)
         if not tally.exists():
             return False
-        there = data.stat().st_size if data.exists() else 0
+        there = remote.size(data) if data.exists() else 0
         return Tally.load(tally).size == there
 
     def selections(
@@ -218,7 +218,7 @@ class FilterJob:
         kept, written, correct, unknown = per_class.T
         images = sum(tally.images for tally in tallies)
         seconds = sum(tally.seconds for tally in tallies)
-        written_to = filter(pathlib.Path.exists, map(self.files.data, shares))
+        paths = map(self.files.data, shares)
         result = PseudoLabelStats(
             kept=int(kept.sum()),
             records=int(written.sum()),
@@ -226,7 +226,7 @@ class FilterJob:
             undecodable=images - int(balance.counts.sum()),
             seconds=round(self.predictions.seconds() + seconds, 1),
             made_from=self.made_from,
-            files={path.name: path.stat().st_size for path in written_to},
+            files={x.name: remote.size(x) for x in paths if x.exists()},
             predicted=balance.counts.sum(axis=1).tolist(),
             above_threshold=balance.totals.tolist(),
             kept_per_class=kept.tolist(),

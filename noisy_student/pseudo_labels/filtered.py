@@ -3,10 +3,13 @@
 import dataclasses
 import hashlib
 import json
-import pathlib
 import re
 
+from etils import epath
+
+from noisy_student.config.paths import to_path
 from noisy_student.data import record_files, sources, tfrecords
+from noisy_student.files import remote
 from noisy_student.pseudo_labels.stored import (
     REASSIGNED_FROM,
     check_records,
@@ -16,7 +19,7 @@ from noisy_student.pseudo_labels.stored import (
 
 
 def all_filtered(
-    data: sources.TaskData, directory: pathlib.Path
+    data: sources.TaskData, directory: epath.Path
 ) -> sources.TaskData:
     """Returns a task whose unlabelled images are the filtered ones.
 
@@ -37,7 +40,7 @@ def all_filtered(
 def with_filtered(
     data: sources.TaskData,
     source: sources.ImageSource,
-    directory: pathlib.Path,
+    directory: epath.Path,
 ) -> sources.TaskData:
     """Returns the same for images of a directory that are open."""
     identity = data.identity | reassigned_from(directory)
@@ -45,7 +48,7 @@ def with_filtered(
 
 
 def filtered_shards(
-    directory: pathlib.Path, prefix: str, num_shards: int
+    directory: epath.Path, prefix: str, num_shards: int
 ) -> tuple[tfrecords.RecordSource, int]:
     """Opens the images of filtered records so that they divide by files.
 
@@ -64,8 +67,8 @@ def filtered_shards(
             shards.
     """
     name = re.compile(rf"{re.escape(prefix)}(?:-(\d+))?-(\d{{5}})-of-(\d{{5}})")
-    paths: dict[tuple[int, int], pathlib.Path] = {}
-    for path in map(pathlib.Path, record_paths(directory)):
+    paths: dict[tuple[int, int], epath.Path] = {}
+    for path in map(to_path, record_paths(directory)):
         if match := name.fullmatch(path.name):
             worker, shard, count = (int(group or 0) for group in match.groups())
             paths[worker, shard] = path
@@ -94,14 +97,14 @@ def filtered_shards(
     return source, workers
 
 
-def reassigned_from(directory: pathlib.Path) -> dict[str, str]:
+def reassigned_from(directory: epath.Path) -> dict[str, str]:
     """Tells filtered images from others, for the identity of these.
 
     Args:
         directory: see `record_paths`.
     """
     stats, paths = stats_of(directory), record_paths(directory)
-    sizes = {path: pathlib.Path(path).stat().st_size for path in paths}
+    sizes = {path: remote.size(to_path(path)) for path in paths}
     # Not the seconds that filtering took, which differ where it was resumed.
     content = [sizes, stats.made_from if stats else None]
     text = json.dumps(content, sort_keys=True)

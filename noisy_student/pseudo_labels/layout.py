@@ -12,7 +12,8 @@ Beside them are `counts/` and `tallies/`, a file for each share.
 """
 
 import dataclasses
-import pathlib
+
+from etils import epath
 
 from noisy_student.files import shards
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
@@ -33,21 +34,21 @@ class LabelFiles:
     """
 
     predictions: PredictionFiles
-    output_dir: pathlib.Path
-    counts_dir: pathlib.Path | None = None
+    output_dir: epath.Path
+    counts_dir: epath.Path | None = None
     original_names: bool = False
     data_dir: str = DATA_DIR
 
-    def counts(self, share: Share) -> pathlib.Path:
+    def counts(self, share: Share) -> epath.Path:
         """A share's predictions, counted by class and probability."""
         directory = self.counts_dir or self.output_dir / "counts"
         return directory / self._name("counts", share)
 
-    def tally(self, share: Share) -> pathlib.Path:
+    def tally(self, share: Share) -> epath.Path:
         """What was written of a share; it is written last."""
         return self.output_dir / "tallies" / self._name("tally", share)
 
-    def data(self, share: Share) -> pathlib.Path:
+    def data(self, share: Share) -> epath.Path:
         """A share's pseudo-labelled records."""
         predictions = self.predictions
         with_worker = self.original_names or predictions.total_replicas > 1

@@ -4,8 +4,9 @@ Nothing here reads them: people's scripts do. Classes are numbers from 0 on,
 as text.
 """
 
-import pathlib
 from collections.abc import Iterable, Sequence
+
+from etils import epath
 
 from noisy_student.files import writing
 from noisy_student.pseudo_labels.layout import LabelFiles
@@ -14,7 +15,7 @@ from noisy_student.pseudo_labels.write import Tally
 
 
 def write_thresholds(
-    directory: pathlib.Path,
+    directory: epath.Path,
     thresholds: Iterable[float],
     totals: Iterable[int],
 ) -> None:

@@ -11,16 +11,16 @@ made from.
 """
 
 import dataclasses
-import pathlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from etils import epath
 
 from noisy_student.data import records, sources
 from noisy_student.errors import InputError
-from noisy_student.files import shards, stamps, writing
+from noisy_student.files import remote, shards, stamps, writing
 
 _OF_SHARDS = re.compile(r"info-\d{5}-of-(\d{5})")
 
@@ -48,8 +48,8 @@ class PredictionFiles:
             all.
     """
 
-    output_dir: pathlib.Path
-    info_dir: pathlib.Path
+    output_dir: epath.Path
+    info_dir: epath.Path
     num_shards: int = 1
     total_replicas: int = 1
     num_used: int | None = None
@@ -96,11 +96,11 @@ class PredictionFiles:
         shard = shards.shard_name(prefix, share.shard, self.num_shards)
         return f"{shard}-{share.worker:05d}{suffix}"
 
-    def predictions(self, share: Share) -> pathlib.Path:
+    def predictions(self, share: Share) -> epath.Path:
         """The file of a share's probabilities."""
         return self.output_dir / self.file_name("train-info", share)
 
-    def info(self, share: Share) -> pathlib.Path:
+    def info(self, share: Share) -> epath.Path:
         """The info file of a share, which says that it is complete."""
         return self.info_dir / self.file_name("info", share, ".txt")
 
@@ -258,7 +258,8 @@ class PredictionFiles:
             ) from error
 
 
-def _numbers_of_shards(directory: pathlib.Path) -> set[int]:
+def _numbers_of_shards(directory: epath.Path) -> set[int]:
     """The numbers of shards that names of files say."""
-    found = (_OF_SHARDS.search(path.name) for path in directory.glob("*info*"))
+    paths = remote.glob(directory, "*info*")
+    found = (_OF_SHARDS.search(path.name) for path in paths)
     return {int(match[1]) for match in found if match}

@@ -1,8 +1,9 @@
 """What pseudo labels were made from and what was kept."""
 
 import dataclasses
-import pathlib
 from typing import Any
+
+from etils import epath
 
 from noisy_student.config import PseudoLabelConfig
 from noisy_student.data import sources
@@ -53,13 +54,13 @@ class PseudoLabelStats:
         return self.correct / self.kept
 
     @classmethod
-    def load(cls, directory: pathlib.Path) -> "PseudoLabelStats":
+    def load(cls, directory: epath.Path) -> "PseudoLabelStats":
         """Reads what `filter_and_balance` left in a directory."""
         return cls(**writing.read_json(directory / STATS_FILE))
 
 
 def check_output(
-    output_dir: pathlib.Path,
+    output_dir: epath.Path,
     data: sources.TaskData,
     teacher: str | None,
     config: PseudoLabelConfig,

@@ -5,10 +5,12 @@ such a one, or records that the original program wrote, with nothing beside
 them. With a teacher in the training step any records of images do.
 """
 
-import pathlib
 import re
 from typing import Any
 
+from etils import epath
+
+from noisy_student.config.paths import to_path
 from noisy_student.data import (
     pseudo_labeled,
     record_files,
@@ -17,7 +19,7 @@ from noisy_student.data import (
     tfrecords,
 )
 from noisy_student.errors import InputError
-from noisy_student.files import stamps
+from noisy_student.files import remote, stamps
 from noisy_student.pseudo_labels.layout import DATA_DIR
 from noisy_student.pseudo_labels.stats import (
     MADE_FROM_FILE,
@@ -33,13 +35,13 @@ _OF_UNLABELED = ("unlabel_split", "unlabel_image_dir", REASSIGNED_FROM)
 _BY_TASK = r"train-(-?\d+)"
 
 
-def stats_of(directory: pathlib.Path) -> PseudoLabelStats | None:
+def stats_of(directory: epath.Path) -> PseudoLabelStats | None:
     """Returns what filtering says of its records; None if it was not ours."""
     home = _home(directory)
     return None if home is None else PseudoLabelStats.load(home)
 
 
-def record_paths(directory: pathlib.Path) -> list[str]:
+def record_paths(directory: epath.Path) -> list[str]:
     """Returns the files of records in a directory to train on.
 
     Raises:
@@ -69,7 +71,7 @@ def record_paths(directory: pathlib.Path) -> list[str]:
 
 
 def open_records(
-    directory: pathlib.Path, num_classes: int, need_labels: bool
+    directory: epath.Path, num_classes: int, need_labels: bool
 ) -> sources.ImageSource:
     """Opens the records of a directory.
 
@@ -106,7 +108,7 @@ def open_records(
 
 
 def check_records(
-    directory: pathlib.Path, images: dict[str, Any], workers: int = 0
+    directory: epath.Path, images: dict[str, Any], workers: int = 0
 ) -> None:
     """Refuses records that a run cannot be trained on.
 
@@ -133,7 +135,7 @@ def check_records(
         )
     if workers < 2:
         return
-    files = [pathlib.Path(path) for path in paths]
+    files = [to_path(path) for path in paths]
     count = stats.records if stats else sum(record_files.count(files))
     if count < workers:
         raise ValueError(
@@ -142,7 +144,7 @@ def check_records(
         )
 
 
-def _home(directory: pathlib.Path) -> pathlib.Path | None:
+def _home(directory: epath.Path) -> epath.Path | None:
     """Returns where our filtering notes what it did; None if it was not it."""
     homes = [directory]
     if directory.name == DATA_DIR:
@@ -153,14 +155,14 @@ def _home(directory: pathlib.Path) -> pathlib.Path | None:
     return None
 
 
-def _as_written(home: pathlib.Path) -> list[str]:
+def _as_written(home: epath.Path) -> list[str]:
     """Returns the files that `stats.json` lists."""
     data = home / DATA_DIR
     paths = []
     for name, size in PseudoLabelStats.load(home).files.items():
         # Labelled again in the original's layout, they are not in `data`.
         path = (data if data.is_dir() else home) / name
-        if not path.exists() or path.stat().st_size != size:
+        if not path.exists() or remote.size(path) != size:
             raise ValueError(
                 f"{path} {_fault(path, size)}. Remove {home / STATS_FILE} "
                 "and filter again: complete files are kept."
@@ -169,11 +171,11 @@ def _as_written(home: pathlib.Path) -> list[str]:
     return paths
 
 
-def _fault(path: pathlib.Path, size: int) -> str:
+def _fault(path: epath.Path, size: int) -> str:
     if not path.exists():
         return "is missing"
     complete, offset = record_files.scan(path)
-    found = f"has {path.stat().st_size} bytes in place of {size}"
+    found = f"has {remote.size(path)} bytes in place of {size}"
     if offset is None:
         return found
     return (
@@ -187,7 +189,7 @@ def _is_labeled(path: str, num_classes: int) -> bool:
     Raises:
         InputError: it is one of another number of classes.
     """
-    probabilities = records.first_probabilities(pathlib.Path(path))
+    probabilities = records.first_probabilities(to_path(path))
     if probabilities is None:
         return True  # no record lacks one
     if not probabilities.any():
@@ -206,7 +208,7 @@ def _count_whole(path: str) -> int:
     Raises:
         InputError: the last one is cut off.
     """
-    number, offset = record_files.scan(pathlib.Path(path))
+    number, offset = record_files.scan(to_path(path))
     if offset is not None:
         raise InputError(
             f"{path} is cut off in the record at byte {offset}; filter again."

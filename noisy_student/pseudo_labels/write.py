@@ -2,16 +2,16 @@
 
 import dataclasses
 import itertools
-import pathlib
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from etils import epath
 
 from noisy_student import progress
 from noisy_student.data import decoding, image_files, records, sources
 from noisy_student.errors import InputError
-from noisy_student.files import shards, writing
+from noisy_student.files import remote, shards, writing
 from noisy_student.pseudo_labels.select import Selection
 
 # Images read at a time: more photographs would take hundreds of MiB. It
@@ -41,17 +41,17 @@ class Tally:
     size: int
 
     @classmethod
-    def load(cls, path: pathlib.Path) -> "Tally":
+    def load(cls, path: epath.Path) -> "Tally":
         """Reads what `write_share` wrote."""
         return cls(**writing.read_json(path))
 
 
 def write_share(
-    path: pathlib.Path,
-    tally_path: pathlib.Path,
+    path: epath.Path,
+    tally_path: epath.Path,
     images: sources.ImageSource,
     selections: Iterator[Selection],
-    samples_dir: pathlib.Path,
+    samples_dir: epath.Path,
     shard: int,
     num_classes: int,
     generator: np.random.Generator,
@@ -92,7 +92,7 @@ def write_share(
             bar.update(len(chosen.labels))
         shuffled.write_rest()
     seconds = time.monotonic() - start
-    size = path.stat().st_size
+    size = remote.size(path)
     tally = Tally(images.num_images, per_class.tolist(), seconds, size)
     writing.write_json(tally_path, dataclasses.asdict(tally))
 
@@ -111,7 +111,7 @@ def _write_sample(
     chosen: Selection,
     batch: _Batch,
     row: int,
-    directory: pathlib.Path,
+    directory: epath.Path,
     shard: int,
 ) -> None:
     """Writes an image to look at."""
@@ -167,7 +167,7 @@ class _Shuffled:
 def _pair(
     selections: Iterator[Selection],
     images: sources.ImageSource,
-    path: pathlib.Path,
+    path: epath.Path,
 ) -> Iterator[tuple[Selection, _Batch]]:
     """Yields what becomes of some images, and these images."""
     batches = images.read_batches(IMAGES).prefetch(2).as_numpy_iterator()

@@ -5,11 +5,11 @@ are validation images, also `calibration.csv` and `calibration.png`.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from noisy_student.evaluation import Answers, scores
 from noisy_student.evaluation.label_quality import (
@@ -134,7 +134,7 @@ class Audit:
         }
 
 
-def save(directory: pathlib.Path, audit: Audit) -> None:
+def save(directory: epath.Path, audit: Audit) -> None:
     """Writes the files, in the place of earlier ones.
 
     Args:
@@ -173,7 +173,7 @@ def save(directory: pathlib.Path, audit: Audit) -> None:
 
 
 def _save_calibration(
-    directory: pathlib.Path, answers: Answers, name: str
+    directory: epath.Path, answers: Answers, name: str
 ) -> None:
     bins = scores.reliability(answers)
     header = list(scores.Bin._fields)

@@ -1,10 +1,12 @@
 """The training curves in the TensorBoard events of a run directory."""
 
-import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
+
+from noisy_student.files import remote
 
 _MOST_POINTS = 400  # of a curve that is drawn
 
@@ -32,14 +34,14 @@ class Curve(NamedTuple):
         )
 
 
-def read(directory: pathlib.Path) -> dict[str, Curve]:
+def read(directory: epath.Path) -> dict[str, Curve]:
     """Reads all scalars by their tags; {} without events.
 
     A run that went on after a kill takes some steps again: of these the newer
     values count. A file that is cut off gives what is whole.
     """
     points: dict[str, dict[int, float]] = {}
-    for path in sorted(directory.glob("events.out.tfevents.*")):
+    for path in remote.glob(directory, "events.out.tfevents.*"):
         resumed_at: dict[str, int] = {}
         for tag, step, value in _scalars(path):
             curve = points.setdefault(tag, {})
@@ -51,7 +53,7 @@ def read(directory: pathlib.Path) -> dict[str, Curve]:
     return {tag: Curve.of(curve) for tag, curve in points.items()}
 
 
-def _scalars(path: pathlib.Path) -> Iterator[tuple[str, int, float]]:
+def _scalars(path: epath.Path) -> Iterator[tuple[str, int, float]]:
     """Yields tag, step and value of each scalar before any damage."""
     import tensorflow as tf
     from tensorflow.core.util import event_pb2

@@ -5,10 +5,10 @@ Beside `evaluation.json` there is a directory for each split, `test` and
 with those inside.
 """
 
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from etils import epath
 
 from noisy_student.evaluation import Answers, intervals, scores
 from noisy_student.files import writing
@@ -20,7 +20,7 @@ AnswersBySplit = Mapping[str, Mapping[str, Answers]]
 
 
 def save_evaluation(
-    directory: pathlib.Path,
+    directory: epath.Path,
     answers: AnswersBySplit,
     class_names: Sequence[str] | None,
     num_classes: int,
@@ -103,7 +103,7 @@ def _summary(answers: Answers) -> dict:
 
 
 def _save_tables(
-    directory: pathlib.Path, answers: Answers, names: Sequence[str]
+    directory: epath.Path, answers: Answers, names: Sequence[str]
 ) -> None:
     """Writes `confusion.csv`, `per_class.csv` and `reliability.csv`."""
     confusion = scores.confusion(answers, len(names))

@@ -6,12 +6,14 @@ error that names the file.
 
 import csv
 import dataclasses
-import pathlib
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from etils import epath
+
 from noisy_student.errors import InputError
-from noisy_student.files import writing
+from noisy_student.files import remote, writing
 from noisy_student.report.audit import AUDIT_FILE
 
 
@@ -27,7 +29,7 @@ class Confusion(NamedTuple):
     counts: list[list[int]]
 
     @classmethod
-    def read(cls, path: pathlib.Path) -> "Confusion":
+    def read(cls, path: epath.Path) -> "Confusion":
         """Reads `confusion.csv`.
 
         Raises:
@@ -56,12 +58,12 @@ class Audit:
 
     summary: Mapping[str, Any]
     disputed: Sequence[Mapping[str, str]]
-    directory: pathlib.Path
+    directory: epath.Path
     calibration: Sequence[Mapping[str, float]]
 
 
 def confusions(
-    directory: pathlib.Path, evaluation: Mapping[str, Mapping[str, Any]]
+    directory: epath.Path, evaluation: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Confusion]]:
     """Reads the confusion matrices of all models and splits.
 
@@ -80,7 +82,7 @@ def confusions(
 
 
 def suites(
-    directory: pathlib.Path, models: Mapping[str, Any]
+    directory: epath.Path, models: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Reads what each suite measured of each model.
 
@@ -91,15 +93,15 @@ def suites(
     return {
         model: {
             path.stem: read_json(path)["results"]
-            for path in sorted((directory / model).glob("*.json"))
+            for path in remote.glob(directory / model, "*.json")
         }
         for model in models
     }
 
 
-def newest_audit(directory: pathlib.Path) -> Audit | None:
+def newest_audit(directory: epath.Path) -> Audit | None:
     """The audit of the newest student."""
-    found = sorted(directory.glob(f"generation_*/{AUDIT_FILE}"))
+    found = remote.glob(directory, f"generation_*/{AUDIT_FILE}")
     if not found:
         return None
     own = found[-1].parent
@@ -111,7 +113,7 @@ def newest_audit(directory: pathlib.Path) -> Audit | None:
     return Audit(read_json(found[-1]), disputed, own, calibration)
 
 
-def _records(path: pathlib.Path) -> list[dict[str, str]]:
+def _records(path: epath.Path) -> list[dict[str, str]]:
     """The lines of a CSV file by the names of their columns; [] without it."""
     if not path.exists():
         return []
@@ -119,20 +121,20 @@ def _records(path: pathlib.Path) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def _csv(path: pathlib.Path) -> list[list[str]]:
+def _csv(path: epath.Path) -> list[list[str]]:
     """All lines of a CSV file.
 
     Raises:
         InputError: it is empty, or its lines are of unequal lengths.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+    text = path.read_bytes().decode()
+    rows = list(csv.reader(io.StringIO(text, newline="")))
     if len({len(row) for row in rows}) != 1:
         raise damaged(path, "it is no table")
     return rows
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
+def read_json(path: epath.Path) -> dict[str, Any]:
     """What a JSON file holds; {} without it.
 
     Raises:
@@ -149,7 +151,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return found
 
 
-def damaged(path: pathlib.Path, reason: object) -> InputError:
+def damaged(path: epath.Path, reason: object) -> InputError:
     """The error for a file that cannot be read."""
     return InputError(
         f"{path} is damaged ({reason}). Restore it, or remove it: the report "

@@ -5,9 +5,10 @@ What was not measured is said to be so.
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from etils import epath
 
 from noisy_student.config.settings import changed
 from noisy_student.files import run_directory, writing
@@ -56,13 +57,13 @@ class Card:
     """
 
     name: str
-    path: pathlib.Path
+    path: epath.Path
     num_weights: int
     side: int
     central_crop: bool
     class_names: tuple[str, ...]
     files: Mapping[str, str]
-    run: pathlib.Path | None
+    run: epath.Path | None
 
 
 def format_card(card: Card) -> str:
@@ -94,7 +95,7 @@ def _classes(names: tuple[str, ...]) -> str:
     return f"{listed}{more} ({len(names)}, in this order: `classes.txt`)."
 
 
-def _training(run: pathlib.Path | None) -> str:
+def _training(run: epath.Path | None) -> str:
     """The images, and the flags that made the model."""
     if run is None:
         return "Not known: the model is not that of a run directory."

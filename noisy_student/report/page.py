@@ -1,10 +1,13 @@
 """`report.html`: what a run left, on one page that needs no other file."""
 
 import datetime
-import pathlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from etils import epath
+
+from noisy_student.config.paths import absolute
 from noisy_student.files import writing
 from noisy_student.report import (
     drawings,
@@ -27,7 +30,7 @@ _MOST_DISPUTED = 24
 _MOST_CONFUSED = 20
 
 
-def write(run: Run, labels: Sequence[Labels]) -> pathlib.Path:
+def write(run: Run, labels: Sequence[Labels]) -> epath.Path:
     """Writes `report.html` into the run directory.
 
     Args:
@@ -42,7 +45,7 @@ def write(run: Run, labels: Sequence[Labels]) -> pathlib.Path:
     return path
 
 
-def write_chart(run: Run, path: pathlib.Path) -> None:
+def write_chart(run: Run, path: epath.Path) -> None:
     """Writes the accuracy by generation as an SVG file.
 
     Raises:
@@ -78,7 +81,7 @@ def _contents(run: Run, labels: Sequence[Labels]) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC)
     return {
         "run": run,
-        "title": run.directory.resolve().name,
+        "title": os.path.basename(str(absolute(str(run.directory)))),
         "verdict": verdict(run, scores),
         "scores": scores,
         "colors": svg.colors_css(":root"),

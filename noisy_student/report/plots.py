@@ -5,11 +5,11 @@ Agg draws them without a display.
 """
 
 import math
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from etils import epath
 
 from noisy_student.config.robustness import SEVERITIES
 from noisy_student.files import writing
@@ -29,7 +29,7 @@ _GUIDE: dict[str, Any] = {"color": "#888888", "linestyle": ":"}
 
 
 def reliability_diagram(
-    bins: Mapping[str, Sequence[Mapping[str, float]]], path: pathlib.Path
+    bins: Mapping[str, Sequence[Mapping[str, float]]], path: epath.Path
 ) -> "figure.Figure":
     """Draws accuracy against confidence (Guo et al., arXiv 1706.04599).
 
@@ -73,7 +73,7 @@ def reliability_diagram(
 
 def error_by_severity(
     errors: Mapping[str, Mapping[str, Sequence[float]]],
-    path: pathlib.Path,
+    path: epath.Path,
     severities: Sequence[int] = SEVERITIES,
 ) -> "figure.Figure":
     """Draws the error at each severity, a panel for each type of corruption.
@@ -109,7 +109,7 @@ def error_by_severity(
 
 def accuracy_by_epsilon(
     accuracies: Mapping[str, Mapping[str, Mapping[float | str, float]]],
-    path: pathlib.Path,
+    path: epath.Path,
 ) -> "figure.Figure":
     """Draws accuracy under attack, teacher against students.
 
@@ -146,7 +146,7 @@ def accuracy_by_epsilon(
 def _draw_panels(
     panels: Mapping[str, Mapping[str, Mapping[float, float]]],
     models: Sequence[str],
-    path: pathlib.Path,
+    path: epath.Path,
     x_label: str,
     y_label: str,
 ) -> "figure.Figure":
@@ -229,12 +229,12 @@ def _percent(shares: Iterable[float], name: str) -> list[float]:
     return [100 * value for value in values]
 
 
-def _check_not_empty(values: Mapping, path: pathlib.Path) -> None:
+def _check_not_empty(values: Mapping, path: epath.Path) -> None:
     if not values:
         raise ValueError(f"There is nothing to draw in {path}.")
 
 
-def _save(picture: "figure.Figure", path: pathlib.Path) -> "figure.Figure":
+def _save(picture: "figure.Figure", path: epath.Path) -> "figure.Figure":
     """Adds a legend of the lines of all panels, and writes the file."""
     lines = {
         label: handle

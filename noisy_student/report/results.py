@@ -1,7 +1,8 @@
 """The results of self-training: `results.json`, and a table."""
 
-import pathlib
 from typing import Any
+
+from etils import epath
 
 from noisy_student.config import ExperimentConfig
 from noisy_student.errors import InputError
@@ -53,7 +54,7 @@ def load_results(config: ExperimentConfig) -> dict[str, Any]:
     }
 
 
-def _read(path: pathlib.Path) -> dict[str, Any]:
+def _read(path: epath.Path) -> dict[str, Any]:
     try:
         results = writing.read_json(path)
         if isinstance(results["generations"], list):

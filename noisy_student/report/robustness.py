@@ -1,8 +1,9 @@
 """What --mode=robustness leaves: `robustness.json`, a table, plots."""
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
+
+from etils import epath
 
 from noisy_student.files import writing
 from noisy_student.report import plots, tables
@@ -22,7 +23,7 @@ _IN_PERCENT = (
 
 
 def save_robustness(
-    directory: pathlib.Path,
+    directory: epath.Path,
     results: SuiteResults,
     summaries: Mapping[str, Mapping[str, Any]],
 ) -> None:
@@ -68,7 +69,7 @@ def _cell(name: str, value: float | None) -> str:
     return tables.percent(value)
 
 
-def _draw(directory: pathlib.Path, results: SuiteResults) -> None:
+def _draw(directory: epath.Path, results: SuiteResults) -> None:
     corruptions = {
         model: found["corruptions"]
         for model, found in results.items()

@@ -6,9 +6,10 @@ there and cannot be read is an error that names the file.
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from etils import epath
 
 from noisy_student import report
 from noisy_student.config import ExperimentConfig
@@ -32,13 +33,13 @@ class Training:
     """
 
     name: str
-    directory: pathlib.Path
+    directory: epath.Path
     evaluations: Sequence[Mapping[str, Any]]
     curves: Mapping[str, curves.Curve]
     is_finished: bool
 
     @classmethod
-    def read(cls, name: str, directory: pathlib.Path) -> "Training":
+    def read(cls, name: str, directory: epath.Path) -> "Training":
         """Reads what it left so far."""
         try:
             evaluations = run_directory.read_metrics(directory)
@@ -71,7 +72,7 @@ class Run:
         audit: of the newest student that was audited.
     """
 
-    directory: pathlib.Path
+    directory: epath.Path
     config: ExperimentConfig
     generations: Sequence[Mapping[str, Any]]
     trainings: Sequence[Training]
@@ -83,7 +84,7 @@ class Run:
     audit: measured.Audit | None
 
     @classmethod
-    def read(cls, directory: pathlib.Path) -> "Run":
+    def read(cls, directory: epath.Path) -> "Run":
         """Reads a run.
 
         Raises:
@@ -136,7 +137,7 @@ def model_name(key: str) -> str:
     return name_of(int(number)) if is_generation else key
 
 
-def _read_config(directory: pathlib.Path) -> ExperimentConfig:
+def _read_config(directory: epath.Path) -> ExperimentConfig:
     """The settings, with the directory where the run is now."""
     try:
         config = run_directory.read_config(directory)
@@ -154,7 +155,7 @@ def _read_config(directory: pathlib.Path) -> ExperimentConfig:
     return dataclasses.replace(config, model_dir=str(directory))
 
 
-def _trainings(directory: pathlib.Path, mode: str) -> Iterator[Training]:
+def _trainings(directory: epath.Path, mode: str) -> Iterator[Training]:
     if mode == "train":
         yield Training.read("model", directory)
         return
@@ -171,6 +172,6 @@ def _trainings(directory: pathlib.Path, mode: str) -> Iterator[Training]:
         number += 1
 
 
-def _class_names(directory: pathlib.Path) -> list[str] | None:
+def _class_names(directory: epath.Path) -> list[str] | None:
     path = directory / run_directory.CLASSES_FILE
     return path.read_text().splitlines() if path.exists() else None

@@ -2,8 +2,9 @@
 
 import csv
 import io
-import pathlib
 from collections.abc import Iterable, Sequence
+
+from etils import epath
 
 from noisy_student.files import writing
 
@@ -20,7 +21,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def save_csv(
-    path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence]
+    path: epath.Path, header: Sequence[str], rows: Iterable[Sequence]
 ) -> None:
     """Writes a CSV file; a cell that is NaN is left empty.
 

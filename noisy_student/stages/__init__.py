@@ -11,6 +11,8 @@ import dataclasses
 
 from noisy_student import methods, report
 from noisy_student.config import ExperimentConfig
+from noisy_student.config.paths import to_path
+from noisy_student.config.settings import changed
 from noisy_student.files import run_directory
 from noisy_student.stages import reporting
 from noisy_student.stages.audit import Audit
@@ -47,6 +49,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
     Raises:
         ValueError: the method is unknown, or the finished run another one.
     """
+    _reach_buckets(config)
     train = config.train.with_init_model()
     config = dataclasses.replace(config, train=train)
     finished = config.mode == "self_train" and report.is_finished(config)
@@ -68,6 +71,14 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         "export": Export,
     }
     return stages[config.mode](config)
+
+
+def _reach_buckets(config: ExperimentConfig) -> None:
+    """Refuses buckets that cannot be reached, before devices are looked for."""
+    for name, value in changed(config).items():
+        if name.endswith(("_dir", "_path")):
+            for each in value.split(";"):
+                to_path(each)
 
 
 def _predicting(config: ExperimentConfig) -> type[Stage]:

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import json
-import pathlib
 from collections.abc import Sequence
+
+from etils import epath
 
 from noisy_student import models, progress, pseudo_labels, report
 from noisy_student.config import ExperimentConfig
@@ -202,7 +203,7 @@ def _find(config: ExperimentConfig, asked: int | None) -> tuple[int, int]:
     return student, rows[student]["teacher"]
 
 
-def _print(found: audit.Audit, directory: pathlib.Path) -> None:
+def _print(found: audit.Audit, directory: epath.Path) -> None:
     """Prints the table, and all numbers as JSON."""
     print(
         f"Pseudo labels that generation {found.teacher} gave to "

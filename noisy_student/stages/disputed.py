@@ -4,11 +4,11 @@ They are listed in `disputed.csv` and copied, as they were encoded, into
 `disputed/`, the most disputed one first.
 """
 
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from noisy_student.data import image_files
 from noisy_student.evaluation import label_quality
@@ -37,7 +37,7 @@ _HEADER = (
 
 
 def save(
-    directory: pathlib.Path,
+    directory: epath.Path,
     shares: Sequence[ShareLabels],
     answers: StudentAnswers,
     number: int,

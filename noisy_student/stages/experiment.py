@@ -3,14 +3,15 @@
 import abc
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable
 from typing import TypeVar
 
 import tensorflow as tf
+from etils import epath
 
 from noisy_student import evaluation, models
 from noisy_student.config import ExperimentConfig, ModelConfig
+from noisy_student.config.paths import is_remote, to_path
 from noisy_student.data import plain, sources, views
 from noisy_student.data.open import open_task
 from noisy_student.data.validation import open_validation
@@ -233,7 +234,7 @@ def open_and_claim(
     return experiment
 
 
-def resolve_model(config: ExperimentConfig) -> pathlib.Path:
+def resolve_model(config: ExperimentConfig) -> epath.Path:
     """The model that mode=predict and mode=eval use.
 
     Returns:
@@ -242,10 +243,10 @@ def resolve_model(config: ExperimentConfig) -> pathlib.Path:
     Raises:
         ValueError: none is named, or there is none.
     """
-    return pathlib.Path(models.resolve_model_path(named_model(config)))
+    return to_path(models.resolve_model_path(named_model(config)))
 
 
-def named_model(config: ExperimentConfig) -> pathlib.Path:
+def named_model(config: ExperimentConfig) -> epath.Path:
     """Where mode=predict and mode=eval find their model.
 
     Raises:
@@ -254,10 +255,10 @@ def named_model(config: ExperimentConfig) -> pathlib.Path:
     named = config.predict.predict_ckpt_path or config.model_dir
     if named is None:
         raise ValueError("predict_ckpt_path or model_dir must be set.")
-    return pathlib.Path(named)
+    return to_path(named)
 
 
-def required_directory(directory: str | None, name: str) -> pathlib.Path:
+def required_directory(directory: str | None, name: str) -> epath.Path:
     """The absolute path of a directory that the flag `name` gives.
 
     Raises:
@@ -265,4 +266,5 @@ def required_directory(directory: str | None, name: str) -> pathlib.Path:
     """
     if directory is None:
         raise ValueError(f"{name} must be set.")
-    return pathlib.Path(directory).absolute()
+    path = to_path(directory)
+    return path if is_remote(path) else path.absolute()

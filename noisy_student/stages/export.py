@@ -1,7 +1,8 @@
 """`--mode=export`: a model as files that need nothing of this program."""
 
-import pathlib
 from typing import Any
+
+from etils import epath
 
 from noisy_student import export, progress
 from noisy_student.config import ExperimentConfig
@@ -47,7 +48,9 @@ class Export(Stage):
             return
         written = []
         with (
-            writing.replacing_directory(self.directory) as temporary,
+            writing.replacing_directory(
+                self.directory, last=_MADE_FROM
+            ) as temporary,
             progress.bar(len(self.formats), "export", "format") as bar,
         ):
             for name in self.formats:
@@ -104,7 +107,7 @@ class Export(Stage):
         )
 
 
-def _check_directory(directory: pathlib.Path) -> None:
+def _check_directory(directory: epath.Path) -> None:
     """Refuses a directory that holds something else than an export."""
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"export_dir {directory} is a file.")

@@ -4,12 +4,13 @@ It is the one that mode=eval evaluates; no images are needed to find it.
 """
 
 import dataclasses
-import pathlib
 
 import keras
+from etils import epath
 
 from noisy_student import export, models
 from noisy_student.config import ExperimentConfig
+from noisy_student.config.paths import parents, to_path
 from noisy_student.data.open import open_task
 from noisy_student.files import run_directory
 from noisy_student.models import foreign
@@ -39,10 +40,10 @@ class Found:
 
     reference: keras.Model
     model: keras.Model
-    path: pathlib.Path
+    path: epath.Path
     digest: str
     small_images: bool | None
-    run: pathlib.Path | None = None
+    run: epath.Path | None = None
 
 
 def find(config: ExperimentConfig) -> Found:
@@ -74,7 +75,7 @@ def find(config: ExperimentConfig) -> Found:
 
 
 def _converted(
-    model: keras.Model, path: pathlib.Path, digest: str, **more
+    model: keras.Model, path: epath.Path, digest: str, **more
 ) -> Found:
     reference = export.in_float32(model)
     return Found(reference, export.to_stock(reference), path, digest, **more)
@@ -87,15 +88,13 @@ def _foreign(config: ExperimentConfig, path: str) -> Found:
     return Found(
         model,
         model,
-        pathlib.Path(path),
+        to_path(path),
         foreign.digest(path),
         small_images=model.input_shape[1] <= _SMALL_SIDE,
     )
 
 
-def _from_checkpoint(
-    config: ExperimentConfig, directory: pathlib.Path
-) -> Found:
+def _from_checkpoint(config: ExperimentConfig, directory: epath.Path) -> Found:
     """The newest checkpoint of a run that is not finished.
 
     Its model depends on the task, so that the run's images are opened.
@@ -113,7 +112,7 @@ def _from_checkpoint(
     )
 
 
-def _from_file(config: ExperimentConfig, path: pathlib.Path) -> Found:
+def _from_file(config: ExperimentConfig, path: epath.Path) -> Found:
     model = models.load_model(path, config.data.input_image_size)
     run = _run_of(path)
     return _converted(
@@ -125,11 +124,11 @@ def _from_file(config: ExperimentConfig, path: pathlib.Path) -> Found:
     )
 
 
-def _run_of(path: pathlib.Path) -> pathlib.Path | None:
+def _run_of(path: epath.Path) -> epath.Path | None:
     """The uppermost run directory that a model lies in as its own."""
     runs = [
         directory
-        for directory in list(path.parents)[:3]  # generation_01/finetune
+        for directory in parents(path)[:3]  # generation_01/finetune
         if (directory / run_directory.CONFIG_FILE).exists()
     ]
     is_own = path.name == run_directory.MODEL_FILE and path.parent in runs
@@ -137,7 +136,7 @@ def _run_of(path: pathlib.Path) -> pathlib.Path | None:
 
 
 def _takes_small_images(
-    model: keras.Model, run: pathlib.Path | None
+    model: keras.Model, run: epath.Path | None
 ) -> bool | None:
     """Whether a model was trained on small images.
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Sequence
 
 from absl import logging
@@ -50,7 +49,9 @@ class Filter(Stage):
             pseudo_labels.LabelFiles(
                 files,
                 output_dir,
-                pathlib.Path(counts_dir).absolute() if counts_dir else None,
+                required_directory(counts_dir, "prelim_stats_dir")
+                if counts_dir
+                else None,
                 original_names=settings.input_dir is not None,
             ),
             labels,

@@ -5,12 +5,12 @@ carries the plan out.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from absl import logging
+from etils import epath
 
 from noisy_student.config import (
     NOTHING_FROZEN,
@@ -43,7 +43,7 @@ class Training:
     description: str
     settings: ExperimentConfig
     seed: int
-    start: pathlib.Path | None = None
+    start: epath.Path | None = None
 
     @property
     def config(self) -> ExperimentConfig:
@@ -56,7 +56,7 @@ class Training:
         return dataclasses.replace(self.settings, train=train)
 
     @property
-    def model(self) -> pathlib.Path:
+    def model(self) -> epath.Path:
         """The file of the trained model."""
         return self.settings.directory / run_directory.MODEL_FILE
 
@@ -74,12 +74,12 @@ class Generation:
     trainings: tuple[Training, ...]
 
     @property
-    def labels(self) -> pathlib.Path:
+    def labels(self) -> epath.Path:
         """The directory of the pseudo labels that a student learns from."""
         return self.trainings[0].settings.directory / "pseudo_labels"
 
     @property
-    def model(self) -> pathlib.Path:
+    def model(self) -> epath.Path:
         """The file of the model that may teach the next generation."""
         return self.trainings[-1].model
 

@@ -1,13 +1,14 @@
 """tools/import_checkpoint.py: a foreign checkpoint as a `.keras` file."""
 
 import dataclasses
-import pathlib
 
 from absl import logging
 
 from noisy_student import models, tasks
 from noisy_student.config import DataConfig
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import ImportSettings
+from noisy_student.files import remote
 from noisy_student.models.importers import keras_applications, original
 from noisy_student.stages.experiment import Stage
 
@@ -28,12 +29,12 @@ class ImportWeights(Stage):
         settings, data = self.settings, self.config.data
         if settings.checkpoint is None or settings.output is None:
             raise ValueError("checkpoint and output must be set.")
-        output = self.output = pathlib.Path(settings.output)
+        output = self.output = to_path(settings.output)
         if output.suffix != ".keras":
             raise ValueError(f"output must end in .keras; got {output}.")
         if output.exists():
             raise ValueError(f"{output} exists already; remove it first.")
-        if not output.absolute().parent.is_dir():
+        if not remote.can_be_made(output):
             raise ValueError(f"{output.parent} is no directory; make it first.")
         self.model = self.config.model.for_task(
             task_without_images(data), data.input_image_size
@@ -44,13 +45,13 @@ class ImportWeights(Stage):
             self.checkpoint = original.checkpoint_prefix(settings.checkpoint)
         elif settings.raw:
             raise ValueError("raw is for the original's checkpoints only.")
-        elif not pathlib.Path(settings.checkpoint).is_file():
+        elif not to_path(settings.checkpoint).is_file():
             raise ValueError(f"There is no file {settings.checkpoint}.")
 
     def run(self) -> None:
         config, settings = self.model, self.settings
         if settings.source == "keras":
-            path = pathlib.Path(self.checkpoint)
+            path = to_path(self.checkpoint)
             source = keras_applications.load(path, config)
             arrays = keras_applications.read(source)
             config = keras_applications.with_normalization(config, source)

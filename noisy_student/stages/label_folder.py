@@ -8,16 +8,17 @@ import csv
 import functools
 import math
 import os
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
+from etils import epath
 
 from noisy_student import progress
+from noisy_student.config.paths import to_path
 from noisy_student.data import decoding, image_dir, plain
-from noisy_student.files import writing
+from noisy_student.files import remote, writing
 from noisy_student.pseudo_labels.predicting import Predictor
 from noisy_student.stages import labeler
 from noisy_student.stages.experiment import Stage
@@ -33,7 +34,7 @@ class LabelFolder(Stage):
     def validate(self) -> None:
         config = self.config
         self.output = _new_file(config.predict.output)
-        self.directory = pathlib.Path(str(config.data.image_dir))
+        self.directory = to_path(str(config.data.image_dir))
         self.paths = image_dir.find(self.directory)
         devices = local_devices(config, "one process labels a folder")
         self.strategy = devices.own
@@ -85,7 +86,7 @@ class LabelFolder(Stage):
         yield from predictor(image_dir.source(self.paths, str(self.directory)))
 
 
-def _new_file(path: str | None) -> pathlib.Path:
+def _new_file(path: str | None) -> epath.Path:
     """The path that `output` names.
 
     Raises:
@@ -93,12 +94,12 @@ def _new_file(path: str | None) -> pathlib.Path:
     """
     if path is None:
         raise ValueError("output must be set, the CSV file for the labels.")
-    file = pathlib.Path(path)
+    file = to_path(path)
     if file.exists():
         raise ValueError(
             f"output {file} exists already; remove it or name another file."
         )
-    if not file.absolute().parent.is_dir():
+    if not remote.can_be_made(file):
         raise ValueError(
             f"output: {file.parent} is no directory; make it first."
         )
@@ -106,7 +107,7 @@ def _new_file(path: str | None) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def _csv_writer(path: pathlib.Path) -> Iterator[Any]:
+def _csv_writer(path: epath.Path) -> Iterator[Any]:
     """Yields a writer of a CSV file, which appears when it is whole.
 
     Paths that are no UTF-8 stay as they are.

@@ -1,14 +1,15 @@
 """Which model labels a folder, how it sees images, what its classes are."""
 
 import dataclasses
-import pathlib
 
 import keras
 import tensorflow as tf
+from etils import epath
 
 from noisy_student import models, tasks
 from noisy_student.config import ExperimentConfig
 from noisy_student.config.data import ANY_IMAGES
+from noisy_student.config.paths import parents, to_path
 from noisy_student.data import views
 from noisy_student.data.image_sets import class_names_of
 from noisy_student.files import run_directory
@@ -49,7 +50,7 @@ def find(config: ExperimentConfig, strategy: tf.distribute.Strategy) -> Labeler:
     foreign_path = config.evaluation.model_path
     if foreign_path is not None:
         side = config.data.input_image_size
-        path = pathlib.Path(foreign_path)
+        path = to_path(foreign_path)
         with foreign.scope_of(foreign_path, strategy):
             model = foreign.load_foreign(config.evaluation, None, side)
         small = model.input_shape[1] <= _SMALL_SIDE
@@ -65,7 +66,7 @@ def find(config: ExperimentConfig, strategy: tf.distribute.Strategy) -> Labeler:
 
 
 def _own(
-    config: ExperimentConfig, path: pathlib.Path
+    config: ExperimentConfig, path: epath.Path
 ) -> tuple[keras.Model, bool]:
     """A model of this program or the original's, and whether images are small.
 
@@ -89,7 +90,7 @@ def _own(
     return model, task.small_images
 
 
-def _takes_small_images(model: keras.Model, path: pathlib.Path) -> bool:
+def _takes_small_images(model: keras.Model, path: epath.Path) -> bool:
     """Whether images reach the model of a file whole.
 
     Its run's task says it, or else the variant of the network.
@@ -102,14 +103,14 @@ def _takes_small_images(model: keras.Model, path: pathlib.Path) -> bool:
 
 
 def _class_names(
-    config: ExperimentConfig, path: pathlib.Path, number: int
+    config: ExperimentConfig, path: epath.Path, number: int
 ) -> tuple[str, ...]:
     """The names in classes.txt with the model, or of the task, or numbers.
 
     Raises:
         ValueError: There are not so many.
     """
-    for directory in (path, path.parent):
+    for directory in (path, *parents(path)[:1]):
         names = run_directory.read_class_names(directory)
         if names is not None:
             return _checked(names, number, str(directory / "classes.txt"))

@@ -3,8 +3,9 @@
 The audit and the report look at them again.
 """
 
-import pathlib
 from collections.abc import Sequence
+
+from etils import epath
 
 from noisy_student import pseudo_labels
 from noisy_student.pseudo_labels import stats
@@ -36,7 +37,7 @@ def that_labelled(
     return labels.of_filtered_images(experiment, earlier)
 
 
-def _check_there(experiment: Experiment, path: pathlib.Path) -> None:
+def _check_there(experiment: Experiment, path: epath.Path) -> None:
     """Refuses pseudo labels of which a directory is gone."""
     if path.is_dir():
         return

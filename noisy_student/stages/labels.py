@@ -4,8 +4,9 @@ What earlier generations no longer serve for is removed here, too.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
+
+from etils import epath
 
 from noisy_student import pseudo_labels
 from noisy_student.files import writing
@@ -20,10 +21,10 @@ _PREDICTIONS_AND_RECORDS = ("predictions", DATA_DIR)
 
 def make_labels(
     experiment: Experiment,
-    teacher: pathlib.Path,
-    directory: pathlib.Path,
+    teacher: epath.Path,
+    directory: epath.Path,
     seed: int,
-    earlier: Sequence[pathlib.Path],
+    earlier: Sequence[epath.Path],
 ) -> PseudoLabelStats:
     """Labels images for a student, and removes labels that none needs.
 
@@ -66,7 +67,7 @@ def make_labels(
 
 
 def of_filtered_images(
-    experiment: Experiment, filtered: pathlib.Path
+    experiment: Experiment, filtered: epath.Path
 ) -> Experiment:
     """The experiment in which filtered images are the unlabelled ones.
 
@@ -91,9 +92,7 @@ def of_filtered_images(
     return dataclasses.replace(experiment, config=config, data=data)
 
 
-def _remove(
-    experiment: Experiment, directories: Sequence[pathlib.Path]
-) -> None:
+def _remove(experiment: Experiment, directories: Sequence[epath.Path]) -> None:
     """Removes predictions and records, which the chief does for all."""
     if not experiment.devices.is_chief:
         return

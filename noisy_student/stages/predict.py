@@ -4,8 +4,9 @@
 """
 
 import functools
-import pathlib
 from collections.abc import Collection, Iterable
+
+from etils import epath
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
@@ -56,13 +57,15 @@ class Predict(Stage):
 
 
 def prediction_files(
-    config: ExperimentConfig, directory: pathlib.Path
+    config: ExperimentConfig, directory: epath.Path
 ) -> pseudo_labels.PredictionFiles:
     """The files of a teacher's predictions in a directory."""
     info_dir = config.predict.info_dir
     return pseudo_labels.PredictionFiles(
         directory,
-        pathlib.Path(info_dir).absolute() if info_dir else directory / "info",
+        required_directory(info_dir, "info_dir")
+        if info_dir
+        else directory / "info",
         config.pseudo_labels.num_shards,
         config.pseudo_labels.total_replicas,
         config.pseudo_labels.only_use_num_shards,
@@ -104,7 +107,7 @@ def local_devices(
 
 def label_images(
     experiment: Experiment,
-    teacher: pathlib.Path,
+    teacher: epath.Path,
     files: pseudo_labels.PredictionFiles,
     shares: Collection[pseudo_labels.Share] | None = None,
 ) -> None:
@@ -169,7 +172,7 @@ def size_of_predictions(
 
 
 def label_files(
-    config: ExperimentConfig, directory: pathlib.Path
+    config: ExperimentConfig, directory: epath.Path
 ) -> pseudo_labels.PredictionFiles:
     """The predictions in a directory that gets pseudo labels, too."""
     return pseudo_labels.PredictionFiles(
@@ -183,8 +186,8 @@ def label_files(
 
 def make_pseudo_labels(
     experiment: Experiment,
-    teacher: pathlib.Path,
-    directory: pathlib.Path,
+    teacher: epath.Path,
+    directory: epath.Path,
     seed: int,
 ) -> pseudo_labels.PseudoLabelStats:
     """Predicts the unlabelled images, and filters and balances the labels.

@@ -6,10 +6,12 @@ Filtered records are images like any others: they are predicted and, with
 
 import dataclasses
 import json
-import pathlib
+
+from etils import epath
 
 from noisy_student import models, pseudo_labels
 from noisy_student.config import ExperimentConfig
+from noisy_student.config.paths import absolute, to_path
 from noisy_student.data import raw, records, sources, tfrecords
 from noisy_student.data.open import open_task
 from noisy_student.pseudo_labels import layout
@@ -105,7 +107,7 @@ class Reassign(Stage):
         print(json.dumps(dataclasses.asdict(job.finish())))
 
 
-def _at_once(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
+def _at_once(config: ExperimentConfig, output_dir: epath.Path) -> _Filtered:
     """The filtered images of `unlabel_data_dir`, a shard each file."""
     filtered = required_directory(
         config.data.unlabel_data_dir, "unlabel_data_dir"
@@ -122,7 +124,7 @@ def _at_once(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
     return _Filtered(data, len(data.require_unlabeled().record_paths))
 
 
-def _by_shard(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
+def _by_shard(config: ExperimentConfig, output_dir: epath.Path) -> _Filtered:
     """The filtered images of `label_data_dir`, divided as their files are."""
     prefix, num_shards = (
         config.data.file_prefix,
@@ -143,9 +145,9 @@ def _by_shard(config: ExperimentConfig, output_dir: pathlib.Path) -> _Filtered:
 
 
 def _check_apart(
-    filtered: pathlib.Path, flag: str, output_dir: pathlib.Path
+    filtered: epath.Path, flag: str, output_dir: epath.Path
 ) -> None:
-    if filtered.resolve() == output_dir.resolve():
+    if absolute(str(filtered)) == absolute(str(output_dir)):
         raise ValueError(
             f"output_dir and {flag} are both {filtered}; name another "
             "output_dir."
@@ -162,7 +164,7 @@ def _num_classes(
     """
     stated = config.data.num_label_classes
     path = next(file.path for file in source.files if file.number)
-    found = records.first_probabilities(pathlib.Path(path))
+    found = records.first_probabilities(to_path(path))
     if found is None or not found.any():
         raise ValueError(
             f"{path} has no pseudo labels to replace: its probabilities are "

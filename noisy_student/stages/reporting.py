@@ -1,16 +1,17 @@
 """tools/report.py, and the end of self-training: `report.html` of a run."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
 from noisy_student.config import DataConfig, ExperimentConfig, RunConfig
+from noisy_student.config.paths import to_path
 from noisy_student.config.tools import ReportSettings
-from noisy_student.files import run_directory
+from noisy_student.files import remote, run_directory
 from noisy_student.pseudo_labels import PseudoLabelStats, counts
 from noisy_student.pseudo_labels.stats import STATS_FILE
 from noisy_student.report import measured, page
@@ -57,13 +58,13 @@ class Report(Stage):
         )
         show(self.found.directory)
         if self.settings.chart is not None:
-            page.write_chart(self.found, pathlib.Path(self.settings.chart))
+            page.write_chart(self.found, to_path(self.settings.chart))
 
 
 def write_report(
-    directory: str | pathlib.Path,
+    directory: str | epath.Path,
     images_per_class: int = ReportSettings().images_per_class,
-) -> pathlib.Path:
+) -> epath.Path:
     """Writes `report.html` of a run, finished or not.
 
     Args:
@@ -79,7 +80,7 @@ def write_report(
         InputError: A file of the run is damaged, or the report cannot be
             written.
     """
-    found = Run.read(pathlib.Path(directory))
+    found = Run.read(to_path(directory))
     labels = list(_labels(found))
     return _write(found, labels, lambda: _open(found.config), images_per_class)
 
@@ -104,7 +105,7 @@ def write_at_end(experiment: Experiment) -> None:
         show(directory)
 
 
-def show(directory: pathlib.Path) -> None:
+def show(directory: epath.Path) -> None:
     """Prints where the report of a run is, if it has one."""
     path = directory / page.REPORT_FILE
     if path.exists():
@@ -116,7 +117,7 @@ def _write(
     labels: list[Labels],
     open_images: Callable[[], Experiment],
     per_class: int,
-) -> pathlib.Path:
+) -> epath.Path:
     """Writes `report.html` of a run, finished or not.
 
     Args:
@@ -173,7 +174,7 @@ def _labels_of(
     )
 
 
-def _directory(found: Run, student: int) -> pathlib.Path:
+def _directory(found: Run, student: int) -> epath.Path:
     own = run_directory.generation_directory(found.directory, student)
     return own / "pseudo_labels"
 
@@ -202,9 +203,9 @@ def _with_examples(
     return dataclasses.replace(labels, examples=shown, missing=missing)
 
 
-def _samples(directory: pathlib.Path, per_class: int) -> Iterator[Example]:
+def _samples(directory: epath.Path, per_class: int) -> Iterator[Example]:
     """The kept images that filtering has left to look at."""
-    for folder in sorted((directory / "samples").glob("*")):
+    for folder in remote.glob(directory / "samples", "*"):
         for path in sorted(folder.iterdir())[:per_class]:
             probability = float(path.stem.rpartition("_")[2])
             label = int(folder.name)

@@ -1,10 +1,10 @@
 """`--mode=robustness`: models on disturbed, other and adversarial images."""
 
 import json
-import pathlib
 from typing import Any
 
 import keras
+from etils import epath
 
 from noisy_student import models
 from noisy_student.config import ExperimentConfig
@@ -101,7 +101,7 @@ class Robustness(Stage):
                         "another output_dir.",
                     )
 
-    def _path(self, subject: Subject, suite: str) -> pathlib.Path:
+    def _path(self, subject: Subject, suite: str) -> epath.Path:
         return self.output_dir / subject.name / f"{suite}.json"
 
     def run(self) -> None:
@@ -214,7 +214,7 @@ def _baseline(experiment: Experiment) -> Subject | None:
         )
 
 
-def _output_dir(config: ExperimentConfig) -> pathlib.Path:
+def _output_dir(config: ExperimentConfig) -> epath.Path:
     """Where results go.
 
     Raises:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable, Mapping
 
 import keras
+from etils import epath
 
 from noisy_student import models, tasks, training
 from noisy_student.config import ExperimentConfig
+from noisy_student.config.paths import parents, to_path
 from noisy_student.data import decoding, limits
 from noisy_student.errors import listed
 from noisy_student.evaluation import test_time
@@ -73,14 +74,14 @@ def find(experiment: Experiment) -> list[Subject]:
 
 
 def _check_class_names(
-    path: pathlib.Path, of_images: tuple[str, ...] | None
+    path: epath.Path, of_images: tuple[str, ...] | None
 ) -> None:
     """Refuses images whose classes have other names than the model's.
 
     Raises:
         ValueError: They do, as far as both are known.
     """
-    for directory in (path, path.parent):
+    for directory in (path, *parents(path)[:1]):
         names = run_directory.read_class_names(directory)
         if names and of_images and tuple(names) != tuple(of_images):
             raise ValueError(
@@ -138,14 +139,14 @@ def open_images(
     return experiment
 
 
-def output_dir(config: ExperimentConfig, name: str) -> pathlib.Path | None:
+def output_dir(config: ExperimentConfig, name: str) -> epath.Path | None:
     """`output_dir`, or else the folder `name` in the run's directory.
 
     Returns:
         None where neither is known.
     """
     if config.predict.output_dir is not None:
-        return pathlib.Path(config.predict.output_dir)
+        return to_path(config.predict.output_dir)
     return config.directory / name if is_own_run(config) else None
 
 
@@ -155,7 +156,7 @@ def is_own_run(config: ExperimentConfig) -> bool:
     return named == (None, None)
 
 
-def is_unfinished(directory: pathlib.Path) -> bool:
+def is_unfinished(directory: epath.Path) -> bool:
     """Whether a run directory has checkpoints and no model."""
     return not training.is_finished(directory) and training.has_checkpoints(
         directory
@@ -181,7 +182,7 @@ def with_views(experiment: Experiment, model: keras.Model) -> keras.Model:
 
 
 def _generation(
-    experiment: Experiment, number: int, path: pathlib.Path
+    experiment: Experiment, number: int, path: epath.Path
 ) -> Subject:
     """A generation, which is only loaded when its turn comes."""
     return Subject(
@@ -223,9 +224,7 @@ def _check_input_range(experiment: Experiment, model: keras.Model) -> None:
     )
 
 
-def _from_checkpoint(
-    experiment: Experiment, directory: pathlib.Path
-) -> Subject:
+def _from_checkpoint(experiment: Experiment, directory: epath.Path) -> Subject:
     """The averaged weights of a run that has no model yet."""
     model, step = averaged_model(
         directory,
@@ -237,7 +236,7 @@ def _from_checkpoint(
 
 
 def averaged_model(
-    directory: pathlib.Path, task: tasks.Task, side: int | None
+    directory: epath.Path, task: tasks.Task, side: int | None
 ) -> tuple[keras.Model, int]:
     """Restores the averaged weights of a run's newest checkpoint.
 

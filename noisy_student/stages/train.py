@@ -7,13 +7,14 @@ Self-training trains each generation by the same `check_training` and
 import dataclasses
 import functools
 import json
-import pathlib
 
 import keras
 import tensorflow as tf
+from etils import epath
 
 from noisy_student import methods, models, pseudo_labels, training
 from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
+from noisy_student.config.paths import to_path
 from noisy_student.data import decoding
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
@@ -65,7 +66,7 @@ class Train(Stage):
             print(json.dumps(metrics))
 
 
-def _records(config: ExperimentConfig) -> pathlib.Path | None:
+def _records(config: ExperimentConfig) -> epath.Path | None:
     """The pseudo-labelled records to learn from; None where there are none."""
     train, given = config.train, config.data.unlabel_data_dir
     if not methods.find(train.method).needs_teacher:
@@ -85,7 +86,7 @@ def _records(config: ExperimentConfig) -> pathlib.Path | None:
                 "of tools/filter_unlabel.py, or set teacher_model_path."
             )
         return None
-    directory = pathlib.Path(given)
+    directory = to_path(given)
     pseudo_labels.record_paths(directory)
     return directory
 

@@ -5,10 +5,10 @@ worker asks for them and how many replicas share a step.
 """
 
 import dataclasses
-import pathlib
 
 import keras
 import tensorflow as tf
+from etils import epath
 
 from noisy_student import methods, models, pseudo_labels
 from noisy_student.data import pipelines, pseudo_labeled, sources
@@ -32,7 +32,7 @@ class Unlabeled:
     def open(
         cls,
         experiment: Experiment,
-        records: pathlib.Path | None = None,
+        records: epath.Path | None = None,
         teacher: keras.Model | None = None,
     ) -> "Unlabeled":
         """Opens the images.

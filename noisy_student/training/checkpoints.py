@@ -5,16 +5,16 @@ workers of a run write and read together.
 """
 
 import contextlib
-import pathlib
 import re
-import shutil
 from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
 from noisy_student.errors import InputError, disk_error
+from noisy_student.files import remote
 from noisy_student.training import distribution
 
 _NAME = "ckpt"
@@ -36,7 +36,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        directory: pathlib.Path,
+        directory: epath.Path,
         keep: int | None,
         partial: bool = False,
         **state: Any,
@@ -48,7 +48,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Returns the steps of the checkpoints that are there, in order."""
-        found = self._directory.glob(f"{_NAME}-*.index")
+        found = remote.glob(self._directory, f"{_NAME}-*.index")
         names = (re.fullmatch(rf"{_NAME}-(\d+)", path.stem) for path in found)
         return sorted(int(name[1]) for name in names if name)
 
@@ -132,18 +132,19 @@ class Checkpoints:
             )
         return None
 
-    def _prefix(self, step: int) -> pathlib.Path:
+    def _prefix(self, step: int) -> epath.Path:
         return self._directory / f"{_NAME}-{step}"
 
     def _remove(self, step: int) -> None:
         """Removes a checkpoint, or what there is of it; the index first."""
         prefix = self._prefix(step)
-        data = self._directory.glob(f"{prefix.name}.data-*")
+        errors = remote.errors(prefix)
+        data = remote.glob(self._directory, f"{prefix.name}.data-*")
         for path in [prefix.with_name(f"{prefix.name}.index"), *data]:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*errors):
                 path.unlink(missing_ok=True)
-        # TensorFlow's unfinished files.
-        shutil.rmtree(f"{prefix}_temp", ignore_errors=True)
+        with contextlib.suppress(*errors):  # TensorFlow's unfinished files
+            remote.remove_tree(prefix.with_name(f"{prefix.name}_temp"))
 
 
 class WorkerCheckpoints:
@@ -168,7 +169,7 @@ class WorkerCheckpoints:
 
     def __init__(
         self,
-        directory: pathlib.Path,
+        directory: epath.Path,
         keep: int | None,
         devices: distribution.Devices,
         shared: dict[str, Any],

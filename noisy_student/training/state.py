@@ -1,7 +1,6 @@
 """What a run is given, and what it keeps: models, counters and checkpoints."""
 
 import dataclasses
-import pathlib
 import time
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
 from noisy_student import evaluation, methods, models
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
@@ -46,7 +46,7 @@ class TrainingRun:
         description: text of the progress bar.
     """
 
-    directory: pathlib.Path
+    directory: epath.Path
     model_config: ModelConfig
     train_config: TrainConfig
     run_config: RunConfig
@@ -167,7 +167,7 @@ class TrainingState:
         self.best.save(self.step)
         self.save_model(self._run.directory / "best")
 
-    def save_model(self, directory: pathlib.Path) -> None:
+    def save_model(self, directory: epath.Path) -> None:
         """Writes the averaged model; called by the chief."""
         models.save_model(self.average, directory / run_directory.MODEL_FILE)
 
@@ -184,13 +184,13 @@ class TrainingState:
                 )
 
 
-def has_checkpoints(directory: pathlib.Path) -> bool:
+def has_checkpoints(directory: epath.Path) -> bool:
     """Whether a run directory holds checkpoints to resume from."""
     found = checkpoints.Checkpoints(directory / _CHECKPOINTS, keep=1)
     return bool(found.steps())
 
 
-def restore_average(directory: pathlib.Path, model: keras.Model) -> int:
+def restore_average(directory: epath.Path, model: keras.Model) -> int:
     """Reads the averaged weights of a run's newest readable checkpoint.
 
     Args:

@@ -6,12 +6,12 @@ losses are the caller's.
 """
 
 import math
-import pathlib
 import time
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+from etils import epath
 
 from noisy_student import memory, preemption, progress
 from noisy_student.files import run_directory, writing
@@ -63,7 +63,7 @@ def train(run: TrainingRun) -> dict:
     return run_directory.read_metrics(run.directory)[-1]
 
 
-def is_finished(directory: pathlib.Path) -> bool:
+def is_finished(directory: epath.Path) -> bool:
     """Returns whether a run directory holds a fully trained model."""
     return (directory / run_directory.MODEL_FILE).exists()
 

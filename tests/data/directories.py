@@ -1,7 +1,6 @@
 """Directories of images that the tests of this folder share."""
 
 import io
-import pathlib
 import struct
 import zlib
 
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import records
 from noisy_student.files import shards
 
@@ -73,7 +73,7 @@ def write_folders(root, folders, size=(50, 40)):
 
 def write_shard(path, examples):
     """Records of (encoded, 0-based label) pairs."""
-    with shards.shard_writer(pathlib.Path(path)) as writer:
+    with shards.shard_writer(to_path(path)) as writer:
         for number, (encoded, label) in enumerate(examples):
             writer.write(records.encode_image(encoded, label, str(number)))
 

@@ -48,7 +48,7 @@ def test_what_was_found_is_kept_where_there_are_counts(
     find(path)
     assert list(record_files.find(path.parent)) == ["train"]
     with monkeypatch.context() as patch:
-        patch.setattr(record_offsets, "_find", lambda path: 1 / 0)
+        patch.setattr(record_offsets, "find", lambda path: 1 / 0)
         assert find(path) == truth
     path.write_bytes(path.read_bytes()[: truth[2]])
     assert find(path) == truth[:3]

@@ -1,8 +1,8 @@
-import pathlib
 import shutil
 import types
 
 import pytest
+from etils import epath
 
 from noisy_student.errors import InputError
 from noisy_student.files import disk_space
@@ -39,7 +39,7 @@ def test_what_fits_may_be_written(asked, tmp_path):
 
 
 def test_remote_disks_are_not_asked(asked):
-    disk_space.check(pathlib.Path("gs://bucket/runs"), 10**15, "Predictions")
+    disk_space.check(epath.Path("gs://bucket/runs"), 10**15, "Predictions")
     assert not asked
 
 

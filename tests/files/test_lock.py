@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from etils import epath
 
 from noisy_student.errors import InputError
 from noisy_student.files import lock
@@ -46,7 +47,9 @@ def test_a_killed_run_releases_its_lock(holder, tmp_path):
     lock.acquire(tmp_path)  # this process has it already
 
 
-def test_remote_paths_are_not_locked(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    lock.acquire(lock.pathlib.Path("gs://bucket/run"))
-    assert not list(tmp_path.iterdir())
+def test_buckets_are_not_locked_and_that_is_said(warnings):
+    for _ in range(2):
+        lock.acquire(epath.Path("gs://bucket/run"))
+    assert warnings == [
+        "gs://bucket/run cannot be locked: see that no other run is in it."
+    ]

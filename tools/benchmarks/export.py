@@ -12,15 +12,16 @@ image is printed beside.
 
 import functools
 import json
-import pathlib
 import tempfile
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 from absl import app
+from etils import epath
 
 from noisy_student import export, models
+from noisy_student.config.paths import to_path
 from noisy_student.data import decoding, views
 from noisy_student.export import serving
 from tools.benchmarks import choices, growth, photographs, turns
@@ -53,7 +54,7 @@ def compiled(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def image_runs(
-    exportable: export.Exportable, directory: pathlib.Path, batch_size: int
+    exportable: export.Exportable, directory: epath.Path, batch_size: int
 ) -> Runs:
     """Returns turns on images in memory: of the model, and of its exports."""
     import onnxruntime
@@ -76,7 +77,7 @@ def image_runs(
 
 
 def file_runs(
-    exportable: export.Exportable, directory: pathlib.Path, batch_size: int
+    exportable: export.Exportable, directory: epath.Path, batch_size: int
 ) -> Runs:
     """Returns turns on JPEGs: decoding, the model, and both as exported."""
     side = exportable.image_format.side
@@ -101,7 +102,7 @@ def measure(side: int, rounds: int) -> dict[str, float]:
     exportable = make_exportable(side)
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
-        directory = pathlib.Path(name)
+        directory = to_path(name)
         for kind in _FORMATS:
             export.write(kind, exportable, directory)
         for batch_size in (1, _BATCH_SIZE):
@@ -119,10 +120,10 @@ def measure(side: int, rounds: int) -> dict[str, float]:
 
 def _seconds(
     exportable: export.Exportable,
-    directory: pathlib.Path,
+    directory: epath.Path,
     batch_size: int,
     rounds: int,
-    make: Callable[[export.Exportable, pathlib.Path, int], Runs],
+    make: Callable[[export.Exportable, epath.Path, int], Runs],
 ) -> dict[str, float]:
     seconds = turns.seconds(make(exportable, directory, batch_size), rounds)
     side = exportable.image_format.side

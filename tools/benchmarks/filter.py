@@ -12,7 +12,6 @@ classes they take 8 GB.
 """
 
 import json
-import pathlib
 import resource
 import shutil
 import statistics
@@ -22,7 +21,10 @@ from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
+from etils import epath
 
+from noisy_student.config.paths import to_path
+from noisy_student.files import remote
 from tools.benchmarks import choices, turns
 
 _ORIGINAL = 1300  # images/s of the original program, on such a machine
@@ -66,7 +68,7 @@ def make_probabilities(
 
 
 def make_files(
-    directory: pathlib.Path, size: int, num_classes: int, side: int
+    directory: epath.Path, size: int, num_classes: int, side: int
 ) -> None:
     """Writes images and predictions as make_records and predict do."""
     from noisy_student.data import records
@@ -78,7 +80,7 @@ def make_files(
     source, files, made_from = describe(directory, size)
     count = size // files.num_shards
     for share in files.shares():
-        path = pathlib.Path(source.record_paths[share.shard])
+        path = to_path(source.record_paths[share.shard])
         with (
             shards.shard_writer(path) as images,
             shards.shard_writer(files.predictions(share)) as predictions,
@@ -97,7 +99,7 @@ def make_files(
         writing.write_json(files.info(share), info)
 
 
-def describe(directory: pathlib.Path, size: int) -> tuple:
+def describe(directory: epath.Path, size: int) -> tuple:
     """Returns the source, its prediction files, and what these stem from."""
     from noisy_student import pseudo_labels
     from noisy_student.data import tfrecords
@@ -121,7 +123,7 @@ def describe(directory: pathlib.Path, size: int) -> tuple:
 
 
 def measure_filter(
-    directory: pathlib.Path, size: int, num_classes: int, samples: int
+    directory: epath.Path, size: int, num_classes: int, samples: int
 ) -> dict[str, float]:
     """Filters in this process.
 
@@ -136,7 +138,7 @@ def measure_filter(
     records = run_filter(directory, size, num_classes, samples)
     seconds = time.perf_counter() - start
     moved = sum(
-        path.stat().st_size
+        remote.size(path)
         for folder in ("images", "predictions", "predictions", "out/data")
         for path in (directory / folder).iterdir()
     )
@@ -151,7 +153,7 @@ def measure_filter(
 
 
 def run_filter(
-    directory: pathlib.Path, size: int, num_classes: int, samples: int
+    directory: epath.Path, size: int, num_classes: int, samples: int
 ) -> int:
     """Filters what `make_files` made; returns the number of records."""
     from noisy_student import pseudo_labels, tasks
@@ -173,13 +175,13 @@ def run_filter(
     return stats.records
 
 
-def measure_copy(directory: pathlib.Path) -> float:
+def measure_copy(directory: epath.Path) -> float:
     """Copies what the filter reads; returns MB/s read and written."""
     copy = directory / "copy"
     start, copied = time.perf_counter(), 0
     for folder in ("images", "predictions"):
         shutil.copytree(directory / folder, copy / folder)
-        copied += sum(f.stat().st_size for f in (copy / folder).iterdir())
+        copied += sum(remote.size(f) for f in (copy / folder).iterdir())
     seconds = time.perf_counter() - start
     shutil.rmtree(copy)
     return 2 * copied / seconds / 1e6
@@ -235,7 +237,7 @@ def main(_: list[str]) -> None:
     for num_classes in choices.numbers(_CLASSES):
         for size in choices.numbers(_SIZES):
             with tempfile.TemporaryDirectory(dir=_DIRECTORY.value) as name:
-                directory = pathlib.Path(name)
+                directory = to_path(name)
                 made = (directory, size, num_classes)
                 turns.in_process(make_files, *made, _SIDE.value)
                 result = median_of(measure_filter, *made, _SAMPLES.value)

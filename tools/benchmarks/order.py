@@ -12,15 +12,16 @@ the first batch at 95 % of an epoch; the peer skips what comes before.
 
 import functools
 import json
-import pathlib
 import tempfile
 import time
 from collections.abc import Callable
 
 import tensorflow as tf
 from absl import app, flags
+from etils import epath
 
 from noisy_student.config import InputConfig
+from noisy_student.config.paths import to_path
 from noisy_student.data import folders, order, records, sources, tfrecords
 from noisy_student.files import shards
 from tools.benchmarks import photographs, turns
@@ -40,7 +41,7 @@ _DIFFERENT = 500  # images
 _SEED = (0, 0)
 
 
-def write_records(directory: pathlib.Path, number: int) -> None:
+def write_records(directory: epath.Path, number: int) -> None:
     """Writes records, sorted by class."""
     encoded = photographs.jpegs(32, 32, _DIFFERENT)
     per_file = number // _NUM_FILES
@@ -53,7 +54,7 @@ def write_records(directory: pathlib.Path, number: int) -> None:
                 writer.write(records.encode_image(image, label, str(place)))
 
 
-def write_folders(directory: pathlib.Path, number: int) -> None:
+def write_folders(directory: epath.Path, number: int) -> None:
     """Writes class folders with as many image files each."""
     encoded = photographs.jpegs(32, 32, _DIFFERENT)
     for label in range(_CLASSES):
@@ -64,13 +65,13 @@ def write_folders(directory: pathlib.Path, number: int) -> None:
             (folder / f"{place:06d}.jpg").write_bytes(image)
 
 
-def open_records(directory: pathlib.Path) -> sources.ImageSource:
+def open_records(directory: epath.Path) -> sources.ImageSource:
     """Opens what `write_records` wrote."""
     paths = sorted(map(str, directory.glob("train-*-of-*")))
     return tfrecords.from_files(paths, "records")
 
 
-def open_folders(directory: pathlib.Path) -> sources.ImageSource:
+def open_folders(directory: epath.Path) -> sources.ImageSource:
     """Opens what `write_folders` wrote."""
     images = folders.ImageFolders([directory])
     images.read_classes(["train"])
@@ -111,7 +112,7 @@ def plain_batches(
 
 
 def make_side(
-    name: str, directory: pathlib.Path, batches: int, threads: int
+    name: str, directory: epath.Path, batches: int, threads: int
 ) -> turns.Turn:
     """Returns turns of one side, in images/s."""
     turns.use_threads(threads)
@@ -122,7 +123,7 @@ def make_side(
 
 
 def start_seconds(
-    make: Callable, directory: pathlib.Path, first: int
+    make: Callable, directory: epath.Path, first: int
 ) -> dict[str, float]:
     """Returns how long it takes to open records, and to their first batch."""
     begin = time.perf_counter()
@@ -135,7 +136,7 @@ def start_seconds(
     }
 
 
-def _compare_starts(directory: pathlib.Path, first: int) -> dict[str, float]:
+def _compare_starts(directory: epath.Path, first: int) -> dict[str, float]:
     """Prints and returns the seconds of each side's start."""
     seconds = {}
     print(f"\nstart at record {first:,}, seconds")
@@ -151,7 +152,7 @@ def main(_: list[str]) -> None:
     """Prints the table and the ratios."""
     batches, threads = turns.BATCHES.value or _BATCHES, turns.THREADS.value
     with tempfile.TemporaryDirectory() as folder:
-        directory = pathlib.Path(folder)
+        directory = to_path(folder)
         write_records(directory, _RECORDS.value)
         write_folders(directory, _FILES.value)
         speeds = turns.compare(

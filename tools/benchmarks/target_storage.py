@@ -10,11 +10,12 @@ over the others evenly). Of made-up predictions, or of a teacher's:
 """
 
 import json
-import pathlib
 
 import numpy as np
 from absl import app, flags
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.data import records
 from noisy_student.pseudo_labels import select
 from tools.benchmarks import choices
@@ -47,7 +48,7 @@ def made_up(num_classes: int, size: int) -> np.ndarray:
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def read_all(directory: pathlib.Path, num_classes: int) -> np.ndarray:
+def read_all(directory: epath.Path, num_classes: int) -> np.ndarray:
     """Reads all predictions of a directory: float32 (images, classes)."""
     batches = [
         batch
@@ -97,7 +98,7 @@ def main(_: list[str]) -> None:
     num_classes = _NUM_CLASSES.value
     directory = _PREDICTIONS.value
     rows = (
-        read_all(pathlib.Path(directory), num_classes)
+        read_all(to_path(directory), num_classes)
         if directory
         else made_up(num_classes, _IMAGES.value)
     )

@@ -1,10 +1,10 @@
 """The chart of a study."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 from matplotlib import axes, figure
 from matplotlib.backends import backend_agg
 
@@ -48,7 +48,7 @@ def draw(
     return picture
 
 
-def save(picture: figure.Figure, path: pathlib.Path) -> None:
+def save(picture: figure.Figure, path: epath.Path) -> None:
     """Writes a PNG.
 
     Raises:

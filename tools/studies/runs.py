@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from etils import epath
+
 from noisy_student import preemption, report
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, writing
@@ -28,14 +30,14 @@ class Run:
 
     arm: str
     seed: int
-    recipe: pathlib.Path
-    directory: pathlib.Path
+    recipe: epath.Path
+    directory: epath.Path
 
     def __str__(self) -> str:
         return f"{self.arm}, seed {self.seed}"
 
     @property
-    def log(self) -> pathlib.Path:
+    def log(self) -> epath.Path:
         """What main.py says; beside the run directory, which is its own."""
         return self.directory.with_name(f"{self.directory.name}.log")
 
@@ -120,7 +122,7 @@ def finish_all(
             _stop(processes)
 
 
-def read(directory: pathlib.Path) -> Outcome:
+def read(directory: epath.Path) -> Outcome:
     """Reads the result of a finished run.
 
     Self-training leaves `results.json` with a row per generation; training

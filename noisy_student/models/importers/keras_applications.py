@@ -5,16 +5,17 @@ images in weights.
 """
 
 import dataclasses
-import pathlib
 import re
 from collections.abc import Mapping
 
 import h5py
 import keras
 import numpy as np
+from etils import epath
 
 from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 from noisy_student.models import efficientnet, saved
 from noisy_student.models.importers import weights
 from noisy_student.models.importers.weights import Variables, Weights
@@ -26,7 +27,7 @@ _ANY_SIDE = 32
 Layers = Mapping[str, keras.Layer]
 
 
-def load(path: pathlib.Path, config: ModelConfig) -> keras.Model:
+def load(path: epath.Path, config: ModelConfig) -> keras.Model:
     """Loads a model of `keras.applications`.
 
     Args:
@@ -39,11 +40,11 @@ def load(path: pathlib.Path, config: ModelConfig) -> keras.Model:
     complaint = (
         f"{path} holds no weights of keras.applications' {config.model_name}:"
     )
-    with saved.damage_named(complaint):
+    with saved.damage_named(complaint), remote.local_copy(path) as local:
         if path.suffix == ".keras":
-            return keras.saving.load_model(path, compile=False)
-        model = _build(config, _num_classes(path))
-        model.load_weights(path)
+            return keras.saving.load_model(local, compile=False)
+        model = _build(config, _num_classes(local))
+        model.load_weights(local)
         return model
 
 
@@ -68,7 +69,7 @@ def _build(config: ModelConfig, num_classes: int | None) -> keras.Model:
     )
 
 
-def _num_classes(path: pathlib.Path) -> int | None:
+def _num_classes(path: epath.Path) -> int | None:
     """Classes of a file of weights; None if it has no classifier."""
 
     def classes(_: str, item: object) -> int | None:

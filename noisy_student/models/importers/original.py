@@ -4,11 +4,14 @@ The released ones (`noisy_student_efficientnet-*`) are among them.
 """
 
 import glob
-import pathlib
+import os
 
 import tensorflow as tf
+from etils import epath
 
+from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
+from noisy_student.files import remote
 from noisy_student.models import saved
 from noisy_student.models.importers.weights import Weights
 
@@ -16,7 +19,7 @@ _AVERAGED = "/ExponentialMovingAverage"
 _A_SCOPED_NAME = "/stem/conv2d/kernel"
 
 
-def checkpoint_prefix(path: str | pathlib.Path) -> str:
+def checkpoint_prefix(path: str | epath.Path) -> str:
     """Returns the prefix of the files of a TF1 checkpoint.
 
     Args:
@@ -25,30 +28,30 @@ def checkpoint_prefix(path: str | pathlib.Path) -> str:
     Raises:
         ValueError: there is no checkpoint.
     """
-    path = pathlib.Path(path)
-    for prefix in _newest(path) if path.is_dir() else [path]:
-        if pathlib.Path(f"{prefix}.index").is_file():
-            return str(prefix)
+    path = to_path(path)
+    for prefix in _newest(path) if path.is_dir() else [str(path)]:
+        if to_path(f"{prefix}.index").is_file():
+            return prefix
     raise ValueError(
         f"There is no checkpoint {path}: {path}.index is missing. Give the "
         "prefix, without .index or .data-*."
     )
 
 
-def _newest(directory: pathlib.Path) -> list[pathlib.Path]:
+def _newest(directory: epath.Path) -> list[str]:
     """Where the newest checkpoint of a directory may be."""
     state = tf.train.get_checkpoint_state(str(directory))
     if state is None:
         return []
-    stated = pathlib.Path(state.model_checkpoint_path)
+    stated = state.model_checkpoint_path
     # Absolute names stay behind where a directory is copied.
-    return [stated, directory / stated.name]
+    return [str(directory / os.path.basename(stated)), stated]
 
 
-def checkpoint_files(prefix: str) -> list[pathlib.Path]:
+def checkpoint_files(prefix: str) -> list[epath.Path]:
     """Returns the files of a checkpoint, the index first."""
-    path = pathlib.Path(prefix)
-    data = sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*"))
+    path = to_path(prefix)
+    data = remote.glob(path.parent, f"{glob.escape(path.name)}.data-*")
     return [path.with_name(f"{path.name}.index"), *data]
 
 

@@ -1,11 +1,11 @@
 """The suite natural: accuracy on other test sets of the same classes."""
 
 import functools
-import pathlib
 from typing import Any
 
 import keras
 
+from noisy_student.config.paths import to_path
 from noisy_student.config.robustness import RobustnessConfig
 from noisy_student.data import natural
 from noisy_student.evaluation.accuracy import LimitedAccuracy
@@ -35,7 +35,7 @@ class Natural(base.Suite):
             )
         class_map = None
         if settings.natural_class_map is not None:
-            path = pathlib.Path(settings.natural_class_map)
+            path = to_path(settings.natural_class_map)
             class_map = natural.read_class_map(path)
         self._sets = {
             name: natural.open_set(

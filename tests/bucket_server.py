@@ -27,6 +27,7 @@ class Server(http.server.ThreadingHTTPServer):
     Attributes:
         files: the contents of the bucket by name.
         requests: what was asked, in order.
+        refused: whether nobody may read or write.
         environment: variables of processes that are to use it.
     """
 
@@ -40,12 +41,17 @@ class Server(http.server.ThreadingHTTPServer):
         self.context.load_cert_chain(certificate, key)
         self.seconds = seconds
         self.files, self.requests, self.uploads = {}, [], {}
+        self.refused = False
         self.environment = {
             "https_proxy": f"http://127.0.0.1:{self.server_port}",
             "CURL_CA_BUNDLE": str(certificate),
             "GOOGLE_AUTH_TOKEN_FOR_TESTING": "anyone",
         }
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def keep(self, name, content):
+        """Makes a file, or replaces it."""
+        self.files[name] = content, int(time.time())
 
 
 def _make_certificate(directory):
@@ -115,6 +121,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         files = self.server.files
         match self.ask():
+            case _ if self.server.refused:
+                self.answer(code=403)
             case ["storage", "v1", "b", "bucket"], _, _:
                 self.answer({})
             case ["storage", "v1", "b", "bucket", "o"], query, _:
@@ -170,7 +178,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.keep(self.server.uploads[number], body)
 
     def keep(self, name, content):
-        self.server.files[name] = content, int(time.time())
+        self.server.keep(name, content)
         self.answer()
 
     def do_DELETE(self):

@@ -2,6 +2,7 @@
 
 import pytest
 import tensorflow as tf
+from etils import epath
 
 from noisy_student.errors import InputError
 from noisy_student.files import remote, run_directory, shards, writing
@@ -52,6 +53,14 @@ def test_what_is_found_is_that_of_a_disk(trees):
     ):
         found = in_both(trees, lambda root, x=pattern: remote.glob(root, x))
         assert len(found) == count
+
+
+def test_folders_of_google_are_told_by_their_names(monkeypatch):
+    names = ["cat/", "1.jpg", "dog/", "notes"]
+    monkeypatch.setattr(tf.io.gfile, "listdir", lambda path: names)
+    monkeypatch.setattr(tf.io.gfile, "isdir", lambda path: 1 / 0)
+    found = remote.listing(epath.Path("gs://bucket/images"))
+    assert found == (["cat", "dog"], ["1.jpg", "notes"])
 
 
 def test_names_of_directories_are_no_patterns(trees):

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.errors import InputError
+from noisy_student.files import writing
 from noisy_student.training import checkpoints
 
 
@@ -97,6 +98,16 @@ def test_an_error_while_writing_leaves_the_earlier(
             kept.save(2)
     assert len(list(tmp_path.iterdir())) == 2
     assert kept.restore_newest() == 1
+
+
+def test_those_in_a_bucket_are_kept_alike(bucket, value):
+    directory = bucket / "checkpoints"
+    kept = fill(directory, value, [9, 10, 100], keep=2)
+    assert kept.steps() == [10, 100]
+    assert len(list(directory.iterdir())) == 4
+    assert kept.restore_newest() == 100 and float(value[0]) == 100
+    writing.write_bytes(directory / "ckpt-100.index", b"")
+    assert kept.restore_newest() == 10 and float(value[0]) == 10
 
 
 def test_going_on_from_before_forgets_what_came_later(tmp_path, value):

@@ -49,6 +49,7 @@ def test_what_is_found_is_that_of_a_disk(trees):
         ("b/*/*.json", 2),
         ("*/h.json", 2),
         ("none/*", 0),
+        ("a.tx", 0),
         ("a.txt/*", 0),
     ):
         found = in_both(trees, lambda root, x=pattern: remote.glob(root, x))

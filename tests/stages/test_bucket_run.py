@@ -13,6 +13,7 @@ from noisy_student.config import named
 from noisy_student.config.tools import MakeSettings, ReportSettings
 from noisy_student.files import remote, run_directory, writing
 from noisy_student.make_records import MakeRecords
+from tests.models import short
 
 CLASSES = ("dark", "light")
 TINY = {
@@ -62,8 +63,14 @@ def finish(stage):
     return stage
 
 
+@pytest.fixture(autouse=True)
+def short_network():
+    with short.networks():
+        yield
+
+
 @pytest.mark.slow
-def test_a_whole_run_is_in_a_bucket(bucket, capsys):
+def test_a_whole_run_is_in_a_bucket(bucket):
     write_images(bucket / "images")
     made = MakeSettings(
         input_dir=str(bucket / "images"),

@@ -207,6 +207,10 @@ ENTRIES = [
     ),
     # Benchmarks.
     Entry(f"{BENCHMARKS}train_step", "--cases=train_32 --rounds=1 --nogrowth"),
+    Entry(
+        f"{BENCHMARKS}devices",
+        "--measures=noise --rounds=1 --device_steps=1 --device_batch=8",
+    ),
     Entry(f"{BENCHMARKS}remat", _B0),
     Entry(
         f"{BENCHMARKS}evaluate",

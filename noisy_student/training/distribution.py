@@ -258,7 +258,13 @@ def _tpu_strategy(run: RunConfig) -> tf.distribute.TPUStrategy:
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+    except (
+        ImportError,  # of Google's client, which finds a TPU by its name
+        OSError,
+        ValueError,
+        RuntimeError,
+        tf.errors.OpError,
+    ) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(
             f"There is no TPU {name!r}: {reason} Set tpu to its name or to "

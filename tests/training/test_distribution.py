@@ -1,4 +1,7 @@
+import time
+
 import pytest
+import tensorflow as tf
 
 from noisy_student.config import RunConfig
 from noisy_student.training import distribution
@@ -35,7 +38,22 @@ def test_a_tpu_that_nobody_asked_for_serves_where_there_is_one(monkeypatch):
         distribution.make_devices(RunConfig(use_tpu=None))
 
 
-@pytest.mark.parametrize("tpu", [None, "grpc://localhost:1"])
-def test_a_tpu_that_is_not_there_is_refused(tpu):
-    with pytest.raises(ValueError, match="There is no TPU"):
+@pytest.mark.parametrize(
+    "tpu", [None, "grpc://localhost:1", "grpc://localhost:1,localhost:2"]
+)
+def test_a_tpu_that_is_not_there_is_refused_at_once(tpu):
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match=r"^There is no TPU.*[^\n]\Z"):
         distribution.make_devices(RunConfig("tpu", tpu=tpu))
+    assert time.monotonic() - begin < 5
+
+
+def test_a_name_needs_googles_client(monkeypatch):
+    def resolve(*_, **__):
+        raise ImportError("googleapiclient must be installed")
+
+    monkeypatch.setattr(
+        tf.distribute.cluster_resolver, "TPUClusterResolver", resolve
+    )
+    with pytest.raises(ValueError, match="no TPU 'pod': googleapiclient must"):
+        distribution.make_devices(RunConfig("tpu", tpu="pod"))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.config import ModelConfig, TrainConfig
 from noisy_student.methods import base, supervised
-from noisy_student.training import averaging, loop, optimizers
+from noisy_student.training import averaging, loop, loss_scale, optimizers
 from tools.benchmarks import turns
 
 _MODELS = [f"efficientnet-b{number}" for number in range(5)]
@@ -44,14 +44,25 @@ def images_and_labels(
     return tf.constant(images, tf.float32), tf.constant(labels)
 
 
-def make_loop(config: ModelConfig, method: base.Method) -> loop.TrainLoop:
+def make_loop(
+    config: ModelConfig, method: base.Method, compiled: bool = False
+) -> loop.TrainLoop:
     """Returns our loop with new models, built in the current scope."""
     student = models.build_model(config)
     average = models.build_model(config)
     averaging.start(average, student)
     optimizer = optimizers.RMSprop(1e-3)
     optimizer.build(student.trainable_variables)
-    return loop.TrainLoop(method, student, average, optimizer, TrainConfig())
+    is_half = config.compute_precision == "float16"
+    return loop.TrainLoop(
+        method,
+        student,
+        average,
+        optimizer,
+        TrainConfig(),
+        loss_scale=loss_scale.LossScale() if is_half else None,
+        compiled=compiled,
+    )
 
 
 def train_run(config: ModelConfig, batch_size: int, steps: int) -> Run:

@@ -24,7 +24,8 @@ from noisy_student.config import InputConfig, NoiseConfig
 from noisy_student.data import pipelines, sources, views
 from tools.benchmarks import photographs, turns
 
-_WIDTH, _HEIGHT, _SIDE = 500, 375, 224
+PHOTOGRAPH = (500, 375)  # width and height
+_SIDE = 224
 _BATCH_SIZE = 64
 _BATCHES = 40  # of a turn: some seconds
 _SIDES = ("ours", "plain", "unaugmented", "decoded")
@@ -33,7 +34,7 @@ _SIDES = ("ours", "plain", "unaugmented", "decoded")
 def make_side(name: str, batches: int, threads: int) -> turns.Turn:
     """Returns turns of one side, in images/s."""
     turns.use_threads(threads)
-    encoded = photographs.jpegs(_WIDTH, _HEIGHT, 64)
+    encoded = photographs.jpegs(*PHOTOGRAPH, 64)
     if name in ("ours", "unaugmented"):
         augment_name = "v1" if name == "ours" else "none"
         dataset = our_pipeline(encoded, augment_name, threads)
@@ -45,16 +46,20 @@ def make_side(name: str, batches: int, threads: int) -> turns.Turn:
 
 
 def our_pipeline(
-    encoded: list[bytes], augment_name: str, threads: int
+    encoded: list[bytes],
+    augment_name: str,
+    threads: int,
+    side: int = _SIDE,
+    batch_size: int = _BATCH_SIZE,
 ) -> tf.data.Dataset:
     """Returns the batches that training reads."""
     source = sources.ImageSource(
         len(encoded), functools.partial(_examples, encoded), "photographs"
     )
     batches = pipelines.BatchSpec(
-        views.ImageFormat(_SIDE, small=False, horizontal_flip=True),
+        views.ImageFormat(side, small=False, horizontal_flip=True),
         NoiseConfig(augment_name, randaug_mag=15),
-        _BATCH_SIZE,
+        batch_size,
         seed=0,
         input=InputConfig(num_parallel_calls=threads),
     )

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -26,6 +26,7 @@ BATCHES = flags.DEFINE_integer(
     lower_bound=1,
 )
 
+_Result = TypeVar("_Result")
 # One turn: returns a figure, such as images/s.
 Turn = Callable[[], float]
 
@@ -156,7 +157,7 @@ def _serve(make: Callable[[], Turn], connection: Connection) -> None:
         connection.send(turn())
 
 
-def in_process(function: Callable, *arguments) -> dict[str, float]:
+def in_process(function: Callable[..., _Result], *arguments) -> _Result:
     """Calls a function in a process of its own, one thread of NumPy."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)

@@ -58,7 +58,7 @@ def test_random_command_lines_are_planned_or_refused():
             values(["main.py", *arguments])
             plan(values, draw.choice(NUM_LABELED))
             planned += 1
-        except (ValueError, absl_flags.Error) as error:
+        except (ValueError, OSError, absl_flags.Error) as error:
             assert str(error) not in ("", "math domain error"), arguments
         except Exception as error:
             raise AssertionError(arguments) from error

@@ -111,6 +111,7 @@ def check_training(
     replicas = experiment.devices.strategy.num_replicas_in_sync
     num_labeled = experiment.data.labeled.num_images
     models.check_model(experiment.model, replicas)
+    training_input.check_noise(config)
     context = training_input.method_context(experiment, unlabeled)
     if not training.is_finished(config.directory):
         methods.find(train.method).check(context)
@@ -198,6 +199,7 @@ def train_model(
         devices=experiment.devices,
         seed=seed,
         description=description,
+        prepare=training_input.step_noise(experiment),
     )
     paths = list(data.record_paths)
     if unlabeled.images is not None:

@@ -6,7 +6,7 @@ of a batch: gradients are summed over both, so each loss is divided by them.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -20,6 +20,11 @@ _LOSS = "train/loss"
 _STOP = "stop"
 
 Metrics = dict[str, tf.Tensor]
+
+
+def as_it_is(batch: base.Batch) -> base.Batch:
+    """Returns the batch."""
+    return batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +59,8 @@ class TrainLoop:
             `accumulation_steps`.
         stop: float32 (), above 0 asks to stop; each worker has its own. None
             is never set.
+        prepare: what the step does to a replica's batch before the method
+            sees it.
     """
 
     method: base.Method
@@ -62,6 +69,7 @@ class TrainLoop:
     optimizer: keras.optimizers.Optimizer
     train: TrainConfig
     stop: tf.Variable | None = None
+    prepare: Callable[[base.Batch], base.Batch] = as_it_is
 
     def __post_init__(self) -> None:
         self._strategy = tf.distribute.get_strategy()
@@ -139,7 +147,7 @@ class TrainLoop:
         Returns:
             Scalars by name; see `total_loss`.
         """
-        gradients, metrics = self._gradients(batch)
+        gradients, metrics = self._gradients(self.prepare(batch))
         if self._pieces == 1:
             self._update(gradients)
         else:

@@ -18,6 +18,7 @@ from noisy_student.training import (
     averaging,
     checkpoints,
     distribution,
+    loop,
     optimizers,
     schedules,
 )
@@ -43,6 +44,7 @@ class TrainingRun:
         devices: the devices that train.
         seed: of initial weights and dropout.
         description: text of the progress bar.
+        prepare: see `loop.TrainLoop`.
     """
 
     directory: pathlib.Path
@@ -56,6 +58,7 @@ class TrainingRun:
     devices: distribution.Devices
     seed: int
     description: str = "train"
+    prepare: Callable[[methods.Batch], methods.Batch] = loop.as_it_is
 
 
 class TrainingState:

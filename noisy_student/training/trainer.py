@@ -78,6 +78,7 @@ class _Trainer:
             self.state.optimizer,
             train,
             stop,
+            run.prepare,
         )
         if self.devices.is_chief:
             self.writer = tf.summary.create_file_writer(str(run.directory))

@@ -55,14 +55,14 @@ class ShowNoise:
 
     def run(self) -> None:
         """Writes the picture and prints its path."""
-        from noisy_student.data import views  # slow to import
+        from noisy_student.data import noised, views  # slow to import
         from noisy_student.noise import grid
 
         side, rows = self.settings.side, self.settings.random_rows
         small = side <= _LARGEST_SMALL
         image_format = views.ImageFormat(side, small, horizontal_flip=False)
         layers = [
-            views.rand_augment(
+            noised.rand_augment(
                 image_format, dataclasses.replace(self.config, randaug_mag=each)
             )
             for each in self.settings.magnitudes

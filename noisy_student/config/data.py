@@ -8,6 +8,7 @@ from noisy_student.config.paths import absolute, absolute_all
 from noisy_student.config.settings import Settings, setting
 
 AUGMENTATIONS = ("none", "v1", "keras_cv")
+NOISE_PLACES = ("host", "device")
 # The task of a folder of images of which nothing is said.
 ANY_IMAGES = "images"
 
@@ -184,7 +185,7 @@ class NoiseConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class InputConfig(Settings):
-    """How the input pipelines use memory and threads."""
+    """How the input pipelines use memory, threads and devices."""
 
     shuffle_buffer_size: int = setting(10_000, above=0)
     """Encoded images in memory, where they come from TFRecords: a third are
@@ -200,6 +201,11 @@ class InputConfig(Settings):
 
     use_cache: bool = setting(True)
     """False is --cache_mib=0."""
+
+    noise_on: str = setting("host", choices=NOISE_PLACES)
+    """Where training images get their noise, the same on both: host, beside
+    the reading and decoding; device, in the training step on a GPU or TPU,
+    where the host's cores cannot keep up. keras-cv's runs on the host alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import tensorflow as tf
 
-from noisy_student.data import batching, decoding, order, views
+from noisy_student.data import batching, decoding, noised, order, views
 from noisy_student.data.decoding import Example
 from noisy_student.data.pseudo_labeled import PseudoLabeledSource
 from noisy_student.data.sources import ImageSource
@@ -44,7 +44,8 @@ def training_batches(
         spec: What the batches are like; `batch_size` is that of the labelled
             images.
         unlabeled_batch_size: The number of unlabelled images in a batch.
-        keys: What is kept of `labeled_images` and `unlabeled_images`.
+        keys: What is kept of `labeled_images` and `unlabeled_images`, besides
+            the seeds of noise that the step adds.
         sample_prob: See `labeled_images`.
 
     Raises:
@@ -63,7 +64,8 @@ def training_batches(
             f"The method reads {', '.join(missing)}, and this run's batches "
             f"have {', '.join(sorted(dataset.element_spec))}."
         )
-    return dataset.map(lambda batch: {key: batch[key] for key in keys})
+    seeds = [key for key in dataset.element_spec if key.endswith(noised.SEED)]
+    return dataset.map(lambda batch: {k: batch[k] for k in [*keys, *seeds]})
 
 
 def labeled_images(
@@ -83,7 +85,8 @@ def labeled_images(
         A dataset of dicts: `image`, uint8 (batch_size, side, side, 3),
         `label`, int64 (batch_size,), `row`, int64 (batch_size,), the place of
         an image among the worker's, `label_weight`, float32 (batch_size,), 0
-        or 1, and with `second_view` also `second_image`, like `image`.
+        or 1, and with `second_view` also `second_image`, like `image`. With
+        `noise_form` device also `noise_seed`, int64 (batch_size, 2).
 
     Raises:
         InputError: The worker has no images.
@@ -129,7 +132,8 @@ def unlabeled_images(source: ImageSource, spec: BatchSpec) -> tf.data.Dataset:
         an image among the worker's, and `unlabeled_weight`, float32
         (batch_size,), 0 or 1. With pseudo labels also `unlabeled_label`,
         int64 (batch_size,), and the teacher's `unlabeled_probabilities`,
-        float32 (batch_size, num_classes).
+        float32 (batch_size, num_classes). With `noise_form` device also
+        `unlabeled_noise_seed`, int64 (batch_size, 2).
 
     Raises:
         InputError: The worker has no images.

@@ -2,59 +2,24 @@
 
 Small images (`Task.small_images`) are resized, and cropped by padding after
 their noise; larger ones are decoded where they are cropped. `pipelines.py`
-calls this for chunks of images at a time.
+calls this for chunks of images at a time, and `noised.py` has their noise.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from noisy_student import noise, tasks
+from noisy_student import noise
 from noisy_student.config import InputConfig, NoiseConfig
-from noisy_student.data import decoding, order, orientation
+from noisy_student.data import decoding, noised, order, orientation
 from noisy_student.data.decoding import Example, View
+from noisy_student.data.image_format import ImageFormat
 
 # From a batch and whether each image could be decoded, bool (batch,).
 Check = Callable[[Example, tf.Tensor], Example]
 # From the number of a chunk of images, int64 (), and the chunk.
 ChunkMap = Callable[[tf.Tensor, Example], Example]
-# Of images, uint8 (batch, side, side, 3), and a seed, int64 (2,).
-Noise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageFormat:
-    """The form of a task's images.
-
-    Attributes:
-        side: The side in pixels.
-        small: Whether images are treated as small ones.
-        horizontal_flip: Whether training images are mirrored at random.
-    """
-
-    side: int
-    small: bool
-    horizontal_flip: bool
-
-    @classmethod
-    def for_task(
-        cls, task: tasks.Task, side: int, noise_config: NoiseConfig
-    ) -> "ImageFormat":
-        """Returns the format of a task's images at a resolution.
-
-        Args:
-            task: The task.
-            side: The side in pixels.
-            noise_config: Its `horizontal_flip` overrides the task's.
-        """
-        flip = noise_config.horizontal_flip
-        return cls(
-            side=side,
-            small=task.small_images,
-            horizontal_flip=task.horizontal_flip if flip is None else flip,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +36,9 @@ class BatchSpec:
             the same images as evaluation sees them; None leaves it out.
         second_view: Whether there is also a `second_image`, the same images
             under noise of their own.
+        noise_form: One of `noise.FORMS`, all of which give the same images.
+            With `device`, batches have none of the noise but its seeds, and
+            `noised.in_step` adds it.
         input: How memory and threads are used.
         worker: Which worker's batches these are, in [0, num_workers).
         num_workers: The number of workers, each of which sees its part of
@@ -84,6 +52,7 @@ class BatchSpec:
     first_batch: int = 0
     teacher_side: int | None = None
     second_view: bool = False
+    noise_form: str = "compiled"
     input: InputConfig = dataclasses.field(default_factory=InputConfig)
     worker: int = 0
     num_workers: int = 1
@@ -114,7 +83,7 @@ def chunk_maps(
         view = _random_view(image_format.side, teacher_side, spec.second_view)
     if exif:
         view = upright(view)
-    add_noise = batch_noise(image_format, spec.noise)
+    add_noise = noised.batch_noise(image_format, spec.noise, spec.noise_form)
 
     def decode(number: tf.Tensor, chunk: Example) -> Example:
         encoded = chunk["encoded"]
@@ -137,11 +106,9 @@ def chunk_maps(
             return chunk
         # Negative numbers: other seeds than those of the views.
         first = order.seed_at(seed, -1 - number)
-        noised = {"image": add_noise(chunk["image"], first)}
-        if spec.second_view:
-            second = tf.random.experimental.stateless_fold_in(first, 1)
-            noised["second_image"] = add_noise(chunk["second_image"], second)
-        return chunk | noised
+        if spec.noise_form == "device":
+            return chunk | noised.seeds_of(chunk, first)
+        return chunk | noised.on_host(add_noise, chunk, first)
 
     return decode, augment
 
@@ -207,69 +174,3 @@ def _random_view(
         return crops
 
     return view
-
-
-def batch_noise(image_format: ImageFormat, config: NoiseConfig) -> Noise:
-    """Returns the noise of a batch of views.
-
-    Args:
-        image_format: The form of the images.
-        config: The augmentation.
-
-    Returns:
-        A function of images, uint8 (batch, side, side, 3), and a seed, int64
-        (2,), that returns images of the same form.
-    """
-    side, small = image_format.side, image_format.small
-    augment = _augmentation(image_format, config)
-
-    def apply(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        seeds = tf.random.experimental.stateless_split(seed, 4)
-        flip = image_format.horizontal_flip
-        if flip and not small:
-            images = noise.random_flip(images, seeds[3])
-        if augment is not None:
-            images = augment(images, seeds[0])
-            if small:
-                images = noise.random_cutout(images, seeds[1], side // 2)
-        if small:
-            images = noise.random_pad_crop(images, seeds[2], side // 8)
-        if flip and small:
-            images = noise.random_flip(images, seeds[3])
-        return images
-
-    return apply
-
-
-def _augmentation(
-    image_format: ImageFormat, config: NoiseConfig
-) -> Noise | None:
-    """Returns the function that `augment_name` names, or None."""
-    if config.augment_name == "none":
-        return None
-    if config.augment_name == "keras_cv":
-        return noise.keras_cv_rand_augment(
-            config.randaug_layer, config.randaug_mag
-        )
-    layer = rand_augment(image_format, config)
-    return lambda images, seed: layer(images, seed=seed)
-
-
-def rand_augment(
-    image_format: ImageFormat, config: NoiseConfig
-) -> noise.RandAugment:
-    """Returns the layer of `augment_name=v1`.
-
-    Small images are shifted by up to an eighth of their side at magnitude 10,
-    and the side of Cutout's square is a quarter of theirs.
-    """
-    build = functools.partial(
-        noise.RandAugment,
-        num_layers=config.randaug_layer,
-        magnitude=config.randaug_mag,
-        use_cutout=config.cutout_op,
-    )
-    if not image_format.small:
-        return build()
-    eighth = image_format.side / 8
-    return build(translate_limit=eighth, cutout_limit=eighth)

@@ -36,6 +36,7 @@ _FREE = (
     "num_parallel_calls",
     "cache_mib",
     "use_cache",
+    "noise_on",
     "force_ensemble",
     "samples_per_class",
     "keep_pseudo_labels",

@@ -14,9 +14,11 @@ from noisy_student.noise.crops import (
     resize,
 )
 from noisy_student.noise.policy import OP_NAMES, apply_op
+from noisy_student.noise.programs import FORMS
 from noisy_student.noise.rand_augment import RandAugment, keras_cv_rand_augment
 
 __all__ = [
+    "FORMS",
     "OP_NAMES",
     "RandAugment",
     "apply_op",

@@ -1,19 +1,16 @@
 """Flips, shifts and cut-outs of whole batches, drawn for each image.
 
 All take and return uint8 (batch, height, width, 3) and have no state: the
-same seed, int32 or int64 (2,), gives the same result on every device. XLA
-compiles them once per shape.
+same seed, int32 or int64 (2,), gives the same result on every device, compiled
+by XLA or not. Pixels are moved by gathering, which TensorFlow is fast at where
+nothing is compiled, and XLA too.
 """
 
 import tensorflow as tf
 
-from noisy_student.noise.image_ops import FILL
-
-# Measured: without compilation these take 4 to 100 times as long.
-_compiled = tf.function(jit_compile=True, autograph=False)
+from noisy_student.noise import image_ops
 
 
-@_compiled
 def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors each image left to right with probability 1/2.
 
@@ -28,14 +25,18 @@ def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       ValueError: The images are not uint8 or not of rank 4.
     """
     images = _checked(images)
-    draws = tf.random.stateless_uniform(
-        tf.shape(images)[:1], seed, alg="philox"
+    count, height, width, _ = tf.unstack(tf.shape(images))
+    # Not floats, of which XLA draws others than TensorFlow's kernels.
+    bits = tf.random.stateless_uniform(
+        [count], seed, None, None, tf.int32, alg="philox"
     )
-    chosen = (draws < 0.5)[:, None, None, None]
-    return tf.where(chosen, images[:, :, ::-1], images)
+    # TensorFlow has a fast kernel for three dimensions.
+    rows = tf.reshape(images, [count * height, width, 3])
+    mirrored = tf.reshape(tf.reverse(rows, [1]), tf.shape(images))
+    place = tf.range(count) + tf.where(bits >= 0, count, 0)
+    return tf.gather(tf.concat([images, mirrored], axis=0), place)
 
 
-@_compiled
 def random_pad_crop(
     images: tf.Tensor, seed: tf.Tensor, padding: int = 4
 ) -> tf.Tensor:
@@ -63,19 +64,36 @@ def random_pad_crop(
             "padding must be at least 0 and less than the sides "
             f"{tuple(images.shape[1:3])}, got {padding}"
         )
-    margins = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, margins, mode="REFLECT")
     count, height, width, _ = tf.unstack(tf.shape(images))
     starts = tf.random.stateless_uniform(
         [2, count, 1], seed, 0, 2 * padding + 1, tf.int32, alg="philox"
     )
-    rows, columns = starts[0] + tf.range(height), starts[1] + tf.range(width)
-    padded = tf.gather(padded, rows, axis=1, batch_dims=1)
-    cropped = tf.gather(padded, columns, axis=2, batch_dims=1)
-    return tf.ensure_shape(cropped, images.shape)
+    begins = tf.range(count)[:, tf.newaxis] * height
+    rows = begins + _reflected(starts[0] - padding, height)
+    columns = _reflected(starts[1] - padding, width)
+    places = rows[:, :, tf.newaxis] * width + columns[:, tf.newaxis]
+    pixels = count * height * width
+    cropped = tf.gather_nd(
+        tf.reshape(images, [pixels, 3]), tf.reshape(places, [pixels, 1])
+    )
+    return tf.reshape(cropped, tf.shape(images))
 
 
-@_compiled
+def _reflected(starts: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Returns `length` places in a line that is mirrored at both ends.
+
+    Args:
+      starts: The first places, int32 (count, 1), less than `length` away from
+        the line.
+      length: Of the line.
+
+    Returns:
+      int32 (count, length), in [0, length).
+    """
+    last = length - 1
+    return last - tf.abs(last - tf.abs(starts + tf.range(length)))
+
+
 def random_cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
     """Fills a square of each image with grey 128.
 
@@ -102,21 +120,14 @@ def random_cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
     # Splitting keeps the dtype, and other dtypes give other numbers.
     seed = tf.cast(seed, tf.int64)
     seeds = tf.random.experimental.stateless_split(seed, 2, alg="philox")
-    rows = _stripes(count, height, size, seeds[0])
-    columns = _stripes(count, width, size, seeds[1])
-    holes = rows[:, :, None, None] & columns[:, None, :, None]
-    return tf.where(holes, tf.constant(FILL, tf.uint8), images)
-
-
-def _stripes(
-    count: tf.Tensor, length: tf.Tensor, size: int, seed: tf.Tensor
-) -> tf.Tensor:
-    """Marks `size` places around a random one: bool (count, length)."""
-    centres = tf.random.stateless_uniform(
-        [count, 1], seed, 0, length, tf.int32, alg="philox"
-    )
-    offsets = tf.range(length) - centres + size // 2
-    return (offsets >= 0) & (offsets < size)
+    centres = [
+        tf.random.stateless_uniform(
+            [count], seeds[axis], 0, length, tf.int32, alg="philox"
+        )
+        for axis, length in enumerate((height, width))
+    ]
+    starts = tf.stack(centres, axis=1) - size // 2
+    return image_ops.fill_squares(images, starts, size)
 
 
 def _checked(images: tf.Tensor) -> tf.Tensor:

@@ -1,64 +1,58 @@
 """RandAugment's policy (Cubuk et al., arXiv 1909.13719): random operations.
 
 A `Policy` draws operations, signs and cut-out centres for each image from the
-image's own seed, and applies them in a program compiled by XLA. `image_ops`
-and `geometry` hold the operations; `apply_op` applies one by its name.
+image's own seed; `programs` applies them. `image_ops` and `geometry` hold the
+operations; `apply_op` applies one by its name.
 """
 
 import dataclasses
 import functools
 import numbers
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from noisy_student.noise import geometry, image_ops
 
-_CUTOUT = "Cutout"
-
-_Operation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-def _operations(
-    magnitude: float, translate_limit: float, cutout_limit: float
-) -> dict[str, _Operation]:
-    """Maps each name to a function of image, sign and centre."""
-
-    def level(full: float) -> float:
-        return full * magnitude / 10
-
-    def unsigned(op: Callable, *levels: float) -> _Operation:
-        return lambda image, sign, centre: op(image, *levels)
-
-    def signed(op: Callable, full: float) -> _Operation:
-        return lambda image, sign, centre: op(image, level(full), sign)
-
-    def cutout(image, sign, centre) -> tf.Tensor:
-        return image_ops.cutout(image, centre, int(level(cutout_limit)))
-
-    factor = level(1.8) + 0.1
-    return {
-        "AutoContrast": unsigned(image_ops.autocontrast),
-        "Equalize": unsigned(image_ops.equalize),
-        "Invert": unsigned(image_ops.invert),
-        "Rotate": signed(geometry.rotate, 30),
-        "Posterize": unsigned(image_ops.posterize, min(8, int(level(4)))),
-        "Solarize": unsigned(image_ops.solarize, min(256, int(level(256)))),
-        "SolarizeAdd": unsigned(image_ops.solarize_add, int(level(110))),
-        "Color": unsigned(image_ops.color, factor),
-        "Contrast": unsigned(image_ops.contrast, factor),
-        "Brightness": unsigned(image_ops.brightness, factor),
-        "Sharpness": unsigned(image_ops.sharpness, factor),
-        "ShearX": signed(geometry.shear_x, 0.3),
-        "ShearY": signed(geometry.shear_y, 0.3),
-        "TranslateX": signed(geometry.translate_x, translate_limit),
-        "TranslateY": signed(geometry.translate_y, translate_limit),
-        _CUTOUT: cutout,
-    }
-
-
 # In the order of the indices that `Policy.draw` returns.
-OP_NAMES = tuple(_operations(0, 0, 0))
+OP_NAMES = (
+    "AutoContrast",
+    "Equalize",
+    "Invert",
+    "Rotate",
+    "Posterize",
+    "Solarize",
+    "SolarizeAdd",
+    "Color",
+    "Contrast",
+    "Brightness",
+    "Sharpness",
+    "ShearX",
+    "ShearY",
+    "TranslateX",
+    "TranslateY",
+    "Cutout",
+)
+_SIGNS = (-1, 1)
+
+
+class Draws(NamedTuple):
+    """Operations drawn for images; all have the shape (batch, ...).
+
+    Attributes:
+      operations: Indices into `Policy.op_names`, int32 (...).
+      signs: -1 or 1, int32 (...).
+      centres: Row and column of a pixel, int32 (..., 2).
+    """
+
+    operations: tf.Tensor
+    signs: tf.Tensor
+    centres: tf.Tensor
+
+
+# Of images, uint8 (batch, height, width, 3), and an operation for each.
+Operation = Callable[[tf.Tensor, Draws], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +72,11 @@ class Policy:
             raise ValueError(
                 f"num_layers must be an integer of at least 0, got {layers!r}"
             )
-        _check_magnitude(self.magnitude)
+        magnitude = self.magnitude
+        if not isinstance(magnitude, int | float) or not 0 <= magnitude <= 30:
+            raise ValueError(
+                f"magnitude must be between 0 and 30, got {magnitude!r}"
+            )
         for name in ("translate_limit", "cutout_limit"):
             limit = getattr(self, name)
             if not isinstance(limit, int | float) or not limit >= 0:
@@ -87,47 +85,112 @@ class Policy:
     @property
     def op_names(self) -> tuple[str, ...]:
         """The operations drawn from; `draw` returns indices into them."""
-        return tuple(n for n in OP_NAMES if self.use_cutout or n != _CUTOUT)
+        return OP_NAMES if self.use_cutout else OP_NAMES[:-1]
 
-    def __call__(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """Applies to each image the operations drawn from its seed.
-
-        XLA compiles the program at run time, once per policy and image shape
-        (batch included). Dimensions may be unknown when the graph is built,
-        but every new size costs seconds.
+    def draw(self, seeds: tf.Tensor, size: tf.Tensor) -> Draws:
+        """Draws `num_layers` operations for each image.
 
         Args:
-          images: RGB images, uint8 (batch, height, width, 3).
           seeds: One seed per image, int64 (batch, 2).
+          size: Height and width of the images, int32 (2,).
 
         Returns:
-          uint8 (batch, height, width, 3).
+          All uniform and independent; shapes begin with (batch, num_layers).
         """
-        if self.num_layers == 0:
-            return images
-        return _program(self)(images, seeds)
 
-    def draw(
-        self, seed: tf.Tensor, shape: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Draws the operations for one image.
+        def draw_bits(seed: tf.Tensor) -> tf.Tensor:
+            # Philox gives the same numbers on every device, compiled or not.
+            return tf.random.stateless_uniform(
+                [self.num_layers, 4], seed, None, None, tf.int32, alg="philox"
+            )
+
+        form = tf.TensorSpec([self.num_layers, 4], tf.int32)
+        bits = tf.map_fn(draw_bits, seeds, fn_output_signature=form)
+        limits = [len(self.op_names), len(_SIGNS), size[0], size[1]]
+        draws = tf.math.floormod(bits, tf.stack(limits))
+        return Draws(draws[..., 0], 2 * draws[..., 1] - 1, draws[..., 2:])
+
+    def branches(self, images: tf.Tensor) -> tuple[list[Operation], list[int]]:
+        """Returns different programs, and which of them each operation is.
 
         Args:
-          seed: The image's seed, int64 (2,).
-          shape: Height, width and channels, int32 (3,).
+          images: Of the form that they are for, (batch, height, width, 3).
 
         Returns:
-          The operations, int32 (num_layers,), as indices into `op_names`; the
-          signs, int32 (num_layers,), -1 or 1 with equal probability; the
-          centres, int32 (num_layers, 2), row and column of a pixel.
+          Functions of images and their operations, which all have to be its
+          own; and for each of `op_names` the place of its function.
         """
-        # Philox gives the same numbers on every device, compiled or not.
-        bits = tf.random.stateless_uniform(
-            [self.num_layers, 4], seed, None, None, tf.int32, alg="philox"
-        )
-        limits = [len(self.op_names), 2, shape[0], shape[1]]
-        draws = tf.math.floormod(bits, tf.stack(limits))
-        return draws[:, 0], 2 * draws[:, 1] - 1, draws[:, 2:]
+        functions = _of_pixels(self)
+        names = [name for name in self.op_names if name in functions]
+        chosen = [functions[name] for name in names]
+        chosen.append(_mover(self, images))
+        return chosen, [
+            names.index(name) if name in names else len(names)
+            for name in self.op_names
+        ]
+
+
+def _level(policy: Policy, full: float) -> float:
+    return full * policy.magnitude / 10
+
+
+def _of_pixels(policy: Policy) -> dict[str, Operation]:
+    """Returns the operations that leave pixels where they are, by name."""
+    level = functools.partial(_level, policy)
+
+    def plain(op: Callable, *levels: float) -> Operation:
+        return lambda images, draws: op(images, *levels)
+
+    def cutout(images: tf.Tensor, draws: Draws) -> tf.Tensor:
+        half_side = int(level(policy.cutout_limit))
+        return image_ops.cutout(images, draws.centres, half_side)
+
+    factor = level(1.8) + 0.1
+    return {
+        "AutoContrast": plain(image_ops.autocontrast),
+        "Equalize": plain(image_ops.equalize),
+        "Invert": plain(image_ops.invert),
+        "Posterize": plain(image_ops.posterize, min(8, int(level(4)))),
+        "Solarize": plain(image_ops.solarize, min(256, int(level(256)))),
+        "SolarizeAdd": plain(image_ops.solarize_add, int(level(110))),
+        "Color": plain(image_ops.color, factor),
+        "Contrast": plain(image_ops.contrast, factor),
+        "Brightness": plain(image_ops.brightness, factor),
+        "Sharpness": plain(image_ops.sharpness, factor),
+        "Cutout": cutout,
+    }
+
+
+def _mover(policy: Policy, images: tf.Tensor) -> Operation:
+    """Returns the operations that move pixels, as one function."""
+    size = geometry.size_of(images)
+    signed = [_matrices(policy, sign, size) for sign in _SIGNS]
+    names = list(signed[0])
+    matrices = [found[name] for found in signed for name in names]
+    # The same for all images, and therefore computed once.
+    sources = geometry.sources(matrices, images)
+    place = [names.index(n) if n in names else 0 for n in policy.op_names]
+
+    def move(images: tf.Tensor, draws: Draws) -> tf.Tensor:
+        chosen = tf.gather(place, draws.operations)
+        chosen += len(names) * ((draws.signs + 1) // 2)
+        return geometry.transform(images, tf.gather(sources, chosen))
+
+    return move
+
+
+def _matrices(
+    policy: Policy, sign: int, size: geometry.Size
+) -> dict[str, geometry.Matrix]:
+    level = functools.partial(_level, policy)
+    pixels = sign * level(policy.translate_limit)
+    return {
+        "Rotate": geometry.rotation(sign * level(30), size),
+        "ShearX": geometry.shear_x(sign * level(0.3)),
+        "ShearY": geometry.shear_y(sign * level(0.3)),
+        "TranslateX": geometry.translation_x(pixels),
+        "TranslateY": geometry.translation_y(pixels),
+    }
 
 
 def apply_op(
@@ -156,12 +219,11 @@ def apply_op(
       uint8 (height, width, 3).
 
     Raises:
-      ValueError: The name is unknown, the magnitude or sign is out of range,
-        or the image has another dtype or shape.
+      ValueError: The name is unknown, a number is out of range, or the image
+        has another dtype or shape.
     """
     if name not in OP_NAMES:
         raise ValueError(f"name must be one of {OP_NAMES}, got {name!r}")
-    _check_magnitude(magnitude)
     if isinstance(sign, int) and abs(sign) != 1:
         raise ValueError(f"sign must be 1 or -1, got {sign}")
     image = tf.convert_to_tensor(image)
@@ -172,40 +234,9 @@ def apply_op(
         )
     if centre is None:
         centre = tf.shape(image)[:2] // 2
-    operation = _operations(magnitude, translate_limit, cutout_limit)[name]
-    return operation(image, sign, centre)
-
-
-def _check_magnitude(magnitude: float) -> None:
-    if not isinstance(magnitude, int | float) or not 0 <= magnitude <= 30:
-        raise ValueError(
-            f"magnitude must be between 0 and 30, got {magnitude!r}"
-        )
-
-
-@functools.cache
-def _program(policy: Policy) -> Callable:
-    """Returns the policy's compiled function of images and seeds."""
-    by_name = _operations(
-        policy.magnitude, policy.translate_limit, policy.cutout_limit
-    )
-    branches = [by_name[name] for name in policy.op_names]
-
-    def one_layer(image: tf.Tensor, layer: tuple) -> tf.Tensor:
-        operation, *drawn = layer
-        applied = [functools.partial(op, image, *drawn) for op in branches]
-        return tf.switch_case(operation, applied)
-
-    def one_image(inputs: tuple) -> tf.Tensor:
-        image, seed = inputs
-        # Layers are a loop too: unrolled, every branch would be compiled once
-        # per layer.
-        draws = policy.draw(seed, tf.shape(image))
-        return tf.foldl(one_layer, draws, initializer=image)
-
-    @tf.function(jit_compile=True, autograph=False)
-    def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        form = tf.TensorSpec(images.shape[1:], tf.uint8)
-        return tf.map_fn(one_image, (images, seeds), fn_output_signature=form)
-
-    return augment
+    drawn = (OP_NAMES.index(name), sign, centre)
+    draws = Draws(*(tf.cast([x], tf.int32) for x in drawn))
+    policy = Policy(1, magnitude, translate_limit, cutout_limit)
+    images, functions = image[tf.newaxis], _of_pixels(policy)
+    function = functions.get(name) or _mover(policy, images)
+    return function(images, draws)[0]

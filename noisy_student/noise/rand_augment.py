@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from noisy_student.noise import programs
 from noisy_student.noise.policy import Policy
 
 # What keras-cv passes with the images and geometry would have to move too.
@@ -31,8 +32,8 @@ class RandAugment(keras.layers.Layer):
     are 1, which changes nothing.
 
     The layer composes with keras-cv: it takes and returns its dicts too, and
-    changes only their `images`. XLA compiles it once per shape, which takes a
-    second, so apply it to images of one size.
+    changes only their `images`. XLA compiles it once per shape, which takes
+    seconds, so apply it to images of one size.
 
     Args:
       num_layers: The number of operations per image, at least 0.
@@ -43,6 +44,9 @@ class RandAugment(keras.layers.Layer):
         pixels. For small images, use an eighth of the side.
       use_cutout: False leaves out Cutout.
       seed: The seed of calls without a seed; None is random.
+      form: Which of three programs with the same results does it: `compiled`,
+        the fastest on a CPU; `uncompiled`, for the hosts of TPUs, where XLA
+        does not compile; or `device`, the fastest on a GPU or TPU.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -57,6 +61,7 @@ class RandAugment(keras.layers.Layer):
         cutout_limit: float = 40.0,
         use_cutout: bool = True,
         seed: int | None = None,
+        form: str = "compiled",
         **kwargs: Any,
     ) -> None:
         # Without autocast: a half-precision policy would round the values.
@@ -64,7 +69,12 @@ class RandAugment(keras.layers.Layer):
         self.policy = Policy(
             num_layers, magnitude, translate_limit, cutout_limit, use_cutout
         )
+        if form not in programs.FORMS:
+            raise ValueError(
+                f"form must be one of {', '.join(programs.FORMS)}, got {form!r}"
+            )
         self.seed = seed
+        self.form = form
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
@@ -116,7 +126,10 @@ class RandAugment(keras.layers.Layer):
         batched = images.shape.rank == 4
         batch = images if batched else images[tf.newaxis]
         seeds = _seeds_of_images(seed, batched, tf.shape(batch)[0])
-        noised = tf.cast(self.policy(_to_uint8(batch), seeds), images.dtype)
+        noised = programs.augment(
+            self.policy, _to_uint8(batch), seeds, self.form
+        )
+        noised = tf.cast(noised, images.dtype)
         return tf.ensure_shape(noised if batched else noised[0], images.shape)
 
     def _own_seed(self) -> tf.Tensor:
@@ -144,7 +157,8 @@ class RandAugment(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of `__init__`."""
         policy = dataclasses.asdict(self.policy)
-        return super().get_config() | policy | {"seed": self.seed}
+        own = {"seed": self.seed, "form": self.form}
+        return super().get_config() | policy | own
 
 
 def _check_dict(inputs: dict[str, Any]) -> None:

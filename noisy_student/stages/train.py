@@ -116,6 +116,7 @@ def check_training(
     num_labeled = experiment.data.labeled.num_images
     on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     models.check_model(experiment.model, replicas, on_tpu)
+    training_input.check_noise(config)
     context = training_input.method_context(experiment, unlabeled)
     if not training.is_finished(config.directory):
         methods.find(train.method).check(context)
@@ -221,6 +222,7 @@ def train_model(
         devices=experiment.devices,
         seed=seed,
         description=description,
+        prepare=training_input.step_noise(experiment),
     )
     paths = list(data.record_paths)
     if unlabeled.images is not None:

@@ -5,14 +5,18 @@ worker asks for them and how many replicas share a step.
 """
 
 import dataclasses
+import importlib.util
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 from etils import epath
 
 from noisy_student import methods, models, pseudo_labels
-from noisy_student.data import pipelines, pseudo_labeled, sources
+from noisy_student.config import ExperimentConfig
+from noisy_student.data import noised, pipelines, pseudo_labeled, sources
 from noisy_student.stages.experiment import Experiment
+from noisy_student.training import loop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +127,7 @@ def replica_batches(
         first_batch=start_step * replicas // workers * parts,
         teacher_side=_teacher_side(method, unlabeled, side),
         second_view=any("second_image" in key for key in method.batch_keys),
+        noise_form=_noise_form(experiment),
         input=experiment.config.input_pipeline,
         worker=context.input_pipeline_id,
         num_workers=workers,
@@ -144,3 +149,45 @@ def _teacher_side(
     if "teacher_image" not in method.batch_keys:
         return None
     return unlabeled.teacher.input_shape[1] if unlabeled.teacher else side
+
+
+def check_noise(config: ExperimentConfig) -> None:
+    """Refuses noise that cannot be made.
+
+    Raises:
+        ValueError: keras-cv is not installed, or should run on a device.
+    """
+    noise = config.noise
+    names = ("augment_name", "unl_aug")
+    found = [name for name in names if getattr(noise, name) == "keras_cv"]
+    if not found:
+        return
+    if config.input_pipeline.noise_on == "device":
+        raise ValueError(
+            f"noise_on=device does not go with {found[0]}=keras_cv, whose "
+            "noise has a state on the host; take v1, or leave noise_on out."
+        )
+    if importlib.util.find_spec("keras_cv") is None:
+        raise ValueError(
+            f"{found[0]}=keras_cv needs keras-cv, which is not installed: pip "
+            "install keras-cv, or take v1."
+        )
+
+
+def step_noise(
+    experiment: Experiment,
+) -> Callable[[methods.Batch], methods.Batch]:
+    """What the training step does to a batch before its method sees it."""
+    if _noise_form(experiment) != "device":
+        return loop.as_it_is
+    side = models.input_side(experiment.model)
+    return noised.in_step(
+        experiment.image_format(side), experiment.config.noise
+    )
+
+
+def _noise_form(experiment: Experiment) -> str:
+    """The one of `noise.FORMS` that these devices need."""
+    if experiment.config.input_pipeline.noise_on == "device":
+        return "device"
+    return "compiled" if experiment.devices.host_compiles else "uncompiled"

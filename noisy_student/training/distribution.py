@@ -59,6 +59,15 @@ class Devices:
         """The strategy of this process's devices."""
         return self.local or self.strategy
 
+    @property
+    def host_compiles(self) -> bool:
+        """Whether XLA compiles for the hosts' CPUs.
+
+        Beside a TPU it does not (tensorflow/tensorflow#58934).
+        """
+        is_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
+        return not (is_tpu or tf.config.list_physical_devices("TPU"))
+
     def agree(self, value: int) -> int:
         """Returns the chief's value on every worker; waits for all of them."""
         return self._sum_over_workers(value if self.is_chief else 0)

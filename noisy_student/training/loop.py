@@ -29,6 +29,11 @@ _STOP, _FAILED = "stop", "failed"
 Metrics = dict[str, tf.Tensor]
 
 
+def as_it_is(batch: base.Batch) -> base.Batch:
+    """Returns the batch."""
+    return batch
+
+
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """The first step of a call whose loss or gradient was not finite.
@@ -80,6 +85,8 @@ class TrainLoop:
             wait for the devices.
         loss_scale: for float16; None leaves the loss as it is.
         compiled: whether XLA compiles each replica's step.
+        prepare: what the step does to a replica's batch before the method
+            sees it.
     """
 
     method: base.Method
@@ -91,6 +98,7 @@ class TrainLoop:
     stop_check_steps: int = 10
     loss_scale: LossScale | None = None
     compiled: bool = False
+    prepare: Callable[[base.Batch], base.Batch] = as_it_is
 
     def __post_init__(self) -> None:
         self._strategy = tf.distribute.get_strategy()
@@ -201,7 +209,7 @@ class TrainLoop:
 
     def _compute(self, batch: base.Batch) -> tuple[Metrics, Metrics]:
         before = self._read_statistics()
-        gradients, metrics, kept = self._gradients(batch)
+        gradients, metrics, kept = self._gradients(self.prepare(batch))
         if self._pieces == 1:
             failed = self._update(gradients, before)
         else:

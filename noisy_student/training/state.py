@@ -18,6 +18,7 @@ from noisy_student.training import (
     averaging,
     checkpoints,
     distribution,
+    loop,
     loss_scale,
     optimizers,
     schedules,
@@ -44,6 +45,7 @@ class TrainingRun:
         devices: the devices that train.
         seed: of initial weights and dropout.
         description: text of the progress bar.
+        prepare: see `loop.TrainLoop`.
     """
 
     directory: epath.Path
@@ -57,6 +59,7 @@ class TrainingRun:
     devices: distribution.Devices
     seed: int
     description: str = "train"
+    prepare: Callable[[methods.Batch], methods.Batch] = loop.as_it_is
 
 
 class TrainingState:

@@ -91,6 +91,7 @@ class _Trainer:
             compilation.is_compiled(
                 run.devices.strategy, run.run_config.jit_compile
             ),
+            run.prepare,
         )
         if self.devices.is_chief:
             self.writer = tf.summary.create_file_writer(str(run.directory))

@@ -174,25 +174,6 @@ def test_unlabelled_images_may_have_another_noise(tmp_path):
         assert is_flat(labeled(noise=noise), "image") == flat_labeled
 
 
-@pytest.mark.slow
-def test_keras_cvs_noise():
-    noise = NoiseConfig("keras_cv", randaug_mag=15)
-    form = views.ImageFormat(side=32, small=True, horizontal_flip=False)
-    source = make_photo_source(side=32)
-
-    def batch_with(noise):
-        batches = pipelines.BatchSpec(form, noise, 8, seed=0)
-        dataset = pipelines.labeled_images(source, batches)
-        assert dataset.element_spec["image"] == tf.TensorSpec(
-            [8, 32, 32, 3], tf.uint8
-        )
-        return take(dataset, 1)[0]["image"]
-
-    # The same shifts, and in the one more than the cut-out's quarter differs.
-    differs = (batch_with(noise) != batch_with(PLAIN)).any(axis=-1)
-    assert (differs.mean(axis=(1, 2)) > 0.5).sum() > 4
-
-
 def test_images_of_another_size_are_resized():
     batch = take(plain.plain_images(make_source(2, 20), SMALL, 2), 1)[0]
     assert batch["image"].shape == (2, 16, 16, 3)
@@ -219,43 +200,6 @@ def test_labelled_and_unlabelled_images_have_noise_of_their_own(tmp_path):
     [other] = take(unlabeled(tmp_path / "train-0", batches), 1)
     differ = one["image"] != other["unlabeled_image"]
     assert differ.any(axis=(1, 2, 3)).sum() > 4
-
-
-def test_the_limits_of_small_and_large_images():
-    config = NoiseConfig("v1", randaug_mag=7, cutout_op=False)
-    small = views.rand_augment(SMALL, config).policy
-    assert (small.translate_limit, small.cutout_limit) == (2, 2)
-    large = views.rand_augment(LARGE, config).policy
-    assert (large.translate_limit, large.cutout_limit) == (100, 40)
-    assert small.magnitude == large.magnitude == 7
-    assert not small.use_cutout and not large.use_cutout
-
-
-def test_small_images_lose_a_square_and_large_ones_none():
-    flat = tf.fill([64, 16, 16, 3], tf.constant(9, tf.uint8))
-    none = NoiseConfig("v1", randaug_layer=0)
-    small = views.batch_noise(SMALL, none)(flat, tf.constant([1, 2], tf.int64))
-    share = (small.numpy() == 128).mean(axis=(1, 2, 3))
-    # Half the side, some of it outside, some reflected back in.
-    assert 0.05 < share.mean() < 0.4 and share.max() <= 0.5
-    large = views.batch_noise(LARGE, none)(flat, tf.constant([1, 2], tf.int64))
-    np.testing.assert_array_equal(large, flat)
-
-
-def test_large_images_are_flipped_before_the_augmentation():
-    config = NoiseConfig("v1", randaug_layer=1)
-    seen = []
-
-    def remember(image_format, config):
-        return lambda images, seed: seen.append(images) or images
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "_augmentation", remember)
-        noise = views.batch_noise(LARGE, config)
-    ramp = np.broadcast_to(np.arange(24)[:, None], (64, 24, 24, 3))
-    noise(tf.constant(ramp, tf.uint8), tf.constant([1, 2], tf.int64))
-    mirrored = seen[0].numpy()[:, 0, 0, 0] == 23
-    assert 12 < mirrored.sum() < 52
 
 
 @pytest.mark.parametrize(("cache_mib", "most"), [(1, 16), (0, 1000)])

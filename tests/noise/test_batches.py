@@ -93,6 +93,18 @@ def test_batch_functions_are_a_function_of_the_seed(function):
 
 
 @pytest.mark.parametrize("function", BATCH_FUNCTIONS)
+@pytest.mark.parametrize("shape", [(8, 10), (5, 5), (9, 6)])
+def test_xla_computes_the_same(function, shape):
+    images = tf.constant(_noise(33, *shape))
+    compiled = tf.function(function, jit_compile=True)
+    for number in range(4):
+        seed = _seed(number)
+        np.testing.assert_array_equal(
+            compiled(images, seed), function(images, seed)
+        )
+
+
+@pytest.mark.parametrize("function", BATCH_FUNCTIONS)
 def test_batch_functions_take_unknown_shapes(function):
     images = tf.constant(_noise(6))
     signature = [tf.TensorSpec([None, None, None, 3], tf.uint8)]

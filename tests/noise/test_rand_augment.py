@@ -212,6 +212,12 @@ def test_a_dict_without_images_is_refused():
         SMALL({"labels": np.zeros(3)})
 
 
+def test_the_form_is_checked_and_saved():
+    assert RandAugment(form="device").get_config()["form"] == "device"
+    with pytest.raises(ValueError, match=r"form must be one of .* got 'gpu'"):
+        RandAugment(form="gpu")
+
+
 def test_an_empty_batch_stays_empty():
     assert SMALL(_batch()[:0], seed=[0, 0]).shape == (0, 16, 16, 3)
 

@@ -1,10 +1,11 @@
-"""Compilation of each replica's step by XLA."""
+"""How a replica computes its step: compiled by XLA or not, how precisely."""
 
 import contextlib
 import re
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+from absl import logging
 
 from noisy_student.errors import InputError
 
@@ -39,6 +40,22 @@ def is_compiled(strategy: tf.distribute.Strategy, jit_compile: str) -> bool:
             "replicas; leave it out."
         )
     return jit_compile == "true"
+
+
+def check_precision(strategy: tf.distribute.Strategy, precision: str) -> None:
+    """Refuses float16 on TPUs, and warns of it on CPUs."""
+    if precision != "float16":
+        return
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        raise ValueError(
+            "precision=float16 is not for TPUs, which compute in bfloat16; use "
+            "precision=bfloat16."
+        )
+    if not tf.config.list_logical_devices("GPU"):
+        logging.warning(
+            "precision=float16 is slow on a CPU, which computes it in small "
+            "pieces; float32 trains fastest there."
+        )
 
 
 def compiled(step: Callable) -> Callable:

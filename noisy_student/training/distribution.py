@@ -173,28 +173,12 @@ def make_devices(
     line = hardware.description(devices.strategy, devices.num_workers)
     if trained is not None:
         precision = trained.compute_precision
-        _check_precision(devices.strategy, precision)
+        compilation.check_precision(devices.strategy, precision)
         compiled = compilation.is_compiled(devices.strategy, run.jit_compile)
         line += f", {precision}, {'' if compiled else 'not '}compiled"
     if devices.is_chief:
         print(f"Devices: {line}.", file=sys.stderr, flush=True)
     return devices
-
-
-def _check_precision(strategy: tf.distribute.Strategy, precision: str) -> None:
-    """Refuses float16 on TPUs, and warns of it on CPUs."""
-    if precision != "float16":
-        return
-    if isinstance(strategy, tf.distribute.TPUStrategy):
-        raise ValueError(
-            "precision=float16 is not for TPUs, which compute in bfloat16; use "
-            "precision=bfloat16."
-        )
-    if not tf.config.list_logical_devices("GPU"):
-        logging.warning(
-            "precision=float16 is slow on a CPU, which computes it in small "
-            "pieces; float32 trains fastest there."
-        )
 
 
 def _make_devices(run: RunConfig, several_workers: bool) -> Devices:

@@ -4,9 +4,8 @@ A step is forward, loss, gradient, update, average, below each other in
 `TrainLoop`. Only `_gradients` scales by the numbers of replicas and of pieces
 of a batch: gradients are summed over both, so each loss is divided by them.
 
-The host looks at no step's outcome before the call ends, and meanwhile sends
-the next ones to the devices. So the devices themselves skip a step whose loss
-or gradient is not finite.
+The host looks at no step's outcome before the call ends: the devices skip one
+whose loss or gradient is not finite.
 """
 
 import dataclasses
@@ -18,15 +17,14 @@ import tensorflow as tf
 
 from noisy_student import models
 from noisy_student.config import TrainConfig
-from noisy_student.methods import base, losses
+from noisy_student.methods import base
 from noisy_student.training import averaging, compilation
 from noisy_student.training.loss_scale import LossScale
+from noisy_student.training.objective import Metrics, total_loss
 from noisy_student.training.optimizers import Guarded
 
 # The last of each step's metrics: whether to stop, and whether it failed.
 _STOP, _FAILED = "stop", "failed"
-
-Metrics = dict[str, tf.Tensor]
 
 
 def as_it_is(batch: base.Batch) -> base.Batch:
@@ -186,8 +184,7 @@ class TrainLoop:
     def _on_replica(self, batch: base.Batch, stop: tf.Tensor) -> tf.Tensor:
         """Returns all metrics in one vector: one message between workers."""
         metrics = self.step(batch)
-        failed = metrics.pop(_FAILED)
-        metrics |= {_STOP: stop, _FAILED: failed}
+        metrics |= {_STOP: stop, _FAILED: metrics.pop(_FAILED)}
         self._names[:] = metrics
         return tf.stack(list(metrics.values()))
 
@@ -198,9 +195,7 @@ class TrainLoop:
         only added up.
 
         Returns:
-            Scalars by name: those of `total_loss`, and `failed`, float32, 1
-            where the loss or the gradient was not finite, and no smaller
-            `loss_scale` is left to be tried.
+            Scalars by name: those of `total_loss`, and `failed`; see `_update`.
         """
         batch = self.method.look_up(batch)
         metrics, kept = self._computed(batch)
@@ -266,7 +261,8 @@ class TrainLoop:
             before: the moving statistics before the step.
 
         Returns:
-            Whether the step failed, float32 (); see `step`.
+            float32 (), 1 where not all was finite, and no smaller
+            `loss_scale` is left to be tried.
         """
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -305,26 +301,3 @@ def _sum_of(variable: keras.Variable) -> tf.Variable:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.SUM,
     )
-
-
-def total_loss(
-    result: base.Losses, variables: list, weight_decay: float
-) -> tuple[tf.Tensor, Metrics]:
-    """Sums the terms of the loss of one replica.
-
-    Args:
-        result: what the method computed from the batch.
-        variables: trainable variables, for the weight decay.
-        weight_decay: factor of the sum of v^2 / 2.
-
-    Returns:
-        The loss, float32 (), and the metrics: the method's, each term's mean,
-        `train/data_loss` (without weight decay) and `train/loss`.
-    """
-    means = {name: term.mean() for name, term in result.terms.items()}
-    data_loss = tf.add_n(
-        [term.factor * means[name] for name, term in result.terms.items()]
-    )
-    loss = data_loss + weight_decay * losses.weight_decay(variables)
-    totals = {"train/data_loss": data_loss, "train/loss": loss}
-    return loss, result.metrics | means | totals

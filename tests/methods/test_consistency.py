@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 
 from noisy_student import methods, models
 from noisy_student.config import TrainConfig
-from noisy_student.training import loop
+from noisy_student.training import objective
 from tests.methods import made
 from tests.models.small import SMALL
 
@@ -41,7 +41,7 @@ def total(name, batch, average_factor=2.0, finished=40, **consistency):
         tf.constant(finished, tf.int64),
     )
     kernel = tf.Variable([0.0], name="kernel")
-    loss, metrics = loop.total_loss(result, [kernel], weight_decay=0.0)
+    loss, metrics = objective.total_loss(result, [kernel], weight_decay=0.0)
     return float(loss), {name: float(x) for name, x in metrics.items()}
 
 
@@ -94,7 +94,9 @@ def test_temporal_ensembling_against_numpy(seed):
         result = made.compute(
             method, Identity(), None, now, tf.constant(40, tf.int64)
         )
-    ours, _ = loop.total_loss(result, [tf.Variable([0.0], name="kernel")], 0.0)
+    ours, _ = objective.total_loss(
+        result, [tf.Variable([0.0], name="kernel")], 0.0
+    )
     before = softmax(both(past, "image", "unlabeled_image"), axis=1)
     known = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])  # the others are new
     expected = expected_loss(

@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from noisy_student import methods
 from noisy_student.config import ConsistencyConfig
 from noisy_student.methods import noisy_student
-from noisy_student.training import loop
+from noisy_student.training import objective
 from tests.settings import experiment
 
 GENERATOR = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def mean_cross_entropy(targets, logits, weights=1):
 def total(method, student=None):
     result = method.compute_losses(student or Student(), None, BATCH, STEP)
     kernel = tf.Variable([[2.0]], name="kernel")
-    return loop.total_loss(result, [kernel], weight_decay=0.5)
+    return objective.total_loss(result, [kernel], weight_decay=0.5)
 
 
 def test_supervised_loss_against_numpy():

@@ -22,6 +22,7 @@ from noisy_student.training import averaging, compilation
 from noisy_student.training.loss_scale import LossScale
 from noisy_student.training.objective import Metrics, total_loss
 from noisy_student.training.optimizers import Guarded
+from noisy_student.training.variables import per_replica
 
 # The last of each step's metrics: whether to stop, and whether it failed.
 _STOP, _FAILED = "stop", "failed"
@@ -106,7 +107,10 @@ class TrainLoop:
         # Zero between steps, so that checkpoints need not have them.
         self._gradient_sums = []
         if self._pieces > 1:
-            self._gradient_sums = [_sum_of(v) for v in self._variables]
+            self._gradient_sums = [
+                per_replica(tf.zeros(variable.shape, variable.dtype))
+                for variable in self._variables
+            ]
         self._names: list[str] = []  # of the metrics, known once traced
         self._computed: Callable = self._compute
         self._applied: Callable = self._apply
@@ -290,14 +294,3 @@ class TrainLoop:
         if decay is not None:
             return decay
         return averaging.decay_at(finished, self.train.moving_average_decay)
-
-
-def _sum_of(variable: keras.Variable) -> tf.Variable:
-    """Returns a sum of gradients on each replica, zero at first."""
-    return tf.Variable(
-        tf.zeros(variable.shape, variable.dtype),
-        trainable=False,
-        # Each replica has its own.
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.SUM,
-    )

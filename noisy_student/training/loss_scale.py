@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from noisy_student.training.variables import per_replica
+
 _FIRST = 2.0**15
 _LEAST = 1.0
 _STEPS_TO_DOUBLE = 2000
@@ -20,9 +22,9 @@ class LossScale:
     """
 
     def __init__(self) -> None:
-        self.factor = _variable(tf.constant(_FIRST))
-        self.skipped_steps = _variable(tf.constant(0, tf.int64))
-        self._good_steps = _variable(tf.constant(0, tf.int64))
+        self.factor = per_replica(tf.constant(_FIRST))
+        self.skipped_steps = per_replica(tf.constant(0, tf.int64))
+        self._good_steps = per_replica(tf.constant(0, tf.int64))
 
     def state(self) -> dict[str, tf.Variable]:
         """Returns what checkpoints must keep, by name."""
@@ -50,13 +52,3 @@ class LossScale:
         self.factor.assign(tf.where(is_finite, larger, smaller))
         self._good_steps.assign(tf.where(doubles, tf.zeros_like(good), good))
         self.skipped_steps.assign_add(tf.cast(~is_finite, tf.int64))
-
-
-def _variable(value: tf.Tensor) -> tf.Variable:
-    """Each replica has its own, all of one value: no messages between them."""
-    return tf.Variable(
-        value,
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )

@@ -2,7 +2,7 @@
 
 Trains tiny models through main.py, does something to them, gives the same
 command again, and compares the end with that of a run to which nothing
-happened. FAULT_KILLS in the environment says how often to kill (4 times unless
+happened. FAULT_KILLS in the environment says how often to kill (3 times unless
 given), FAULT_SEED chooses the moments.
 """
 
@@ -35,7 +35,7 @@ from tools.benchmarks import local_cluster
 
 pytestmark = pytest.mark.slow
 
-_KILLS = int(os.environ.get("FAULT_KILLS", "4"))
+_KILLS = int(os.environ.get("FAULT_KILLS", "3"))
 _SEED = int(os.environ.get("FAULT_SEED", "0"))
 
 _STEPS = 200

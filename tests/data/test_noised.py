@@ -36,8 +36,11 @@ def test_the_noise_of_a_seed_never_changes(image_format, form):
     assert digest.startswith(DIGESTS[image_format])
 
 
-@pytest.mark.parametrize("size", [8, 128])  # one chunk, and two
-@pytest.mark.parametrize("image_format", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("image_format", "size"),
+    # Two chunks, and one.
+    [pytest.param(SMALL, 128, id="small"), pytest.param(LARGE, 8, id="large")],
+)
 def test_the_step_makes_of_a_batch_what_the_host_makes(image_format, size):
     spec = pipelines.BatchSpec(
         image_format,

@@ -36,6 +36,7 @@ def test_the_noise_of_a_seed_never_changes(image_format, form):
     assert digest.startswith(DIGESTS[image_format])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image_format", "size"),
     # Two chunks, and one.

@@ -17,7 +17,7 @@ from multiprocessing import connection
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from noisy_student import startup
+from noisy_student import cores, startup
 from noisy_student.errors import InputError
 
 _Result = TypeVar("_Result")
@@ -35,7 +35,7 @@ class Workers:
     """
 
     def __init__(self, number: int | None = None) -> None:
-        self.number = number or len(os.sched_getaffinity(0))
+        self.number = number or cores.available()
 
     def __enter__(self) -> Self:
         self._pool = concurrent.futures.ProcessPoolExecutor(

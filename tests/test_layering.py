@@ -19,7 +19,7 @@ LAYERS = (
     ("models", "data"),
     ("noise", "files", "disturbances"),
     ("config", "processes"),
-    ("memory", "preemption", "progress", "startup", "tasks"),
+    ("cores", "memory", "preemption", "progress", "startup", "tasks"),
     ("errors",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

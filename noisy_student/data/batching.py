@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import tensorflow as tf
 
+from noisy_student import cores
 from noisy_student.config import InputConfig
 from noisy_student.data.decoding import Example
 from noisy_student.data.sources import ImageSource
@@ -33,8 +34,12 @@ def pad(batch: Example, batch_size: int) -> Example:
 
 
 def num_threads(config: InputConfig | None) -> int:
-    """Returns the number of threads of one stage of a pipeline."""
-    return (config and config.num_parallel_calls) or tf.data.AUTOTUNE
+    """Returns the number of threads of one stage of a pipeline.
+
+    It is not left to `tf.data.AUTOTUNE`, which is 16 at most without tuning
+    (see `options`).
+    """
+    return (config and config.num_parallel_calls) or cores.available()
 
 
 def options() -> tf.data.Options:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import tasks
+from noisy_student import cores, tasks
 from noisy_student.data.sources import ImageSource, TaskData
 from noisy_student.errors import InputError
 
@@ -213,7 +213,7 @@ def _encoded(pairs: tf.data.Dataset) -> tf.data.Dataset:
         encoded = tf.io.encode_png(image)
         return {"encoded": encoded, "label": label, "index": index}
 
-    return pairs.enumerate().map(encode, num_parallel_calls=tf.data.AUTOTUNE)
+    return pairs.enumerate().map(encode, num_parallel_calls=cores.available())
 
 
 def _first_images(pairs: tf.data.Dataset, number: int) -> list[bytes]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from absl import logging
 from etils import epath
 
+from noisy_student import cores
 from noisy_student.config.paths import is_remote, to_path
 from noisy_student.data import image_files
 from noisy_student.data.order import Blocks
@@ -114,7 +115,7 @@ def _read_files(
     names = tf.constant([os.fsencode(path) for path in paths], tf.string)
     if places is None:
         places = tf.data.Dataset.range(len(paths))
-    return places.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    return places.map(read, num_parallel_calls=cores.available())
 
 
 class _Split(NamedTuple):

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 from etils import epath
 
+from noisy_student import cores
 from noisy_student.data import image_files
 from noisy_student.data.sources import ImageSource
 
@@ -51,7 +52,7 @@ def source(paths: list[str], name: str) -> ImageSource:
         return (
             tf.data.Dataset.from_tensor_slices(names)
             .enumerate()
-            .map(read_file, num_parallel_calls=tf.data.AUTOTUNE)
+            .map(read_file, num_parallel_calls=cores.available())
         )
 
     return ImageSource(len(paths), read, name, exif=True)

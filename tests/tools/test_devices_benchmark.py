@@ -92,8 +92,13 @@ def test_scaling_is_a_share_of_so_many_times_the_first(made_up, capsys):
 
 
 def test_the_slower_of_input_and_step_bounds_training(made_up):
-    found = devices.measure_input(plan("GPU", 1), devices.Results())
-    assert found == {"bound_by": "input", "input": 11, "step": 12, "both": 12}
+    results = devices.Results()
+    found = devices.measure_input(plan("GPU", 1), results)
+    bound = {"bound_by": "input", "input": 11, "both": 12}
+    assert found == {"step": 12, "host": bound, "device": bound}
+    forms = [row["noise"] for row in results.rows]
+    assert forms == ["compiled", "compiled", "compiled", "device", "device"]
+    assert plan("TPU", 8).noises == ["uncompiled", "device"]
 
 
 @pytest.mark.slow

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from noisy_student import memory, models, noise
-from noisy_student.config import ModelConfig, RunConfig
+from noisy_student.config import ModelConfig, NoiseConfig, RunConfig
+from noisy_student.data import noised
 from noisy_student.methods import supervised
-from noisy_student.training import distribution, hardware
+from noisy_student.training import distribution, hardware, loop
 from tools.benchmarks import growth, input_pipeline, photographs, turns
 
 _SMALL_SIDE = 64  # up to it, the network's variant for small images
 _NOISED_SIDE = 224
-_MAGNITUDE = 15.0
+_NOISE = NoiseConfig("v1", randaug_mag=15)
 # Batches of the host in place of one of the devices: more than lie ready.
 _HOSTS_STEPS = 20
 
@@ -39,6 +40,7 @@ class Case:
         steps: Steps of a turn.
         rounds: Turns, of which the median counts.
         threads: Of the input pipeline.
+        noise: The program of RandAugment, one of `noise.FORMS`.
     """
 
     model: str = "efficientnet-b0"
@@ -50,6 +52,7 @@ class Case:
     steps: int = 2
     rounds: int = 3
     threads: int = 2
+    noise: str = "compiled"
 
     def config(self) -> ModelConfig:
         """The model that is measured."""
@@ -106,33 +109,35 @@ def train(case: Case) -> dict[str, float]:
 
 
 def train_from_files(case: Case) -> dict[str, float]:
-    """Measures training steps whose images are decoded and noised meanwhile."""
+    """Measures training steps whose images are decoded meanwhile."""
     strategy = _start(case.devices)
     side = models.input_side(case.config())
-    encoded = photographs.jpegs(*input_pipeline.PHOTOGRAPH, 64)
-
-    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        return input_pipeline.our_pipeline(
-            encoded, "v1", case.threads, side, case.batch
-        )
-
-    return _timed(case, strategy, _training(case, strategy, batches))
+    prepare: Callable = loop.as_it_is
+    if case.noise == "device":
+        image_format = input_pipeline.image_format(side)
+        prepare = noised.in_step(image_format, _NOISE)
+    read = functools.partial(_files, case, case.batch)
+    return _timed(case, strategy, _training(case, strategy, read, prepare))
 
 
 def read_files(case: Case) -> dict[str, float]:
-    """Measures how fast the host decodes and noises images, for all devices."""
-    replicas = _start(case.devices).num_replicas_in_sync
-    encoded = photographs.jpegs(*input_pipeline.PHOTOGRAPH, 64)
-    batch = case.batch * replicas
-    dataset = input_pipeline.our_pipeline(
-        encoded,
-        "v1",
-        case.threads,
-        models.input_side(case.config()),
-        batch,
-    )
+    """Measures how fast the host makes the batches of all devices."""
+    batch = case.batch * _start(case.devices).num_replicas_in_sync
+    dataset = _files(case, batch)
     turn = turns.over_batches(dataset, _HOSTS_STEPS * case.steps, batch)
     return _median([turn() for _ in range(case.rounds)])
+
+
+def _files(case: Case, batch_size: int, *_) -> tf.data.Dataset:
+    """Batches of photographs, with noise unless the device adds it."""
+    return input_pipeline.our_pipeline(
+        photographs.jpegs(*input_pipeline.PHOTOGRAPH, 64),
+        _NOISE.augment_name,
+        case.threads,
+        models.input_side(case.config()),
+        batch_size,
+        case.noise,
+    )
 
 
 def predict(case: Case) -> dict[str, float]:
@@ -153,11 +158,11 @@ def augment_on_device(case: Case) -> dict[str, float]:
     strategy = _start(case.devices)
     layer = _rand_augment(case)
 
-    def noised(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def corner(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         images = layer(batch["image"], seed=tf.stack([batch["step"], 0]))
         return tf.reduce_sum(tf.cast(images[:, 0, 0], tf.float32))
 
-    run = _over(strategy, _images(case), noised, case.steps)
+    run = _over(strategy, _images(case), corner, case.steps)
     return _timed(case, strategy, run)
 
 
@@ -201,16 +206,19 @@ def _rand_augment(case: Case) -> noise.RandAugment:
     side = case.side or _NOISED_SIDE
     small = side <= _SMALL_SIDE
     limits = (side / 8, side / 8) if small else (100.0, 40.0)
-    return noise.RandAugment(2, _MAGNITUDE, *limits)
+    return noise.RandAugment(2, _NOISE.randaug_mag, *limits, form=case.noise)
 
 
 def _training(
-    case: Case, strategy: tf.distribute.Strategy, batches: Batches
+    case: Case,
+    strategy: tf.distribute.Strategy,
+    batches: Batches,
+    prepare: Callable = loop.as_it_is,
 ) -> Callable[[], object]:
     """Returns calls of the training loop."""
     with strategy.scope():
         train_loop = growth.make_loop(
-            case.config(), supervised.Supervised(0.1), case.compiled
+            case.config(), supervised.Supervised(0.1), case.compiled, prepare
         )
         iterator = iter(strategy.distribute_datasets_from_function(batches))
     return functools.partial(train_loop, iterator, case.steps)

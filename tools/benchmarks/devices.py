@@ -78,6 +78,7 @@ class Plan:
     precisions: list[str]
     jits: list[str]
     counts: list[int]
+    noises: list[str]
     first: Case
 
     @classmethod
@@ -96,6 +97,7 @@ class Plan:
             _PRECISIONS.value or [*PRECISIONS][:number],
             _JIT.value or jits,
             sorted({int(n) for n in _COUNTS.value or counts}),
+            ["uncompiled" if on_tpu else "compiled", "device"],
             Case(
                 side=_SIDE.value or (_CPU_SIDE if on_cpu else None),
                 batch=_BATCH.value or (_CPU_BATCH if on_cpu else 0),
@@ -173,25 +175,31 @@ def measure_predict(plan: Plan, results: Results) -> None:
 
 def measure_noise(plan: Plan, results: Results) -> None:
     """RandAugment, on the host and on the device."""
-    case = dataclasses.replace(plan.case(compiled=False), model="")
-    results.measure("noise on host", device_cases.augment_on_host, case)
-    results.measure("noise on device", device_cases.augment_on_device, case)
+    host, device = (
+        dataclasses.replace(plan.case(compiled=False, noise=form), model="")
+        for form in plan.noises
+    )
+    results.measure("noise on host", device_cases.augment_on_host, host)
+    results.measure("noise on device", device_cases.augment_on_device, device)
 
 
 def measure_input(plan: Plan, results: Results) -> dict[str, Any]:
     """Which of input and step is the slower, where all devices train."""
-    case = plan.case(devices=None)
-    figures = {
-        name: results.measure(what, function, case)
-        for name, what, function in (
-            ("input", "input pipeline", device_cases.read_files),
-            ("step", "train", device_cases.train),
-            ("both", "train from files", device_cases.train_from_files),
+    step = results.measure("train", device_cases.train, plan.case(devices=None))
+    found = {}
+    for place, form in zip(("host", "device"), plan.noises, strict=True):
+        case = plan.case(devices=None, noise=form)
+        read, both = (
+            results.measure(f"{what}, {place}", function, case)
+            for what, function in (
+                ("files", device_cases.read_files),
+                ("train", device_cases.train_from_files),
+            )
         )
-    }
-    bound = "input" if figures["input"] < figures["step"] else "device"
-    print(f"Training is bound by the {bound}.", flush=True)
-    return {"bound_by": bound, **figures}
+        bound = "input" if read < step else "device"
+        print(f"noise_on={place}: training is bound by the {bound}.")
+        found[place] = {"bound_by": bound, "input": read, "both": both}
+    return {"step": step, **found}
 
 
 def measure_scaling(plan: Plan, results: Results) -> dict[str, float]:

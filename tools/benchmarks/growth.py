@@ -45,7 +45,10 @@ def images_and_labels(
 
 
 def make_loop(
-    config: ModelConfig, method: base.Method, compiled: bool = False
+    config: ModelConfig,
+    method: base.Method,
+    compiled: bool = False,
+    prepare: Callable[[base.Batch], base.Batch] = loop.as_it_is,
 ) -> loop.TrainLoop:
     """Returns our loop with new models, built in the current scope."""
     student = models.build_model(config)
@@ -62,6 +65,7 @@ def make_loop(
         TrainConfig(),
         loss_scale=loss_scale.LossScale() if is_half else None,
         compiled=compiled,
+        prepare=prepare,
     )
 
 

@@ -45,22 +45,29 @@ def make_side(name: str, batches: int, threads: int) -> turns.Turn:
     return turns.over_batches(dataset, batches, _BATCH_SIZE)
 
 
+def image_format(side: int) -> views.ImageFormat:
+    """The form of photographs in training."""
+    return views.ImageFormat(side, small=False, horizontal_flip=True)
+
+
 def our_pipeline(
     encoded: list[bytes],
     augment_name: str,
     threads: int,
     side: int = _SIDE,
     batch_size: int = _BATCH_SIZE,
+    noise_form: str = "compiled",
 ) -> tf.data.Dataset:
     """Returns the batches that training reads."""
     source = sources.ImageSource(
         len(encoded), functools.partial(_examples, encoded), "photographs"
     )
     batches = pipelines.BatchSpec(
-        views.ImageFormat(side, small=False, horizontal_flip=True),
+        image_format(side),
         NoiseConfig(augment_name, randaug_mag=15),
         batch_size,
         seed=0,
+        noise_form=noise_form,
         input=InputConfig(num_parallel_calls=threads),
     )
     return pipelines.labeled_images(source, batches)

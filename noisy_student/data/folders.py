@@ -15,9 +15,8 @@ import tensorflow as tf
 from absl import logging
 from etils import epath
 
-from noisy_student import cores
 from noisy_student.config.paths import is_remote, to_path
-from noisy_student.data import image_files
+from noisy_student.data import image_files, reading
 from noisy_student.data.order import Blocks
 from noisy_student.data.sources import RandomAccessSource, Span
 from noisy_student.errors import listed
@@ -115,7 +114,7 @@ def _read_files(
     names = tf.constant([os.fsencode(path) for path in paths], tf.string)
     if places is None:
         places = tf.data.Dataset.range(len(paths))
-    return places.map(read, num_parallel_calls=cores.available())
+    return reading.several_at_once(places, read)
 
 
 class _Split(NamedTuple):

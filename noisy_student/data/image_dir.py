@@ -5,8 +5,7 @@ import os
 import tensorflow as tf
 from etils import epath
 
-from noisy_student import cores
-from noisy_student.data import image_files
+from noisy_student.data import image_files, reading
 from noisy_student.data.sources import ImageSource
 
 
@@ -49,10 +48,7 @@ def source(paths: list[str], name: str) -> ImageSource:
         }
 
     def read() -> tf.data.Dataset:
-        return (
-            tf.data.Dataset.from_tensor_slices(names)
-            .enumerate()
-            .map(read_file, num_parallel_calls=cores.available())
-        )
+        numbered = tf.data.Dataset.from_tensor_slices(names).enumerate()
+        return reading.several_at_once(numbered, read_file)
 
     return ImageSource(len(paths), read, name, exif=True)

@@ -11,6 +11,7 @@ from noisy_student.methods import noisy_student
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.training_input import Unlabeled, replica_batches
 from tests.settings import experiment
+from tests.training.runs import DEVICES
 
 TRAIN = TrainConfig(
     "noisy_student",
@@ -32,7 +33,7 @@ METHOD = noisy_student.NoisyStudent(0.1, 2.0, 1.0, lambda x: x, False)
 
 @pytest.fixture(scope="module")
 def opened():
-    return Experiment.open(CONFIG, devices=None)
+    return Experiment.open(CONFIG, DEVICES)
 
 
 def context(worker=0, workers=1, replicas=1):

@@ -29,6 +29,8 @@ class Task:
             `label_split` that `num_labeled` leaves.
         num_labeled: Number of images that keep their label by default; None
             for all.
+        validation_fraction: Share of these that is held out by default where
+            no split validates.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Task:
     unlabel_split: str | None = None
     test_split: str = "test"
     num_labeled: int | None = None
+    validation_fraction: float = 0.1
 
 
 # Means and standard deviations are those of the training images; the digits
@@ -75,8 +78,14 @@ _TASKS = (
         horizontal_flip=False,
         small_images=True,
         unlabel_split="extra",
+        validation_fraction=0.0,
     ),
-    Task("imagenet2012", num_classes=1000, test_split="validation"),
+    Task(
+        "imagenet2012",
+        num_classes=1000,
+        test_split="validation",
+        validation_fraction=0.0,
+    ),
 )
 KNOWN = {task.name: task for task in _TASKS}
 # What the original program calls them.

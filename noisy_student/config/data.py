@@ -58,8 +58,23 @@ class DataConfig(Settings):
     """Split to evaluate on. Default: the task's."""
 
     validation_split: str | None = setting(None)
-    """Split that --mode=eval evaluates on besides, e.g. train[90%:]. Default:
-    dev or validation, if there is one that no other split flag takes."""
+    """Split of the images that choose: the best weights of a training, when
+    it ends early, and the next teacher; e.g. train[90%:]. Default: dev or
+    validation, if there is one that no other split flag takes."""
+
+    validation_fraction: float | None = setting(
+        None, original=0.0, at_least=0, below=1
+    )
+    """Share of the labelled images that is held out of training for the same,
+    the same share of each class, chosen by --seed. Less than 5 images per
+    class would not tell good from better: then none are held out. Default: 0.1
+    for folders of images and data sets of tensorflow-datasets without
+    --validation_split (0 for svhn and imagenet), 0 for TFRecords."""
+
+    test_fraction: float = setting(0.2, above=0, below=1)
+    """Share of the labelled images in folders that become the test images,
+    where there is no split for these; the same share of each class, and the
+    same images whatever --seed is."""
 
     num_label_classes: int | None = setting(None, above=0)
     """Number of classes of TFRecords without classes.txt in --label_data_dir.
@@ -81,9 +96,10 @@ class DataConfig(Settings):
     ones. Default: all."""
 
     num_labeled: int | None = setting(None, above=0)
-    """How many images of --label_split keep their label, the same number of
-    each class, chosen by --seed; the others are unlabelled. Default: the
-    task's (50 for digits, 4000 for cifar10, all for others)."""
+    """How many images of --label_split keep their label, chosen by --seed: the
+    same number of each class, or where a class has less than that, the same
+    share of each. The others are unlabelled. Default: the task's (50 for
+    digits, 4000 for cifar10, all for others)."""
 
     input_image_size: int | None = setting(None, above=0)
     """Side of the model's input in pixels. Default: the task's, or else the
@@ -115,6 +131,12 @@ class DataConfig(Settings):
             unlabel_data_dir=absolute(self.unlabel_data_dir),
             task_name=tasks.full_name(self._given_task_name()),
         )
+        if self.validation_split is not None and self.validation_fraction:
+            raise ValueError(
+                f"validation_split={self.validation_split} and "
+                f"validation_fraction={self.validation_fraction} both say "
+                "which images validate; leave out one of them."
+            )
         if self.label_data_dir is None:
             return
         if self.task_name == "digits":

@@ -41,9 +41,10 @@ class RunConfig(Settings):
     eval_batch_size: int = setting(256, above=0)
     """Images per step of evaluation and prediction, over all replicas."""
 
-    steps_per_eval: int = setting(0, at_least=0)
-    """Training steps between evaluations of the averaged weights; 0: only at
-    the end."""
+    steps_per_eval: int | None = setting(None, original=0, at_least=0)
+    """Training steps between evaluations of the averaged weights: on the
+    validation images, or on the test images where there are none; 0: only at
+    the end. Default: 0, or with validation images a twentieth of all steps."""
 
     save_checkpoints_steps: int = setting(1000, above=0)
     """Training steps between checkpoints."""

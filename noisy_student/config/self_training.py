@@ -192,9 +192,17 @@ class SelfTrainingConfig(Settings):
     teacher's predictions; later teachers only label them again. Else every
     teacher labels and chooses from all images."""
 
-    next_teacher: str = setting("newest", choices=NEXT_TEACHERS)
-    """Which model teaches the next student: the newest, or the one of all so
-    far that is best on --validation_split."""
+    next_teacher: str | None = setting(
+        None, original="newest", choices=NEXT_TEACHERS
+    )
+    """Which model teaches the next student, and at last is the run's: the
+    newest, or the one of all so far that is best on the validation images.
+    Default: best where there are some."""
+
+    early_stopping_students: int | None = setting(None, original=0, at_least=0)
+    """End self-training after so many students in a row that are no better on
+    the validation images than the best model before them; 0: never. Default: 1
+    where there are validation images."""
 
     keep_pseudo_labels: str = setting("all", choices=KEPT_PSEUDO_LABELS)
     """all: of every generation; last: predictions and records of earlier

@@ -8,6 +8,7 @@ from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
+KEPT_WEIGHTS = ("best", "last")
 SCHEDULES = ("staircase", "ramps")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
@@ -140,6 +141,15 @@ class TrainConfig(Settings):
     label_smoothing: float = setting(None, at_least=0, below=1)
     """Smoothing of labels and of hard pseudo labels. Default: the method's
     (0.1 for supervised and noisy_student, 0 for the consistency methods)."""
+
+    keep: str | None = setting(None, original="last", choices=KEPT_WEIGHTS)
+    """Weights that a training ends with, averaged: best: those of the
+    evaluation that was best on the validation images; last: those of the last
+    step. Default: best where there are validation images."""
+
+    early_stopping_evals: int | None = setting(None, above=0)
+    """End a training after so many evaluations on validation images in a row
+    that are no better than the best before them. Default: never."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

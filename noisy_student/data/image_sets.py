@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from noisy_student.config import DataConfig
 from noisy_student.config.paths import to_path
-from noisy_student.data import record_files, splits
+from noisy_student.data import limits, record_files, splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
-from noisy_student.data.sources import ImageSet
+from noisy_student.data.sources import ImageSet, ImageSource
 from noisy_student.data.tfrecords import RecordDirectories
 
 if TYPE_CHECKING:  # slow to import
@@ -22,15 +22,43 @@ class TaskSplits(NamedTuple, Generic[_Images]):
     Attributes:
         images: The image set.
         label: Expression of the labelled split.
-        test: Expression of the test split.
+        test: Expression of the test split; None if there is none.
         unlabeled: The split that is unlabelled unless a flag names another;
             None if there is none.
     """
 
     images: _Images
     label: str
-    test: str
+    test: str | None
     unlabeled: str | None
+
+    def open_unlabeled(self, config: DataConfig) -> ImageSource | None:
+        """Opens the unlabelled split, if there is one beside the others."""
+        split = config.unlabel_split or self.unlabeled
+        if split is None or config.unlabel_image_dir is not None:
+            return None
+        return splits.open_split(self.images, split, "unlabel_split")
+
+    def validation(self, config: DataConfig) -> str | None:
+        """The split that validates; None if there is none.
+
+        It is `validation_split`, or else dev or validation, if no image of it
+        is trained or tested on.
+        """
+        if config.validation_split is not None:
+            return config.validation_split
+        if config.validation_fraction:
+            return None
+        unlabeled = self.unlabeled
+        if config.unlabel_image_dir is None:  # else the split is of that
+            unlabeled = config.unlabel_split or unlabeled
+        taken = {
+            name
+            for expression in (self.label, self.test, unlabeled)
+            for name in splits.split_names(expression or "", self.images)
+        }
+        free = {*self.images.split_names()} - taken
+        return next((n for n in limits.VALIDATION_SPLITS if n in free), None)
 
 
 def named(config: DataConfig) -> TaskSplits["NamedImages"]:
@@ -70,8 +98,8 @@ def in_directories(config: DataConfig) -> TaskSplits[Directories]:
     """Finds the images of `label_data_dir`, and the classes of folders.
 
     Raises:
-        ValueError: See `find_kind`; or there is no labelled split, or none
-            that has the name of a test split.
+        ValueError: See `find_kind`; or there is no labelled split, or TFRecords
+            have none with the name of a test split.
     """
     assert config.label_data_dir is not None  # the caller looked
     images = find_kind(config.label_data_dir, "label_data_dir")
@@ -124,16 +152,21 @@ def unlabeled_split(images: ImageSet) -> str | None:
     return next((name for name in UNLABELED_SPLITS if name in names), None)
 
 
-def _default_test_split(images: ImageSet) -> str:
+def _default_test_split(images: ImageSet) -> str | None:
     """Returns the split of a directory to evaluate on, if no flag says it.
 
+    Returns:
+        None for folders without such a split.
+
     Raises:
-        ValueError: None has the name of one.
+        ValueError: TFRecords have none.
     """
     names = images.split_names()
     for name in ("test", "validation", "dev"):
         if name in names:
             return name
+    if isinstance(images, ImageFolders):
+        return None
     raise ValueError(
         f"{images.name} must have the split test, validation or dev, or set "
         f"test_split; it has {', '.join(names)}."

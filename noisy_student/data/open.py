@@ -6,22 +6,20 @@ Images come from directories (of folders or of TFRecords), from scikit-learn
 
 import dataclasses
 
-import numpy as np
-
 from noisy_student import tasks
 from noisy_student.config import DataConfig
 from noisy_student.data import (
-    decoding,
+    directories,
+    held_out,
     image_sets,
     limits,
     registered,
     splits,
 )
-from noisy_student.data.folders import FileSource, ImageFolders
-from noisy_student.data.sources import ImageSet, ImageSource, TaskData
+from noisy_student.data.folders import ImageFolders
+from noisy_student.data.sources import ImageSource, TaskData
 from noisy_student.data.tfrecords import RecordSource
 
-_SAMPLE = 100  # images whose size is looked at
 # Settings that decide which images a task has, see `TaskData.identity`.
 _IDENTITY = (
     "task_name",
@@ -51,7 +49,7 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     if given is not None:
         data = given
     elif config.label_data_dir is not None:
-        data = _open_directories(config)
+        data = directories.open_directories(config)
     elif config.num_label_classes is not None:
         raise ValueError(
             f"num_label_classes={config.num_label_classes} is for images of "
@@ -68,18 +66,54 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
     num_labeled = config.num_labeled or task.num_labeled
     if num_labeled is not None:
         labels = labeled.labels()
-        labeled, rest = splits.split_labeled(
+        labeled, rest = held_out.keep_labels(
             labeled, labels, num_labeled, task.num_classes, seed
         )
         unlabeled = unlabeled or rest
     if config.unlabel_image_dir is not None:
         unlabeled = _open_unlabeled_dir(config)
+    data = dataclasses.replace(data, labeled=labeled, unlabeled=unlabeled)
+    fraction = _validation_fraction(config, data, given is not None)
+    if fraction:
+        data = _hold_out(data, fraction, seed)
     identity = {name: getattr(config, name) for name in _IDENTITY}
     identity["num_labeled"] = num_labeled
+    identity["validation_fraction"] = fraction if data.held_out else None
     # The seed counts if it chose images.
-    identity["seed"] = None if num_labeled is None else seed
+    by_seed = num_labeled is not None or data.held_out is not None
+    identity["seed"] = seed if by_seed else None
+    return dataclasses.replace(data, identity=data.identity | identity)
+
+
+def _validation_fraction(
+    config: DataConfig, data: TaskData, is_given: bool
+) -> float:
+    """The share of the labelled images that is held out to validate."""
+    if config.validation_fraction is not None:
+        return config.validation_fraction
+    in_records = isinstance(data.labeled, RecordSource)
+    if is_given or in_records or data.has_validation_split:
+        return 0.0
+    return data.task.validation_fraction
+
+
+def _hold_out(data: TaskData, fraction: float, seed: int) -> TaskData:
+    """Holds out labelled images to validate, unless they would be too few."""
+    images, number = data.labeled, data.task.num_classes
+    if not held_out.is_enough(images, fraction, number):
+        note = (
+            f"No labelled images are held out to validate: {fraction:g} of "
+            f"{images.num_images} is less than {held_out.LEAST_TO_VALIDATE} "
+            "per class. The averaged last weights of each training are kept."
+        )
+        return dataclasses.replace(data, notes=(*data.notes, note))
+    names = data.class_names or [*map(str, range(number))]
+    divided = held_out.for_validation(images, fraction, names, seed)
     return dataclasses.replace(
-        data, labeled=labeled, unlabeled=unlabeled, identity=identity
+        data,
+        labeled=divided.trained,
+        held_out=divided.held_out,
+        notes=(*data.notes, divided.note),
     )
 
 
@@ -103,70 +137,20 @@ def _open_digits(config: DataConfig, seed: int) -> TaskData:
 
 def _open_named(config: DataConfig) -> TaskData:
     """Opens a data set of tensorflow-datasets."""
-    images, label, test, unlabeled = image_sets.named(config)
+    found = image_sets.named(config)
+    images, label, test = found.images, found.label, found.test
+    assert test is not None  # the task has one
     limits.keep_first_files(config, images, label)
     test_images = splits.open_split(images, test, "test_split")
     return TaskData(
         images.task(),
         splits.open_split(images, label, "label_split"),
-        _open_unlabeled_split(config, images, unlabeled),
+        found.open_unlabeled(config),
         limits.first_test_images(config, images, test, test_images),
         {},
         images.class_names,
+        found.validation(config) is not None,
     )
-
-
-def _open_directories(config: DataConfig) -> TaskData:
-    """Opens the images of `label_data_dir`."""
-    images, label, test, unlabeled = image_sets.in_directories(config)
-    if config.data_type and isinstance(images, ImageFolders):
-        raise ValueError(
-            f"data_type={config.data_type}, and {images.name} holds folders of "
-            "images; leave out data_type, or name another label_data_dir."
-        )
-    limits.keep_first_files(config, images, label)
-    label_spans = splits.resolve(label, images, "label_split")
-    names = images.class_names
-    num_classes = count_classes(config, images, names)
-    if isinstance(images, ImageFolders):
-        images.check_classes(splits.split_names(test, images))
-    test_images = splits.open_split(images, test, "test_split", num_classes)
-    name = f"{images.name} {label}"
-    labeled = images.source(label_spans, name, num_classes)
-    if isinstance(labeled, RecordSource):
-        _check_first_labels(labeled)
-    return TaskData(
-        make_task(config, num_classes, labeled),
-        labeled,
-        _open_unlabeled_split(config, images, unlabeled),
-        limits.first_test_images(config, images, test, test_images),
-        {},
-        names,
-    )
-
-
-def _check_first_labels(labeled: RecordSource) -> None:
-    """Reads a record of each of some files, to see a wrong number of classes.
-
-    Raises:
-        InputError: A label is none of the classes, or a file is damaged.
-    """
-    first = tuple(f._replace(number=1) for f in labeled.files if f.number)
-    some = RecordSource.from_spans(
-        first[:_SAMPLE], labeled.num_classes, labeled.name
-    )
-    with decoding.input_errors(some.record_paths):
-        list(some.read_batches(_SAMPLE))
-
-
-def _open_unlabeled_split(
-    config: DataConfig, images: ImageSet, default: str | None
-) -> ImageSource | None:
-    """Opens the unlabelled split beside the labelled one, if there is one."""
-    split = config.unlabel_split or default
-    if split is None or config.unlabel_image_dir is not None:
-        return None
-    return splits.open_split(images, split, "unlabel_split")
 
 
 def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
@@ -185,56 +169,3 @@ def _open_unlabeled_dir(config: DataConfig) -> ImageSource:
             f"splits {', '.join(names)}."
         )
     return splits.open_split(images, split, "unlabel_split")
-
-
-def count_classes(
-    config: DataConfig, images: ImageSet, names: tuple[str, ...] | None
-) -> int:
-    """Returns the number of classes of the images in directories.
-
-    Args:
-        config: Its flag or its known task may say it.
-        images: The images, for messages.
-        names: The names of the classes; None if unknown.
-
-    Raises:
-        ValueError: These disagree, none of them says it, or it is below 2.
-    """
-    stated, known = config.num_label_classes, tasks.KNOWN.get(config.task_name)
-    if names is not None:
-        if stated not in (None, len(names)):
-            raise ValueError(
-                f"num_label_classes must be left out or {len(names)}, the "
-                f"classes of {images.name}; got {stated}."
-            )
-        stated = len(names)
-    count = known.num_classes if stated is None and known else stated
-    if count is None:
-        raise ValueError(
-            f"num_label_classes must be set: {images.name} has no "
-            f"classes.txt, and the task {config.task_name} is not known."
-        )
-    if count < 2:
-        only = f", {names[0]}" if names else ""
-        raise ValueError(
-            f"There must be 2 classes or more; {images.name} has {count}{only}."
-        )
-    return count
-
-
-def make_task(
-    config: DataConfig, num_classes: int, images: FileSource | RecordSource
-) -> tasks.Task:
-    """Returns the known task, or one for the size of the images."""
-    known = tasks.KNOWN.get(config.task_name)
-    if known is not None:
-        # Directories have all their labels unless told otherwise.
-        return dataclasses.replace(
-            known, num_classes=num_classes, num_labeled=None
-        )
-    places = np.linspace(0, images.num_images - 1, _SAMPLE, dtype=int)
-    sizes = {size for size in images.sizes(np.unique(places)) if size}
-    # They are small images if all that are looked at are squares of one size.
-    width, height = sizes.pop() if len(sizes) == 1 else (0, 1)
-    side = width if width == height else None
-    return tasks.generic_task(config.task_name, num_classes, side)

@@ -10,7 +10,8 @@ from etils import epath
 from noisy_student.config import DataConfig
 from noisy_student.config.paths import to_path
 from noisy_student.data import record_files, splits
-from noisy_student.data.open import count_classes, make_task, open_task
+from noisy_student.data.directories import count_classes, make_task
+from noisy_student.data.open import open_task
 from noisy_student.data.sources import TaskData
 from noisy_student.data.tfrecords import RecordDirectories, RecordSource
 

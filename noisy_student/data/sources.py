@@ -196,6 +196,10 @@ class TaskData:
             made from the images stores it, so that different images are
             never mixed.
         class_names: The names of the labels in order; None if unknown.
+        has_validation_split: Whether there is a split of images to validate.
+        held_out: The labelled images that `validation_fraction` holds out for
+            that, or None.
+        notes: What people should know of how the images were divided.
     """
 
     task: tasks.Task
@@ -204,6 +208,9 @@ class TaskData:
     test: ImageSource
     identity: dict[str, Any]
     class_names: tuple[str, ...] | None = None
+    has_validation_split: bool = False
+    held_out: ImageSource | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def record_paths(self) -> tuple[str, ...]:

@@ -1,12 +1,10 @@
-"""Chooses images: by a split expression, or at random for each class.
+"""Chooses images by a split expression.
 
 Expressions such as `train`, `train[:4000]` and `train[10%:]+validation` have
 the syntax and meaning of tensorflow-datasets.
 """
 
 import dataclasses
-
-import numpy as np
 
 from noisy_student.data.sources import ImageSet, ImageSource, Span
 
@@ -118,47 +116,3 @@ def _resolve_slices(expression: str, images: ImageSet, flag: str) -> list[Span]:
         )
         for each in slices
     ]
-
-
-def split_labeled(
-    source: ImageSource,
-    labels: np.ndarray,
-    num_labeled: int,
-    num_classes: int,
-    seed: int,
-) -> tuple[ImageSource, ImageSource | None]:
-    """Lets a random subset with equally many of each class keep its labels.
-
-    Args:
-        source: The labelled images.
-        labels: Their labels, int (images,).
-        num_labeled: The size of the subset.
-        num_classes: The number of classes.
-        seed: The seed of the choice.
-
-    Returns:
-        The subset, and the other images or None if none are left.
-
-    Raises:
-        ValueError: `num_labeled` is not divisible by the number of classes,
-            or a class has too few images.
-    """
-    per_class, remainder = divmod(num_labeled, num_classes)
-    if remainder:
-        raise ValueError(
-            f"num_labeled must be divisible by the {num_classes} classes; "
-            f"got {num_labeled}."
-        )
-    mask = np.zeros(len(labels), bool)
-    generator = np.random.default_rng(seed)
-    for label in range(num_classes):
-        members = np.flatnonzero(labels == label)
-        if len(members) < per_class:
-            raise ValueError(
-                f"num_labeled={num_labeled} needs {per_class} images of each "
-                f"class; class {label} has {len(members)}, and there are "
-                f"{len(labels)} images in all."
-            )
-        mask[generator.permutation(members)[:per_class]] = True
-    rest = source.subset(~mask)
-    return source.subset(mask), rest if rest.num_images else None

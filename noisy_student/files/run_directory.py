@@ -33,6 +33,7 @@ _FREE = (
     "export",
     "tfds_data_dir",
     "num_iterations",
+    "early_stopping_students",
     "num_parallel_calls",
     "cache_mib",
     "use_cache",
@@ -57,6 +58,9 @@ _IMAGES = (
     "label_data_dir",
     "label_split",
     "test_split",
+    "test_fraction",
+    "validation_split",
+    "validation_fraction",
     "num_labeled",
 )
 

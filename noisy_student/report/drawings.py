@@ -71,14 +71,20 @@ def training(trainings: Sequence[Training]) -> list[Drawing]:
     if rates:
         picture = charts.lines(rates, "step", "learning rate")
         drawn.append(_drawing(picture, "Learning rate"))
-    evaluated = {
-        each.name: _over_steps(each.evaluations)
-        for each in trainings
-        if len(each.evaluations) > 1
-    }
-    if evaluated:
-        picture = charts.lines(evaluated, "step", "top-1 accuracy, %")
-        drawn.append(_drawing(picture, "Test accuracy during training"))
+    for split, lines in (
+        ("Validation", [each.validations for each in trainings]),
+        ("Test", [each.evaluations for each in trainings]),
+    ):
+        names = [each.name for each in trainings]
+        evaluated = {
+            name: _over_steps(found)
+            for name, found in zip(names, lines, strict=True)
+            if len(found) > 1
+        }
+        if evaluated:
+            picture = charts.lines(evaluated, "step", "top-1 accuracy, %")
+            title = f"{split} accuracy during training"
+            drawn.append(_drawing(picture, title))
     return drawn
 
 

@@ -24,6 +24,8 @@ _OTHERS = (
     "input_image_size",
     "before_fine_tuning",
     "validation",
+    "split",
+    "best_step",
 )
 
 
@@ -37,8 +39,10 @@ def load_results(config: ExperimentConfig) -> dict[str, Any]:
         (`kept`, `records`, `accuracy`), `seconds`, `teacher` (the generation
         that labelled; None for the first), `input_image_size` (pixels),
         `before_fine_tuning` (its metrics; None without one) and `validation`
-        (metrics on these images; None unless they choose the teacher).
-        Accuracies are in [0, 1].
+        (metrics on these images; None without any). Accuracies are in [0, 1].
+        `chosen_generation` is the one whose model is the run's; and if the run
+        ended before its last student, `stopped_after` is how many newest ones
+        were no better than one before, else None.
 
     Raises:
         InputError: the file is damaged.
@@ -69,9 +73,13 @@ def _read(path: epath.Path) -> dict[str, Any]:
 
 
 def is_finished(config: ExperimentConfig) -> bool:
-    """Whether all generations have results."""
-    done = len(load_results(config)["generations"])
-    return done > config.self_training.num_iterations
+    """Whether all generations have results, or the run ended before."""
+    results, loop = load_results(config), config.self_training
+    if len(results["generations"]) > loop.num_iterations:
+        return True
+    stopped = results.get("stopped_after")
+    patience = loop.early_stopping_students
+    return stopped is not None and patience in (None, stopped)
 
 
 def save_results(config: ExperimentConfig, results: dict[str, Any]) -> None:
@@ -84,15 +92,21 @@ def format_table(results: dict[str, Any]) -> str:
     """One line per generation, in columns; every evaluation has its own."""
     generations = results["generations"]
     names = dict.fromkeys(n for row in generations for n in metrics_of(row))
+    validated = [row.get("validation") for row in generations]
     header = ["generation", "role", "model", "images", "kept", "records"]
-    header += ["label accuracy", *map(_title, names), "seconds"]
+    header += ["label accuracy"]
+    header += ["validation"] if any(validated) else []
+    header += [*map(_title, names), "seconds"]
     rows = [header]
-    for row in generations:
+    for row, validation in zip(generations, validated, strict=True):
         labels = row["pseudo_labels"]
         cells = [str(row[n]) for n in ("generation", "role", "model_name")]
         cells += [str(row["num_images"])]
         cells += [str(labels["kept"]), str(labels["records"])]
         cells += [tables.percent(labels["accuracy"])]
+        if any(validated):
+            accuracy = validation and validation["top_1_accuracy"]
+            cells += [tables.percent(accuracy)]
         cells += [_cell(name, row.get(name)) for name in names]
         rows.append([*cells, f"{row['seconds']:.0f}"])
     return tables.aligned(rows)

@@ -27,7 +27,8 @@ class Training:
     Attributes:
         name: for people, such as "student 1".
         directory: its run directory.
-        evaluations: the lines of its `metrics.jsonl`.
+        evaluations: the lines of its `metrics.jsonl` on test images.
+        validations: those on validation images.
         curves: of each scalar in its TensorBoard events the steps and values.
         is_finished: whether its model is there.
     """
@@ -35,6 +36,7 @@ class Training:
     name: str
     directory: epath.Path
     evaluations: Sequence[Mapping[str, Any]]
+    validations: Sequence[Mapping[str, Any]]
     curves: Mapping[str, curves.Curve]
     is_finished: bool
 
@@ -42,14 +44,15 @@ class Training:
     def read(cls, name: str, directory: epath.Path) -> "Training":
         """Reads what it left so far."""
         try:
-            evaluations = run_directory.read_metrics(directory)
+            lines = run_directory.read_metrics(directory)
         except ValueError as error:
             path = directory / run_directory.METRICS_FILE
             raise measured.damaged(path, error) from error
         return cls(
             name,
             directory,
-            evaluations,
+            [line for line in lines if line.get("split") != "validation"],
+            [line for line in lines if line.get("split") == "validation"],
             curves.read(directory),
             (directory / run_directory.MODEL_FILE).exists(),
         )
@@ -63,6 +66,7 @@ class Run:
         directory: the run directory.
         config: its settings.
         generations: the rows of `results.json`: the finished generations.
+        chosen: the one whose model is the run's; None before there is one.
         trainings: all trainings that have begun.
         class_names: names of the classes in order; None if unknown.
         evaluation: `evaluation.json`: by model and split the scores.
@@ -75,6 +79,7 @@ class Run:
     directory: epath.Path
     config: ExperimentConfig
     generations: Sequence[Mapping[str, Any]]
+    chosen: int | None
     trainings: Sequence[Training]
     class_names: Sequence[str] | None
     evaluation: Mapping[str, Mapping[str, Any]]
@@ -92,6 +97,7 @@ class Run:
             InputError: a file is damaged.
         """
         config = _read_config(directory)
+        results = report.load_results(config)
         evaluated, disturbed = (
             directory / "evaluation",
             directory / "robustness",
@@ -101,7 +107,8 @@ class Run:
         return cls(
             directory,
             config,
-            report.load_results(config)["generations"],
+            results["generations"],
+            results.get("chosen_generation"),
             list(_trainings(directory, config.mode)),
             _class_names(directory),
             evaluation,
@@ -120,8 +127,7 @@ class Run:
     def is_finished(self) -> bool:
         """Whether it has come to its end."""
         if self.is_loop:
-            wanted = self.config.self_training.num_iterations + 1
-            return len(self.generations) >= wanted
+            return report.is_finished(self.config)
         return bool(self.trainings) and self.trainings[0].is_finished
 
 

@@ -118,12 +118,28 @@ def verdict(run: Run, scores: Scores) -> str:
         only = f"the first teacher has {_percent(models[0])}"
         return f"The run is not finished: {only}, and no student is done yet."
     if run.is_finished:
-        return _comparison(models[0], models[-1], "last")
+        return _of_finished(run, models)
     done, wanted = len(models) - 1, run.config.self_training.num_iterations
     so_far = _comparison(models[0], models[-1], "newest")
     return (
         f"The run is not finished, {done} of {wanted} students "
         f"{'is' if done == 1 else 'are'} done. {so_far}"
+    )
+
+
+def _of_finished(run: Run, models: Sequence[Score]) -> str:
+    last = len(models) - 1
+    if run.chosen in (None, last):
+        return _comparison(models[0], models[last], "last")
+    if run.chosen == 0:
+        return (
+            "On the validation images no student is better than the first "
+            "teacher, which is therefore kept. On the test images: "
+            f"{_comparison(models[0], models[last], 'last')}"
+        )
+    return (
+        f"Student {run.chosen} is the best on the validation images. "
+        f"{_comparison(models[0], models[run.chosen], 'chosen')}"
     )
 
 

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -93,7 +94,7 @@ class Experiment:
         Raises:
             ValueError: they are not as the flags say.
         """
-        return open_validation(self.config.data)
+        return self.data.held_out or open_validation(self.config.data)
 
     def accuracy(self, side: int) -> evaluation.Accuracy:
         """The accuracy on the test images of models with this input side.
@@ -103,9 +104,10 @@ class Experiment:
         """
         return self._accuracy_on(self.data.test, side, "evaluate")
 
-    def validation_accuracy(self, side: int) -> evaluation.Accuracy:
-        """The same on the images of `validation`, which must be there."""
-        assert self.validation is not None  # the caller looked
+    def validation_accuracy(self, side: int) -> evaluation.Accuracy | None:
+        """The same on the images of `validation`; None if there are none."""
+        if self.validation is None:
+            return None
         return self._accuracy_on(self.validation, side, "validate")
 
     def _accuracy_on(
@@ -228,6 +230,8 @@ def open_and_claim(
             run_directory.write_class_names(
                 directory, experiment.data.class_names
             )
+            for note in experiment.data.notes:
+                print(note, file=sys.stderr, flush=True)
         devices.wait_for_all()
         if not devices.is_chief:
             run_directory.check(directory, config)

@@ -127,6 +127,20 @@ def next_teacher(rows: Sequence[dict[str, Any]], rule: str) -> int:
     return best["generation"]
 
 
+def no_longer_rise(rows: Sequence[dict[str, Any]], patience: int) -> bool:
+    """Whether so many newest models are no better than one before them.
+
+    Args:
+        rows: See `next_teacher`.
+        patience: How many; 0 for "never".
+    """
+    if not patience or not rows:
+        return False
+    accuracies = [row["validation"]["top_1_accuracy"] for row in rows]
+    best = accuracies.index(max(accuracies))
+    return len(rows) - 1 - best >= patience
+
+
 def check_settings(config: ExperimentConfig) -> None:
     """Refuses what the settings of self-training show to be wrong.
 

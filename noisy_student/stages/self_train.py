@@ -8,10 +8,8 @@ so that the same command goes on after a kill.
 import dataclasses
 from collections.abc import Sequence
 
-from noisy_student import methods, models, report
+from noisy_student import methods, models, report, training
 from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding, validation
-from noisy_student.evaluation import Metrics
 from noisy_student.files import disk_space, run_directory, writing
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import (
@@ -52,29 +50,24 @@ class SelfTrain(Stage):
 def _check(experiment: Experiment) -> None:
     data, loop = experiment.data, experiment.config.self_training
     data.require_unlabeled()
-    if loop.next_teacher == "best":
-        if experiment.validation is None and data.task.name == "digits":
-            raise ValueError(
-                "next_teacher=best chooses on validation images, and the task "
-                "digits has none; leave it out, or take other images."
-            )
-        if experiment.validation is None:
-            raise ValueError(
-                "next_teacher=best chooses on validation images, never on the "
-                "test images: set validation_split, e.g. label_split="
-                "train[10%:] and validation_split=train[:10%]."
-            )
-        validation.check_apart(experiment.config.data)
+    if experiment.validation is None:
+        patience = loop.early_stopping_students
+        for name, value in (
+            ("next_teacher=best", loop.next_teacher == "best"),
+            (f"early_stopping_students={patience}", bool(patience)),
+        ):
+            if value:
+                raise ValueError(f"{name} {train.NEEDS_VALIDATION}")
     plan = generations.plan(experiment.config, data.labeled.num_images)
-    for training in (each for g in plan for each in g.trainings):
+    for each in (each for g in plan for each in g.trainings):
         try:
             train.check_training(
-                _with_settings(experiment, training.config),
+                _with_settings(experiment, each.config),
                 Unlabeled.open(experiment),
-                start_exists=training.start is None,
+                start_exists=each.start is None,
             )
         except ValueError as error:
-            raise ValueError(f"{training.name}: {error}") from error
+            raise ValueError(f"{each.name}: {error}") from error
     _check_space(experiment, plan)
     if loop.evaluate_robustness:
         small_robustness.suites(experiment)
@@ -117,11 +110,13 @@ def self_train(experiment: Experiment) -> dict:
     results = report.load_results(config)
     rows = results["generations"]
     plan = generations.plan(config, experiment.data.labeled.num_images)
+    rule, patience = _choices(experiment)
     for generation in plan[len(rows) :]:
+        if generations.no_longer_rise(rows, patience):
+            break
         _claim(experiment, generation)
         teacher, stats, records = None, None, None
         if generation.number:
-            rule = config.self_training.next_teacher
             teacher = plan[generations.next_teacher(rows, rule)]
             stats = _make_labels(experiment, plan, generation, teacher)
             records = generation.labels
@@ -131,13 +126,26 @@ def self_train(experiment: Experiment) -> dict:
             for training in generation.trainings
         ]
         row = _result(experiment, generation, metrics, teacher, stats, rows)
-        row |= _robustness(experiment, generation)
-        rows.append(row | {"validation": _validate(experiment, generation)})
+        rows.append(row | _robustness(experiment, generation))
+        chosen = generations.next_teacher(rows, rule)
+        results["chosen_generation"] = chosen
+        results["stopped_after"] = (
+            patience if generations.no_longer_rise(rows, patience) else None
+        )
         if devices.is_chief:
             model = config.directory / run_directory.MODEL_FILE
-            writing.copy(generation.model, model)
+            writing.copy(plan[chosen].model, model)
             report.save_results(config, results)
     return results
+
+
+def _choices(experiment: Experiment) -> tuple[str, int]:
+    """Which model teaches, and after how many students without gain to end."""
+    loop, validated = experiment.config.self_training, experiment.validation
+    rule, patience = loop.next_teacher, loop.early_stopping_students
+    if validated is None:
+        return "newest", 0
+    return rule or "best", 1 if patience is None else patience
 
 
 def _with_settings(
@@ -182,19 +190,6 @@ def _train(
     )
 
 
-def _validate(experiment: Experiment, generation: Generation) -> Metrics | None:
-    """Evaluates a model where validation images choose the next teacher."""
-    if experiment.config.self_training.next_teacher != "best":
-        return None
-    assert experiment.validation is not None  # `_check` has looked
-    with (
-        experiment.devices.strategy.scope(),
-        decoding.input_errors(experiment.validation.record_paths),
-    ):
-        model = models.load_model(generation.model)
-        return experiment.validation_accuracy(model.input_shape[1])(model)
-
-
 def _robustness(
     experiment: Experiment, generation: Generation
 ) -> dict[str, float]:
@@ -214,7 +209,7 @@ def _result(
     stats: PseudoLabelStats | None,
     rows: Sequence[dict],
 ) -> dict:
-    """A generation's entry in `results.json`, less `validation`."""
+    """A generation's entry in `results.json`."""
     kept, records = (stats.kept, stats.records) if stats else (0, 0)
     if experiment.config.self_training.filter_once and generation.number > 1:
         # Copies were labelled again one by one; the images are the same.
@@ -238,4 +233,7 @@ def _result(
         "teacher": teacher.number if teacher else None,
         "input_image_size": models.input_side(last.model),
         "before_fine_tuning": earlier[0] if earlier else None,
+        "validation": training.kept_validation(
+            last.config.directory, last.config.train.keep != "last"
+        ),
     }

@@ -15,13 +15,19 @@ from etils import epath
 from noisy_student import methods, models, pseudo_labels, training
 from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
 from noisy_student.config.paths import to_path
-from noisy_student.data import decoding
+from noisy_student.data import decoding, validation
 from noisy_student.methods import ramps
 from noisy_student.models import scaling
 from noisy_student.stages import training_input
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.training_input import Unlabeled
 from noisy_student.training import distribution, schedules, strategies
+
+NEEDS_VALIDATION = (
+    "chooses by validation images, never by test images, and there are none: "
+    "set validation_fraction or validation_split, with enough labelled images, "
+    "or leave it out."
+)
 
 
 class Train(Stage):
@@ -143,8 +149,30 @@ def check_training(
             f"{workers} workers cannot share {num_labeled} labelled images; "
             "use fewer workers."
         )
+    _check_choice(experiment)
     if start_exists:
         _check_start(experiment)
+
+
+def _check_choice(experiment: Experiment) -> None:
+    """Refuses to choose weights without images to choose by.
+
+    Raises:
+        ValueError: there are none, or they are trained or tested on, too.
+    """
+    train = experiment.config.train
+    if experiment.validation is not None:
+        validation.check_apart(experiment.config.data)
+        return
+    for name, value in (
+        ("keep=best", train.keep == "best"),
+        (
+            f"early_stopping_evals={train.early_stopping_evals}",
+            train.early_stopping_evals is not None,
+        ),
+    ):
+        if value:
+            raise ValueError(f"{name} {NEEDS_VALIDATION}")
 
 
 def check_worker_state(method: str, strategy: tf.distribute.Strategy) -> None:
@@ -203,11 +231,12 @@ def train_model(
         unlabeled: The unlabelled images, for methods that need them.
 
     Returns:
-        The last evaluation; see `training.train`.
+        The evaluation on the test images; see `training.train`.
     """
     config, data = experiment.config, experiment.data
     context = training_input.method_context(experiment, unlabeled)
     method = methods.find(config.train.method).from_context(context)
+    side = models.input_side(experiment.model)
     run = training.TrainingRun(
         directory=config.directory,
         model_config=experiment.model,
@@ -218,13 +247,16 @@ def train_model(
             training_input.replica_batches, experiment, method, unlabeled, seed
         ),
         num_labeled=data.labeled.num_images,
-        evaluator=experiment.accuracy(models.input_side(experiment.model)),
+        evaluator=experiment.accuracy(side),
         devices=experiment.devices,
         seed=seed,
         description=description,
         prepare=training_input.step_noise(experiment),
+        validator=experiment.validation_accuracy(side),
     )
     paths = list(data.record_paths)
+    if experiment.validation is not None:
+        paths += experiment.validation.record_paths
     if unlabeled.images is not None:
         paths += unlabeled.images.record_paths
     with decoding.input_errors(paths):

@@ -1,5 +1,6 @@
 """Optimisation of one model: schedule, step, loop, averages, checkpoints."""
 
+from noisy_student.training.evaluations import kept_validation
 from noisy_student.training.state import (
     TrainingRun,
     has_checkpoints,
@@ -11,6 +12,7 @@ __all__ = [
     "TrainingRun",
     "has_checkpoints",
     "is_finished",
+    "kept_validation",
     "restore_average",
     "train",
 ]

@@ -24,6 +24,7 @@ from noisy_student.training import (
     schedules,
 )
 
+BEST = "best"
 _CHECKPOINTS = "checkpoints"
 
 
@@ -41,11 +42,12 @@ class TrainingRun:
             beginning with those of a given step; see
             `stages.training_input.replica_batches`.
         num_labeled: number of labelled images, which make an epoch.
-        evaluator: evaluates the averaged model.
+        evaluator: evaluates the averaged model on the test images.
         devices: the devices that train.
         seed: of initial weights and dropout.
         description: text of the progress bar.
         prepare: see `loop.TrainLoop`.
+        validator: evaluates it on validation images; None without any.
     """
 
     directory: epath.Path
@@ -60,6 +62,12 @@ class TrainingRun:
     seed: int
     description: str = "train"
     prepare: Callable[[methods.Batch], methods.Batch] = loop.as_it_is
+    validator: evaluation.Evaluator | None = None
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the model is that of the best validation, not the last."""
+        return self.validator is not None and self.train_config.keep != "last"
 
 
 class TrainingState:
@@ -121,7 +129,7 @@ class TrainingState:
             run.method.worker_state(),
         )
         self.best = checkpoints.Checkpoints(
-            run.directory / "best", keep=1, **shared
+            run.directory / BEST, keep=1, **shared
         )
 
     @property
@@ -168,7 +176,7 @@ class TrainingState:
         """Writes `best/`, a checkpoint and the model; called by the chief."""
         self._prepare()
         self.best.save(self.step)
-        self.save_model(self._run.directory / "best")
+        self.save_model(self._run.directory / BEST)
 
     def save_model(self, directory: epath.Path) -> None:
         """Writes the averaged model; called by the chief."""

@@ -1,8 +1,8 @@
 """Trains one model in one run directory, from wherever it stopped.
 
-What surrounds `loop.py`: checkpoints, evaluations, logs and the stop on
-SIGTERM. `state.py` has what a run is given and what is kept of it; images and
-losses are the caller's.
+What surrounds `loop.py`: checkpoints, logs and the stop on SIGTERM;
+`evaluations.py` evaluates, `state.py` has what a run is given and what is kept
+of it; images and losses are the caller's.
 """
 
 import math
@@ -15,11 +15,15 @@ from etils import epath
 
 from noisy_student import memory, preemption, progress
 from noisy_student.files import run_directory, writing
-from noisy_student.training import compilation, loop, means, schedules
+from noisy_student.training import (
+    compilation,
+    evaluations,
+    loop,
+    means,
+    schedules,
+)
 from noisy_student.training.state import TrainingRun, TrainingState
 
-# The metric whose greatest value marks the best model.
-_BEST_BY = "top_1_accuracy"
 # What makes a step need less memory.
 _LESS = (
     "lower train_batch_size or unlabel_ratio, set accumulation_steps to "
@@ -31,16 +35,17 @@ def train(run: TrainingRun) -> dict:
     """Trains a model to its end, or does nothing if that was done before.
 
     Call it outside the strategy's scope, on every worker alike. Leaves
-    `model.keras` (the averaged model), `checkpoints/`, `best/` (where there
-    are several evaluations), `metrics.jsonl` and TensorBoard events in the run
-    directory.
+    `model.keras` (the averaged model: the best or the last, see
+    `TrainingRun.keeps_best`), `checkpoints/`, `best/` (where there are several
+    evaluations), `metrics.jsonl` and TensorBoard events in the run directory.
 
     Args:
         run: what is trained and how.
 
     Returns:
-        The last evaluation, as a line of `metrics.jsonl`: `step`, the metrics
-        of the evaluator, `num_images` and `seconds`.
+        The evaluation on the test images, as a line of `metrics.jsonl`:
+        `step`, `split`, the metrics of the evaluator, `num_images` and
+        `seconds`.
 
     Raises:
         Preempted: on SIGTERM, after a checkpoint.
@@ -97,6 +102,13 @@ class _Trainer:
             self.writer = tf.summary.create_file_writer(str(run.directory))
         else:
             self.writer = tf.summary.create_noop_writer()
+        self.evaluations = evaluations.Evaluations(
+            run,
+            self.state,
+            self.total_steps,
+            self._summarise,
+            self._stop_evaluation_if_asked,
+        )
 
     def train(self) -> None:
         """Takes the remaining steps, evaluates, and writes the model."""
@@ -111,7 +123,7 @@ class _Trainer:
                 lambda context: run.batches(context, start)
             )
         )
-        self._evaluate_if_due()  # a kill may have come before it
+        is_over = self.evaluations.if_due()  # a kill may have come before it
         with progress.bar(
             self.total_steps,
             run.description,
@@ -119,9 +131,10 @@ class _Trainer:
             initial=start,
             shown=devices.is_chief,
         ) as bar:
-            while self.state.step < self.total_steps:
+            while self.state.step < self.total_steps and not is_over:
                 self._train_until(self._next_stop(), batches, bar)
-        self._evaluate()
+                is_over = self.evaluations.if_due()
+        self.evaluations.at_end()
         with devices.failing_together():
             if devices.is_chief:
                 self.state.save_model(run.directory)
@@ -132,7 +145,7 @@ class _Trainer:
         intervals = (
             config.iterations_per_loop,
             config.save_checkpoints_steps,
-            config.steps_per_eval or self.total_steps,
+            self.evaluations.interval,
             config.log_step_count_steps or self.total_steps,
         )
         stops = [(finished // every + 1) * every for every in intervals]
@@ -162,7 +175,6 @@ class _Trainer:
         every = self.run.run_config.save_checkpoints_steps
         if finished == self.total_steps or finished % every == 0:
             self.state.save()
-        self._evaluate_if_due()
 
     def _check(self, failure: loop.Failure | None, start: int) -> None:
         """Refuses a step whose loss or gradient was not finite."""
@@ -215,37 +227,7 @@ class _Trainer:
             f"Stopped by SIGTERM at step {self.state.step}, which is saved"
         )
 
-    def _evaluate_if_due(self) -> None:
-        """Evaluates at the multiples of `steps_per_eval`."""
-        every, step = self.run.run_config.steps_per_eval, self.state.step
-        if every and step and step % every == 0:
-            self._evaluate()
-
-    def _evaluate(self) -> None:
-        """Evaluates the averaged model, unless that was done at this step."""
-        lines = run_directory.read_metrics(self.run.directory)
-        done = bool(lines) and lines[-1]["step"] == self.state.step
-        if self.devices.agree(done):
-            return
-        average = self.state.average
-        metrics = self.run.evaluator(average, self._stop_evaluation_if_asked)
-        with self.devices.failing_together():
-            if self.devices.is_chief:
-                self._record(metrics, lines)
-
     def _stop_evaluation_if_asked(self) -> None:
         """Stops during an evaluation, where one worker need not ask others."""
         if preemption.is_requested() and self.devices.num_workers == 1:
             self._save_and_stop()
-
-    def _record(self, metrics: dict[str, float], earlier: list[dict]) -> None:
-        """Writes an evaluation, and `best/` where there are several."""
-        best = max((line[_BEST_BY] for line in earlier), default=-1.0)
-        seconds = round(self.state.elapsed(), 1)
-        if self.run.run_config.steps_per_eval and metrics[_BEST_BY] > best:
-            self.state.save_best()
-        scalars = {f"eval/{name}": x for name, x in metrics.items()}
-        scalars.pop("eval/num_images", None)  # the same at every evaluation
-        self._summarise(scalars)
-        line = {"step": self.state.step, **metrics, "seconds": seconds}
-        run_directory.append_metrics(self.run.directory, line)

@@ -119,22 +119,22 @@ def for_validation(
 ) -> Divided:
     """Holds out the same share of each class to validate; see `is_enough`.
 
+    The only image of a class is trained on.
+
     Args:
         source: The labelled images.
         fraction: The share, in (0, 1).
         class_names: The names of the classes, for messages.
         seed: The seed of the choice.
-
-    Raises:
-        ValueError: A class has a single image.
     """
-    labels = source.labels()
-    number = round(fraction * len(labels))
-    mask = _draw_some(source, labels, number, class_names, [seed, 1])
+    divided, single = _divide(source, fraction, class_names, [seed, 1])
     note = (
-        f"{number} of {len(labels)} labelled images are held out to validate."
+        f"{divided.held_out.num_images} of {source.num_images} labelled images "
+        "are held out to validate."
     )
-    return Divided(source.subset(~mask), source.subset(mask), note)
+    if single:
+        note += f" None of them is of {listed(single)}, with a single image."
+    return divided._replace(note=note)
 
 
 def for_test(
@@ -151,40 +151,46 @@ def for_test(
         ValueError: A class has a single image, or there would be less test
             images than classes.
     """
-    labels = source.labels()
-    number = round(fraction * len(labels))
+    number = round(fraction * source.num_images)
     if number < len(class_names):
         raise ValueError(
-            f"test_fraction={fraction:g} of the {len(labels)} labelled images "
-            f"of {source.name} is less than one per class; raise it, add "
-            "images, or add a folder test with images of each class."
+            f"test_fraction={fraction:g} of the {source.num_images} labelled "
+            f"images of {source.name} is less than one per class; raise it, "
+            "add images, or add a folder test with images of each class."
         )
-    mask = _draw_some(source, labels, number, class_names, _TEST_SEED)
-    note = (
-        f"{source.name} has no test split: {number} of its {len(labels)} "
-        "labelled images, the same in every run, are held out to test."
-    )
-    return Divided(source.subset(~mask), source.subset(mask), note)
-
-
-def _draw_some(
-    source: ImageSource,
-    labels: np.ndarray,
-    number: int,
-    class_names: Sequence[str],
-    seed: int | Sequence[int],
-) -> np.ndarray:
-    """Draws images of each class, and never all of them."""
-    counts = np.bincount(labels, minlength=len(class_names))
-    single = [n for n, c in zip(class_names, counts, strict=True) if c == 1]
+    divided, single = _divide(source, fraction, class_names, _TEST_SEED)
     if single:
         raise ValueError(
-            f"{source.name} has a single image of {listed(single)}, which "
-            "cannot be held out and trained on: add images, remove the class, "
-            "or name a test_split and set validation_fraction=0."
+            f"{source.name} has no test split and a single image of "
+            f"{listed(single)}, which cannot be trained on and tested: add "
+            "images, remove the class, or name a test_split."
         )
-    chosen = quotas(np.maximum(counts - 1, 0), number)
-    return _draw(labels, chosen, np.random.default_rng(seed))
+    note = (
+        f"{source.name} has no test split: {divided.held_out.num_images} of "
+        f"its {source.num_images} labelled images, the same in every run, are "
+        "held out to test."
+    )
+    return divided._replace(note=note)
+
+
+def _divide(
+    source: ImageSource,
+    fraction: float,
+    class_names: Sequence[str],
+    seed: int | Sequence[int],
+) -> tuple[Divided, list[str]]:
+    """Holds out images of each class, but never all of them.
+
+    Returns:
+        The images, and the names of the classes with a single image.
+    """
+    labels = source.labels()
+    counts = np.bincount(labels, minlength=len(class_names))
+    chosen = quotas(np.maximum(counts - 1, 0), round(fraction * len(labels)))
+    mask = _draw(labels, chosen, np.random.default_rng(seed))
+    pairs = zip(class_names, counts, strict=True)
+    single = [name for name, count in pairs if count == 1]
+    return Divided(source.subset(~mask), source.subset(mask), ""), single
 
 
 def _draw(

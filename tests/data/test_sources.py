@@ -7,7 +7,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from noisy_student.config import DataConfig
-from noisy_student.data import sources, splits
+from noisy_student.data import held_out, sources
 from noisy_student.data.open import open_task
 
 
@@ -81,15 +81,15 @@ def test_all_labels_leave_nothing_unlabelled():
     labels = np.array([0, 1] * 4)
     read = tf.data.Dataset.range(8).map(lambda i: {"index": i})
     source = sources.ImageSource(8, lambda: read, "a test")
-    labeled, rest = splits.split_labeled(source, labels, 8, 2, seed=0)
+    labeled, rest = held_out.keep_labels(source, labels, 8, 2, seed=0)
     assert rest is None and len(read_all(labeled)) == 8
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"num_labeled": 55}, "divisible by the 10 classes; got 55"),
-        ({"num_labeled": 5000}, "5000 needs 500 images of each class"),
+        ({"num_labeled": 9}, "=9 must be at least the number of classes, 10"),
+        ({"num_labeled": 5000}, "=5000 is more than the 1397 images of"),
         ({"label_split": "train"}, "label_split does not go with"),
     ],
 )

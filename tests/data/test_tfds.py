@@ -35,11 +35,12 @@ def test_a_data_set_without_labels_is_refused():
 
 def test_cifar10_is_divided_by_class(cifar_dir):
     data = open_task(DataConfig("cifar10", tfds_data_dir=cifar_dir), seed=0)
-    parts = (data.labeled, data.unlabeled, data.test)
-    assert [part.num_images for part in parts] == [4000, 46_000, 10_000]
+    parts = (data.labeled, data.held_out, data.unlabeled, data.test)
+    sizes = [part.num_images for part in parts]
+    assert sizes == [3600, 400, 46_000, 10_000]
     examples = read_all(data.labeled)
     labels = [example["label"] for example in examples]
-    assert np.bincount(labels).tolist() == [400] * 10
+    assert np.bincount(labels).tolist() == [360] * 10
     assert tf.io.decode_png(examples[0]["encoded"]).shape == (32, 32, 3)
 
 

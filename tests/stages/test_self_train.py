@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from noisy_student import models, pseudo_labels
+from noisy_student import pseudo_labels, training
 from noisy_student.config import DataConfig, SelfTrainingConfig
 from noisy_student.data import records
 from noisy_student.files import run_directory, shards, writing
@@ -98,10 +98,10 @@ class Loop:
             writing.write_json(path, dataclasses.asdict(made))
         return pseudo_labels.PseudoLabelStats.load(directory)
 
-    def validate(self, own, generation):
-        if own.config.self_training.next_teacher != "best":
-            return None
-        return {"top_1_accuracy": ACCURACIES[generation.number]}
+    def kept_validation(self, directory, keep_best):
+        assert keep_best
+        name = directory.relative_to(self.directory).parts[0]
+        return {"top_1_accuracy": ACCURACIES[int(name.split("_")[1])]}
 
     def left(self, name):
         found = self.directory.glob(f"generation_*/pseudo_labels/{name}")
@@ -110,10 +110,14 @@ class Loop:
 
 @pytest.fixture
 def make_loop(tmp_path, monkeypatch):
-    def make(**settings):
+    def make(validated=False, **settings):
         loop = Loop(tmp_path / "run", SelfTrainingConfig(3, **settings))
         monkeypatch.setattr(train, "train_model", loop.train_model)
-        monkeypatch.setattr(self_train, "_validate", loop.validate)
+        if validated:
+            monkeypatch.setattr(Experiment, "validation", "images")
+            monkeypatch.setattr(
+                training, "kept_validation", loop.kept_validation
+            )
         for module, name in (
             (labels, "of_filtered_images"),
             (predict, "make_pseudo_labels"),
@@ -160,13 +164,41 @@ def test_every_student_teaches_the_next(make_loop):
 
 
 def test_the_best_student_teaches(make_loop):
-    loop = make_loop(next_teacher="best")
-    rows = loop.run()["generations"]
+    loop = make_loop(validated=True, early_stopping_students=0)
+    results = loop.run()
+    rows = results["generations"]
     assert [row["teacher"] for row in rows] == [None, 0, 1, 1]
     assert [row["validation"]["top_1_accuracy"] for row in rows] == [
         *ACCURACIES
     ]
     assert "generation_03 by generation_01" in loop.done
+    assert results["chosen_generation"] == 1
+    assert results["stopped_after"] is None
+    assert (loop.directory / "model.keras").read_text() == "train student 1"
+
+
+def test_the_newest_teaches_where_asked(make_loop):
+    loop = make_loop(
+        validated=True, next_teacher="newest", early_stopping_students=0
+    )
+    results = loop.run()
+    teachers = [row["teacher"] for row in results["generations"]]
+    assert teachers == [None, 0, 1, 2] and results["chosen_generation"] == 3
+
+
+def test_it_ends_where_students_are_no_better(make_loop):
+    """0.7 is below 0.9: student 3 is not trained, unless more is asked for."""
+    loop = make_loop(validated=True)
+    results = loop.run()
+    assert len(results["generations"]) == 3
+    assert (results["chosen_generation"], results["stopped_after"]) == (1, 1)
+    assert loop.run() == results  # also after another call
+    loop.settings = dataclasses.replace(
+        loop.settings, early_stopping_students=2
+    )
+    more = loop.run()
+    assert more["generations"][:3] == results["generations"]
+    assert (len(more["generations"]), more["stopped_after"]) == (4, 2)
 
 
 def test_what_is_fine_tuned_teaches(make_loop):
@@ -239,7 +271,8 @@ def test_killed_before_any_stage_it_ends_the_same(make_loop, once):
     settings = {
         "filter_once": once,
         "keep_pseudo_labels": "last",
-        "next_teacher": "best",
+        "validated": True,
+        "early_stopping_students": 0,
         "finetune_input_image_sizes": (24,),
         "finetune_steps": 1,
     }
@@ -262,33 +295,18 @@ def test_killed_before_any_stage_it_ends_the_same(make_loop, once):
         assert saved == results
 
 
-def test_validation_images_choose_and_no_others(tmp_path, monkeypatch):
-    """The model is evaluated on them, at its own resolution."""
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"next_teacher": "best"}, "next_teacher=best"),
+        ({"early_stopping_students": 2}, "early_stopping_students=2"),
+    ],
+)
+def test_choosing_needs_validation_images(tmp_path, settings, name):
     config = dataclasses.replace(
         experiment(tmp_path, unlabel_ratio=2),
-        data=DataConfig(input_image_size=16),
-        self_training=SelfTrainingConfig(1, next_teacher="best"),
+        self_training=SelfTrainingConfig(1, **settings),
     )
     opened = Experiment.open(config, distribution.make_devices(config.run))
-    with pytest.raises(ValueError, match="the task digits has none; leave it"):
+    with pytest.raises(ValueError, match=f"{name} chooses by validation imag"):
         self_train._check(opened)
-    task = dataclasses.replace(opened.data.task, name="photos")
-    photos = dataclasses.replace(opened.data, task=task)
-    with pytest.raises(ValueError, match="images: set validation_split"):
-        self_train._check(dataclasses.replace(opened, data=photos))
-    monkeypatch.setattr(Experiment, "validation", opened.data.labeled)
-    opened = dataclasses.replace(opened)  # which has looked for none yet
-    self_train._check(opened)
-    plan = self_train.generations.plan(config, 50)
-    model = dataclasses.replace(
-        config.model,
-        num_classes=10,
-        input_image_size=24,
-        width_coefficient=0.1,
-        depth_coefficient=0.1,
-        small_image_model=True,
-    )
-    models.save_model(models.build_model(model), plan[0].model)
-    metrics = self_train._validate(opened, plan[0])
-    assert metrics["num_images"] == 50  # there are 400 test images
-    assert 0 <= metrics["top_1_accuracy"] <= 1

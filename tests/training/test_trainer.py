@@ -244,7 +244,13 @@ def test_the_best_evaluation_is_kept_apart(tmp_path):
 
     changes = {"evaluator": evaluator}
     metrics = run(tmp_path, changes, steps_per_eval=10, keep_checkpoint_max=1)
-    assert list(metrics) == ["step", "top_1_accuracy", "other", "seconds"]
+    assert list(metrics) == [
+        "step",
+        "split",
+        "top_1_accuracy",
+        "other",
+        "seconds",
+    ]
     assert metrics["other"] == 2
     kept = sorted(path.name for path in (tmp_path / "best").iterdir())
     assert kept == [

@@ -9,6 +9,7 @@ from noisy_student.config.settings import Settings, setting
 
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
 KEPT_WEIGHTS = ("best", "last")
+CLASS_WEIGHTS = ("none", "balanced")
 SCHEDULES = ("staircase", "ramps")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
@@ -37,6 +38,10 @@ class TrainConfig(Settings):
     label_data_sample_prob: float = setting(1.0, above=0, at_most=1)
     """Share of the labelled images of each step whose loss counts, drawn at
     random; so that there can be less than one per replica."""
+
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)
+    """none: the loss of every labelled image counts alike; balanced: it counts
+    in inverse proportion to how many there are of its class."""
 
     accumulation_steps: int = setting(1, above=0)
     """Equal pieces of a step's batch that are computed one after the other to

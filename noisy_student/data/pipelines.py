@@ -9,6 +9,7 @@ import enum
 import math
 from collections.abc import Collection
 
+import numpy as np
 import tensorflow as tf
 
 from noisy_student.data import batching, decoding, noised, order, views
@@ -35,6 +36,7 @@ def training_batches(
     unlabeled_batch_size: int,
     keys: Collection[str],
     sample_prob: float = 1.0,
+    class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Returns endless batches of labelled and unlabelled images.
 
@@ -47,11 +49,12 @@ def training_batches(
         keys: What is kept of `labeled_images` and `unlabeled_images`, besides
             the seeds of noise that the step adds.
         sample_prob: See `labeled_images`.
+        class_weights: See `labeled_images`.
 
     Raises:
         InputError: The batches lack a key, or a worker has no images.
     """
-    dataset = labeled_images(labeled, spec, sample_prob)
+    dataset = labeled_images(labeled, spec, sample_prob, class_weights)
     if unlabeled is not None:
         spec = dataclasses.replace(spec, batch_size=unlabeled_batch_size)
         others = unlabeled_images(unlabeled, spec)
@@ -69,7 +72,10 @@ def training_batches(
 
 
 def labeled_images(
-    source: ImageSource, spec: BatchSpec, sample_prob: float = 1.0
+    source: ImageSource,
+    spec: BatchSpec,
+    sample_prob: float = 1.0,
+    class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Returns endless batches of noised labelled images.
 
@@ -80,13 +86,16 @@ def labeled_images(
         source: The images of all workers.
         spec: What the batches are like.
         sample_prob: The probability that an image's loss counts, in (0, 1].
+        class_weights: How much the loss of an image counts by its label,
+            float32 (num_classes,); None for 1.
 
     Returns:
         A dataset of dicts: `image`, uint8 (batch_size, side, side, 3),
         `label`, int64 (batch_size,), `row`, int64 (batch_size,), the place of
         an image among the worker's, `label_weight`, float32 (batch_size,), 0
-        or 1, and with `second_view` also `second_image`, like `image`. With
-        `noise_form` device also `noise_seed`, int64 (batch_size, 2).
+        or its class's, and with `second_view` also `second_image`, like
+        `image`. With `noise_form` device also `noise_seed`, int64
+        (batch_size, 2).
 
     Raises:
         InputError: The worker has no images.
@@ -100,6 +109,8 @@ def labeled_images(
         seed = order.seed_at((spec.seed, ~spec.worker), number)
         draws = tf.random.stateless_uniform([spec.batch_size], seed)
         weight = tf.cast(draws < sample_prob, tf.float32)
+        if class_weights is not None:
+            weight *= tf.gather(class_weights, batch["label"])
         return batch | {"label_weight": weight}
 
     without_teacher = dataclasses.replace(spec, teacher_side=None)

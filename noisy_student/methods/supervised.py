@@ -45,7 +45,7 @@ def labeled_losses(
     Args:
         logits: float32 (labelled images, classes).
         batch: has `label`, int64 (labelled images,), 0-based, and
-            `label_weight`, float32 (labelled images,), 0 or 1.
+            `label_weight`, float32 (labelled images,), at least 0.
         label_smoothing: label smoothing, in [0, 1).
         factor: factor of the term in the total loss.
 

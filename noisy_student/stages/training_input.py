@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 from etils import epath
 
@@ -139,7 +140,18 @@ def replica_batches(
         train.unlabeled_batch_size // (replicas * parts),
         method.batch_keys,
         train.label_data_sample_prob,
+        _class_weights(experiment),
     )
+
+
+def _class_weights(experiment: Experiment) -> np.ndarray | None:
+    """Weights of the labelled images by class, 1 in the mean over images."""
+    if experiment.config.train.class_weights == "none":
+        return None
+    data = experiment.data
+    counts = np.bincount(data.labeled.labels(), minlength=data.task.num_classes)
+    present = np.count_nonzero(counts)
+    return (counts.sum() / (present * np.maximum(counts, 1))).astype(np.float32)
 
 
 def _teacher_side(

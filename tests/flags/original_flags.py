@@ -71,7 +71,7 @@ MAIN = [
     Flag("num_train_images", "", SAME, None, {"1281167": 1_281_167}),
     Flag("num_eval_images", "", SAME, None, {"4000": 4000}),
     Flag("num_test_images", "", SAME, None, {"26032": 26_032}),
-    Flag("steps_per_eval", "3000", DIFFERENT, None, {"3000": 3000}),
+    Flag("steps_per_eval", "3000", DIFFERENT, 0, {"3000": 3000}),
     Flag("skip_host_call", "False", ACCEPTED, None, {"True": None, "0": None}),
     Flag("iterations_per_loop", "1000", DIFFERENT, 100, {"1000": 1000}),
     Flag(

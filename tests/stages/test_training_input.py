@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student.config import DataConfig, ModelConfig, TrainConfig
-from noisy_student.methods import noisy_student
+from noisy_student.methods import Supervised, noisy_student
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.training_input import Unlabeled, replica_batches
 from tests.settings import experiment
@@ -85,3 +85,30 @@ def test_every_test_image_is_seen_once(opened, workers):
             labels += batch["label"][batch["weight"] > 0].tolist()
     assert counted == data.test.num_images
     assert sorted(labels) == sorted(data.test.labels().tolist())
+
+
+def test_rare_classes_weigh_more(opened):
+    """Balanced weights give every class the same sum over the images."""
+    labels = opened.data.labeled.labels()
+    # All the zeros, two of each other class.
+    counts = np.array([5] + [2] * 9)
+    mask = np.zeros(len(labels), bool)
+    for label, count in enumerate(counts):
+        mask[np.flatnonzero(labels == label)[:count]] = True
+    train = TrainConfig(
+        "supervised", train_batch_size=23, class_weights="balanced"
+    )
+    unequal = dataclasses.replace(
+        opened,
+        data=dataclasses.replace(
+            opened.data, labeled=opened.data.labeled.subset(mask)
+        ),
+        config=dataclasses.replace(CONFIG, train=train),
+    )
+    batches = replica_batches(
+        unequal, Supervised(0.1), Unlabeled(), 0, context(), 0
+    )
+    [batch] = batches.take(1).as_numpy_iterator()  # an epoch: every image once
+    assert np.bincount(batch["label"]).tolist() == counts.tolist()
+    sums = np.bincount(batch["label"], batch["label_weight"])
+    np.testing.assert_allclose(sums, 2.3, rtol=1e-6)

@@ -219,7 +219,8 @@ class InputConfig(Settings):
 
     cache_mib: int = setting(1024, at_least=0)
     """A source of small images (up to 64 pixels) stays in memory, decoded, if
-    it takes no more MiB than this."""
+    it takes no more MiB than this; and of image files that training reads,
+    copies of half as many pixels again on a side as the model's input."""
 
     use_cache: bool = setting(True)
     """False is --cache_mib=0."""

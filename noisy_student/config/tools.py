@@ -147,6 +147,10 @@ class MakeSettings(_RecordSettings):
     num_shards: int = setting(128, at_least=1, at_most=1_000_000)
     """Files per split, if it has so many images."""
 
+    max_side: int | None = setting(None, above=0)
+    """Make larger images smaller, to so many pixels on the longer side.
+    Default: JPEGs are taken as they are."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.input_dir is None) == (self.task_name is None):

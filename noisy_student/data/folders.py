@@ -5,9 +5,8 @@ path, so the order never changes.
 """
 
 import dataclasses
-import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from etils import epath
 
 from noisy_student.config.paths import is_remote, to_path
 from noisy_student.data import image_files, reading
+from noisy_student.data.copies import Copies, copies_for, read_any
 from noisy_student.data.order import Blocks
 from noisy_student.data.sources import RandomAccessSource, Span
 from noisy_student.errors import listed
@@ -33,27 +33,73 @@ class FileSource(RandomAccessSource):
         paths: str (images,).
         known_labels: int64 (images,), negative where unknown.
         index: int64 (images,), ascending.
+        copies: Are read in place of the files, where these are large.
     """
 
     paths: np.ndarray
     known_labels: np.ndarray
     index: np.ndarray
+    copies: Copies | None = None
 
     @classmethod
     def from_files(
-        cls, paths: np.ndarray, labels: np.ndarray, index: np.ndarray, name: str
+        cls,
+        paths: np.ndarray,
+        labels: np.ndarray,
+        index: np.ndarray,
+        name: str,
+        copies: Copies | None = None,
     ) -> "FileSource":
         """Returns a source with these attributes."""
-        read = functools.partial(_read_files, paths, labels, index)
-        return cls(len(paths), read, name, paths, labels, index, exif=True)
+
+        def read() -> tf.data.Dataset:
+            return source.read_at(tf.data.Dataset.range(len(paths)))
+
+        source = cls(
+            len(paths), read, name, paths, labels, index, copies, exif=True
+        )
+        return source
+
+    def read_at(self, places: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the dataset of `read`, or that of some places, int64 ()."""
+        # As the system has them, whatever their encoding.
+        encoded = [os.fsencode(path) for path in self.paths]
+        names = tf.constant(encoded, tf.string)
+        content = self._reader()
+
+        @tf.autograph.experimental.do_not_convert
+        def read(place: tf.Tensor) -> dict:
+            path = tf.gather(names, place)
+            return {
+                "encoded": content(path),
+                "label": tf.gather(self.known_labels, place),
+                "index": tf.gather(self.index, place),
+                "record": path,
+            }
+
+        return reading.several_at_once(places, read)
+
+    def _reader(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns what reads a file, string () of string ()."""
+        if self.copies is not None:
+            return self.copies.read
+        if not any(map(image_files.is_foreign, self.paths)):
+            return tf.io.read_file
+
+        def content(path: tf.Tensor) -> tf.Tensor:
+            return tf.cond(
+                tf.strings.regex_full_match(path, image_files.FOREIGN),
+                lambda: read_any(path),
+                lambda: tf.io.read_file(path),
+            )
+
+        return content
 
     def blocks(self) -> Blocks:
         """See `ImageSource`; each file is a block."""
         return Blocks(
             np.ones(len(self.paths), np.int64),
-            functools.partial(
-                _read_files, self.paths, self.known_labels, self.index
-            ),
+            self.read_at,
             lambda places, examples: examples,
         )
 
@@ -64,6 +110,14 @@ class FileSource(RandomAccessSource):
             self.known_labels[places],
             self.index[places],
             self.name,
+            self.copies,
+        )
+
+    def in_memory(self, side: int, max_bytes: int) -> "FileSource":
+        """See `ImageSource`; small copies are kept."""
+        copies = copies_for(self.num_images, side, max_bytes)
+        return dataclasses.replace(self, copies=copies).at(
+            np.arange(self.num_images)
         )
 
     def labels(self) -> np.ndarray:
@@ -90,31 +144,6 @@ def _size(path: str) -> tuple[int, int] | None:
         return image_files.size(path, path)
     with remote.open_binary(to_path(path)) as file:
         return image_files.size(file, path)
-
-
-@tf.autograph.experimental.do_not_convert
-def _read_files(
-    paths: np.ndarray,
-    labels: np.ndarray,
-    index: np.ndarray,
-    places: tf.data.Dataset | None = None,
-) -> tf.data.Dataset:
-    """Returns the dataset of `ImageSource.read`, or that of some places."""
-
-    def read(place: tf.Tensor) -> dict:
-        path = tf.gather(names, place)
-        return {
-            "encoded": tf.io.read_file(path),
-            "label": tf.gather(labels, place),
-            "index": tf.gather(index, place),
-            "record": path,
-        }
-
-    # As the system has them, whatever their encoding.
-    names = tf.constant([os.fsencode(path) for path in paths], tf.string)
-    if places is None:
-        places = tf.data.Dataset.range(len(paths))
-    return reading.several_at_once(places, read)
 
 
 class _Split(NamedTuple):

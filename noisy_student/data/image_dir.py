@@ -1,11 +1,10 @@
 """A folder of any images, to be labelled: which they are, and their bytes."""
 
-import os
-
-import tensorflow as tf
+import numpy as np
 from etils import epath
 
-from noisy_student.data import image_files, reading
+from noisy_student.data import image_files
+from noisy_student.data.folders import FileSource
 from noisy_student.data.sources import ImageSource
 
 
@@ -36,19 +35,8 @@ def source(paths: list[str], name: str) -> ImageSource:
         paths: Of the files.
         name: Of the source, for messages.
     """
-    # As the system has them, whatever their encoding.
-    names = tf.constant([os.fsencode(path) for path in paths], tf.string)
-
-    def read_file(index: tf.Tensor, path: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {
-            "encoded": tf.io.read_file(path),
-            "label": tf.constant(-1, tf.int64),
-            "index": index,
-            "record": path,
-        }
-
-    def read() -> tf.data.Dataset:
-        numbered = tf.data.Dataset.from_tensor_slices(names).enumerate()
-        return reading.several_at_once(numbered, read_file)
-
-    return ImageSource(len(paths), read, name, exif=True)
+    count = len(paths)
+    unknown = np.full(count, -1, np.int64)
+    return FileSource.from_files(
+        np.array(paths, object), unknown, np.arange(count), name
+    )

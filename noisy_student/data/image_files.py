@@ -13,7 +13,10 @@ from noisy_student.config.paths import is_remote
 from noisy_student.errors import InputError
 from noisy_student.files import remote
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_FOREIGN_EXTENSIONS = (".webp", ".tif", ".tiff", ".heic", ".heif")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", *_FOREIGN_EXTENSIONS)
+# Paths of what TensorFlow cannot decode, as a regular expression of RE2.
+FOREIGN = r"(?i)\C*\.(?:webp|tiff?|hei[cf])"
 JPEG_MAGIC = b"\xff\xd8\xff"
 # TensorFlow and PIL refuse larger images, whose headers are likely broken.
 MAX_PIXELS = 2**29 // 3
@@ -81,6 +84,11 @@ def _walk(directory: epath.Path) -> Iterator[tuple[str, list[str]]]:
 def is_image(name: str) -> bool:
     """Returns whether a file of this name is taken for an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def is_foreign(name: str) -> bool:
+    """Returns whether TensorFlow cannot decode images of this name."""
+    return os.path.splitext(name)[1].lower() in _FOREIGN_EXTENSIONS
 
 
 def is_hidden(name: str) -> bool:

@@ -180,6 +180,9 @@ def _noised_epochs(
     among the worker's.
     """
     source = _worker_images(source, spec)
+    if not spec.image_format.small:
+        side = max(spec.image_format.side, spec.teacher_side or 0)
+        source = source.in_memory(side, spec.input.cache_mib * 2**20)
     seed = (spec.seed, len(_Stream) * spec.worker + stream)
     size, chunk = spec.batch_size, batching.chunk_size(spec.batch_size)
     first = spec.first_batch * size

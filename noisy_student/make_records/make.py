@@ -38,7 +38,12 @@ class MakeRecords:
         number = {split.prefix: settings.num_shards for split in chosen}
         path = to_path(settings.output_dir)
         self._record_set = RecordSet(
-            path, chosen, number, names, settings.num_workers
+            path,
+            chosen,
+            number,
+            names,
+            settings.num_workers,
+            max_side=settings.max_side,
         )
 
     def run(self) -> None:

@@ -21,6 +21,7 @@ from noisy_student import processes, progress
 from noisy_student.config.paths import is_remote
 from noisy_student.data import (
     image_files,
+    photos,
     record_files,
     record_offsets,
     records,
@@ -31,7 +32,9 @@ from noisy_student.make_records.images import Images, Split
 
 STATE_FILE = "make_records.json"
 UNREADABLE_FILE = "unreadable.txt"
-
+# Formats beside JPEG, as Pillow names them, by who decodes them.
+_BY_TENSORFLOW = ("PNG", "BMP", "GIF")
+_BY_PILLOW = ("WEBP", "TIFF", "HEIF")
 
 Encoder = Callable[[bytes, int, str], bytes]
 
@@ -45,12 +48,14 @@ class Shard:
         images: The images that become its records.
         number: How many images these are.
         encode: Makes a record of an image; see `records.encode_image`.
+        max_side: Larger images are made smaller; see `as_jpeg`.
     """
 
     path: epath.Path
     images: Images
     number: int
     encode: Encoder = records.encode_image
+    max_side: int | None = None
 
 
 class Finished(NamedTuple):
@@ -72,6 +77,7 @@ class RecordSet:
         class_names: The names of the classes; None if unknown.
         num_workers: The number of processes; 1 works in this one.
         encode: Makes a record of an image.
+        max_side: Larger images are made smaller; see `as_jpeg`.
 
     Raises:
         ValueError: The directory holds something else, or the prefixes of the
@@ -86,6 +92,7 @@ class RecordSet:
         class_names: tuple[str, ...] | None,
         num_workers: int,
         encode: Encoder = records.encode_image,
+        max_side: int | None = None,
     ) -> None:
         self._directory = directory
         self._class_names = class_names
@@ -105,10 +112,12 @@ class RecordSet:
             for i, places in enumerate(np.array_split(split.order, count)):
                 path = directory / shards.shard_name(prefix, i, count)
                 images = split.images.select(places)
-                shard = Shard(path, images, len(places), encode)
+                shard = Shard(path, images, len(places), encode, max_side)
                 self._shards.append(shard)
             self._settings[f"images of {prefix}"] = split.fingerprint
             self._settings[f"num_shards of {prefix}"] = str(number)
+        if max_side is not None:
+            self._settings["max_side"] = str(max_side)
         self._finished = self._load()
 
     def _load(self) -> dict[str, Finished]:
@@ -221,7 +230,7 @@ def make_shard(shard: Shard) -> Finished:
                 unreadable.append((image.name, image.error))
                 continue
             try:
-                encoded = as_jpeg(image.encoded)
+                encoded = as_jpeg(image.encoded, shard.max_side)
             except Exception as error:  # images are broken in many ways
                 reason = " ".join(str(error).split())
                 unreadable.append((image.name, reason))
@@ -236,8 +245,12 @@ def make_shard(shard: Shard) -> Finished:
     return Finished(number, size, unreadable)
 
 
-def as_jpeg(encoded: bytes) -> bytes:
+def as_jpeg(encoded: bytes, max_side: int | None = None) -> bytes:
     """Returns a JPEG's bytes turned upright, or other images as a JPEG.
+
+    Args:
+        encoded: The content of a file.
+        max_side: The longer side of larger images is made so many pixels.
 
     Raises:
         ValueError: It is no image, too large, or of another format.
@@ -253,11 +266,16 @@ def as_jpeg(encoded: bytes) -> bytes:
         ) from error
     except UnidentifiedImageError as error:
         raise ValueError("is no image") from error
+    if found in _BY_PILLOW:
+        encoded = photos.readable(encoded)
+    if max_side is not None:
+        encoded = photos.smaller(encoded, max_side, max)
     encoded = image_files.upright(encoded)
     if encoded.startswith(image_files.JPEG_MAGIC):
         return encoded
-    if found not in ("PNG", "BMP", "GIF"):
-        raise ValueError(f"is {found}, not JPEG, PNG, BMP or GIF")
+    if found not in _BY_TENSORFLOW:
+        formats = ", ".join((*_BY_TENSORFLOW, *_BY_PILLOW))
+        raise ValueError(f"is {found}, and none of JPEG, {formats}")
     from noisy_student import noise  # slow to import, and JPEGs need it not
 
     # As the pipelines see it: transparency, palettes and 16 bits alike.

@@ -61,7 +61,7 @@ def test_every_format_is_found_and_handed_on(tmp_path, kind):
 
 def test_files_that_are_no_images_are_one_warning(tmp_path, warnings):
     write_folders(tmp_path, FOLDERS)
-    for name in ("a.txt", "b.csv", "c.tif", "d", ".DS_Store", ".x.jpg"):
+    for name in ("a.txt", "b.csv", "c.svg", "d", ".DS_Store", ".x.jpg"):
         (tmp_path / "train/ant" / name).touch()
     (tmp_path / "train/loose.jpg").touch()
     assert open_folder(tmp_path).labeled.num_images == 7

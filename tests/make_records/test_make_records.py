@@ -119,11 +119,32 @@ def test_rotated_images_stand_upright(kind):
     assert Image.open(io.BytesIO(encoded)).size == (40, 60)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_large_images_may_be_made_smaller(kind):
+    image = encode(photo(0, (300, 200)), kind)
+    for max_side, size in ((None, (300, 200)), (60, (60, 40))):
+        encoded = shards.as_jpeg(image, max_side)
+        made = Image.open(io.BytesIO(encoded))
+        assert made.format == "JPEG" and made.size == size
+
+
+def test_records_of_another_size_are_refused(tmp_path, photos):
+    root, _ = photos
+    make(root, tmp_path / "out", max_side=20)
+    read = open_records(tmp_path / "out").labeled.read()
+    sizes = [
+        max(tf.io.decode_jpeg(example["encoded"]).shape) for example in read
+    ]
+    assert set(sizes) == {20}
+    with pytest.raises(ValueError, match="max_side='20' there and None here"):
+        make(root, tmp_path / "out")
+
+
 def test_unreadable_files_are_listed_and_left_out(tmp_path, photos):
     root, _ = photos
     path = root / "train/ant/003.jpg"
     path.write_bytes(path.read_bytes()[:-200])
-    (root / "train/ant/004.jpg").write_bytes(encode(photo(1), "WEBP"))
+    (root / "train/ant/004.jpg").write_bytes(encode(photo(1), "PPM"))
     (root / "train/bee/001.jpg").write_bytes(b"")
     make(root, tmp_path / "out", num_workers=2)
     assert open_records(tmp_path / "out").labeled.num_images == 15
@@ -135,7 +156,7 @@ def test_unreadable_files_are_listed_and_left_out(tmp_path, photos):
         "train/bee/001.jpg",
     }
     assert "truncated" in found["train/ant/003.jpg"].lower()
-    assert found["train/ant/004.jpg"].startswith("is WEBP, not JPEG")
+    assert found["train/ant/004.jpg"].startswith("is PPM, and none of JPEG")
 
 
 def test_unreadable_files_have_a_reason(tmp_path, photos):

@@ -188,6 +188,12 @@ class NoiseConfig(Settings):
     cutout_op: bool = setting(True)
     """Whether Cutout is one of RandAugment's operations."""
 
+    randaug_scale_with_side: bool = setting(False)
+    """Below 224 pixels, make RandAugment's shifts and cut-out squares smaller
+    with the side of the image. Their sizes in pixels, the original's, are for
+    224 and more: at 96, whole images turn grey. Images of up to 64 pixels have
+    sizes of their own in either case."""
+
     horizontal_flip: bool | None = setting(None)
     """Whether training images are mirrored at random. Default: the task's (not
     for digits)."""

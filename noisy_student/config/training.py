@@ -7,10 +7,10 @@ from noisy_student.config.checks import require
 from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
-OPTIMIZERS = ("rmsprop", "adam", "sgd")
+OPTIMIZERS = ("rmsprop", "adam", "adamw", "sgd")
 KEPT_WEIGHTS = ("best", "last")
 CLASS_WEIGHTS = ("none", "balanced")
-SCHEDULES = ("staircase", "ramps")
+SCHEDULES = ("staircase", "cosine", "ramps")
 HARD_LABELS = -1.0
 _PAPER_EPOCHS = 350
 # Shares of a run: 80 and 50 of 300 epochs (arXiv 1610.02242, appendix A).
@@ -52,8 +52,12 @@ class TrainConfig(Settings):
     their part of the loss."""
 
     train_steps: int | None = setting(None, original=109_474, above=0)
-    """Steps to train, before --train_ratio. Default: 350 epochs of the
-    labelled images."""
+    """Steps to train, before --train_ratio; with --train_epochs at least so
+    many. Default: 350 epochs of the labelled images."""
+
+    train_epochs: float | None = setting(None, above=0)
+    """Epochs of the labelled images to train. Default: as --train_steps
+    says."""
 
     teacher_train_steps: int | None = setting(None, above=0)
     """Steps of the first teacher in self-training. Default: --train_steps."""
@@ -94,25 +98,33 @@ class TrainConfig(Settings):
     classes."""
 
     optimizer: str = setting(None, choices=OPTIMIZERS)
-    """sgd has Nesterov's momentum 0.9. Default: the method's (rmsprop for
+    """sgd has Nesterov's momentum 0.9; adamw decouples --weight_decay from the
+    gradient, which suits fine-tuning. Default: the method's (rmsprop for
     supervised and noisy_student, adam for the consistency methods)."""
 
     learning_rate_schedule: str = setting(None, choices=SCHEDULES)
     """staircase: a warm-up to --base_learning_rate, then x 0.97 every few
-    epochs; ramps: up to --max_learning_rate and down to 0 along Gaussian
-    curves. Default: ramps with adam, else staircase."""
+    epochs; cosine: the same warm-up, then down to --final_base_lr or 0 along
+    half a cosine; ramps: up to --max_learning_rate and down to 0 along
+    Gaussian curves. Default: ramps with adam, cosine with adamw, else
+    staircase."""
 
     base_learning_rate: float = setting(0.016, above=0)
-    """Learning rate of the staircase at 256 labelled images per step; it is
-    scaled with the batch."""
+    """Learning rate of staircase and cosine at 256 labelled images per step;
+    it is scaled with the batch."""
 
     final_base_lr: float | None = setting(None, above=0)
-    """Where the staircase ends, at 256 labelled images per step; below
-    --base_learning_rate. Default: wherever x 0.97 every 2.4 epochs leads."""
+    """Where staircase and cosine end, at 256 labelled images per step; below
+    --base_learning_rate. Default: wherever x 0.97 every 2.4 epochs leads, or
+    0."""
 
     warmup_epochs: float = setting(5.0, at_least=0)
-    """Length of the staircase's linear warm-up, in epochs of the labelled
-    images."""
+    """Length of the linear warm-up of staircase and cosine, in epochs of the
+    labelled images."""
+
+    head_learning_rate_factor: float = setting(1.0, above=0)
+    """How much larger the learning rate of the classifier is than that of the
+    layers below it; for fine-tuning, where only the classifier is new."""
 
     max_learning_rate: float = setting(0.003, above=0)
     """Learning rate between the ramps, whatever the batch."""
@@ -189,14 +201,24 @@ class TrainConfig(Settings):
         return self.train_batch_size * self.label_data_sample_prob
 
     @property
+    def loss_weight_decay(self) -> float:
+        """Weight decay in the loss; AdamW has it apart from the gradient."""
+        return 0.0 if self.optimizer == "adamw" else self.weight_decay
+
+    @property
     def unlabeled_batch_size(self) -> int:
         """Unlabelled images per step, over all replicas."""
         return round(self.labels_per_step * self.unlabel_ratio)
 
     def schedule_steps(self, num_labeled: int) -> int:
         """Steps of the learning rate's schedule, after `train_ratio`."""
-        paper = _PAPER_EPOCHS * num_labeled / self.labels_per_step
-        steps = paper if self.train_steps is None else self.train_steps
+        epoch = num_labeled / self.labels_per_step
+        if self.train_epochs is not None:
+            steps = max(self.train_epochs * epoch, self.train_steps or 0)
+        elif self.train_steps is not None:
+            steps = self.train_steps
+        else:
+            steps = _PAPER_EPOCHS * epoch
         return max(1, int(steps * self.train_ratio))
 
     def ramp_steps(self, num_labeled: int) -> tuple[int, int]:

@@ -22,6 +22,7 @@ Noise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 VIEWS = ("image", "second_image")
 # The key of the seeds of images that are to be noised, int64 (batch, 2).
 SEED = "noise_seed"
+_FULL_SIDE = 224  # of the images that RandAugment's sizes are made for
 
 
 def on_host(add_noise: Noise, chunk: Example, seed: tf.Tensor) -> Example:
@@ -184,7 +185,9 @@ def rand_augment(
     """Returns the layer of `augment_name=v1`.
 
     Small images are shifted by up to an eighth of their side at magnitude 10,
-    and the side of Cutout's square is a quarter of theirs.
+    and the side of Cutout's square is a quarter of theirs. With
+    `randaug_scale_with_side`, the sizes of others below 224 pixels are the same
+    share of the side as there.
     """
     build = functools.partial(
         noise.RandAugment,
@@ -193,7 +196,13 @@ def rand_augment(
         use_cutout=config.cutout_op,
         form=form,
     )
-    if not image_format.small:
-        return build()
-    eighth = image_format.side / 8
-    return build(translate_limit=eighth, cutout_limit=eighth)
+    if image_format.small:
+        eighth = image_format.side / 8
+        return build(translate_limit=eighth, cutout_limit=eighth)
+    scale = 1.0
+    if config.randaug_scale_with_side:
+        scale = min(1.0, image_format.side / _FULL_SIDE)
+    return build(
+        translate_limit=scale * noise.TRANSLATE_LIMIT,
+        cutout_limit=scale * noise.CUTOUT_LIMIT,
+    )

@@ -102,7 +102,8 @@ def with_defaults(config: ExperimentConfig) -> ExperimentConfig:
         learning_rate_schedule=method.default_schedule,
         label_smoothing=method.default_label_smoothing,
     )
-    schedule = "ramps" if train.optimizer == "adam" else "staircase"
+    schedules = {"adam": "ramps", "adamw": "cosine"}
+    schedule = schedules.get(train.optimizer, "staircase")
     train = _fill(train, learning_rate_schedule=schedule)
     weight = method.default_max_consistency_weight
     consistency = _fill(config.consistency, max_consistency_weight=weight)

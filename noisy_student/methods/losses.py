@@ -9,6 +9,9 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
+# Names of the variables of batch norm.
+NOT_DECAYED = ("gamma", "beta")
+
 
 def cross_entropy(probabilities: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """-sum_k p_k log softmax(z)_k; the gradient flows into `logits` only.
@@ -89,5 +92,5 @@ def weight_decay(variables: Iterable) -> tf.Tensor:
     Returns:
         float32 ().
     """
-    decayed = [v for v in variables if v.name not in ("gamma", "beta")]
+    decayed = [v for v in variables if v.name not in NOT_DECAYED]
     return tf.add_n([tf.nn.l2_loss(tf.convert_to_tensor(v)) for v in decayed])

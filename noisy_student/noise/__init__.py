@@ -13,13 +13,20 @@ from noisy_student.noise.crops import (
     random_area_crop,
     resize,
 )
-from noisy_student.noise.policy import OP_NAMES, apply_op
+from noisy_student.noise.policy import (
+    CUTOUT_LIMIT,
+    OP_NAMES,
+    TRANSLATE_LIMIT,
+    apply_op,
+)
 from noisy_student.noise.programs import FORMS
 from noisy_student.noise.rand_augment import RandAugment, keras_cv_rand_augment
 
 __all__ = [
+    "CUTOUT_LIMIT",
     "FORMS",
     "OP_NAMES",
+    "TRANSLATE_LIMIT",
     "RandAugment",
     "apply_op",
     "central_crop",

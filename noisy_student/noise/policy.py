@@ -35,6 +35,9 @@ OP_NAMES = (
     "Cutout",
 )
 _SIGNS = (-1, 1)
+# At magnitude 10, in pixels of photographs (the original's): the shift, and
+# half the side of the cut-out square.
+TRANSLATE_LIMIT, CUTOUT_LIMIT = 100.0, 40.0
 
 
 class Draws(NamedTuple):
@@ -61,8 +64,8 @@ class Policy:
 
     num_layers: int = 2
     magnitude: float = 27
-    translate_limit: float = 100.0
-    cutout_limit: float = 40.0
+    translate_limit: float = TRANSLATE_LIMIT
+    cutout_limit: float = CUTOUT_LIMIT
     use_cutout: bool = True
 
     def __post_init__(self) -> None:
@@ -199,8 +202,8 @@ def apply_op(
     magnitude: float,
     sign: tf.Tensor | int = 1,
     centre: tf.Tensor | None = None,
-    translate_limit: float = 100.0,
-    cutout_limit: float = 40.0,
+    translate_limit: float = TRANSLATE_LIMIT,
+    cutout_limit: float = CUTOUT_LIMIT,
 ) -> tf.Tensor:
     """Applies one operation to one image.
 

@@ -11,7 +11,11 @@ import keras
 import tensorflow as tf
 
 from noisy_student.noise import programs
-from noisy_student.noise.policy import Policy
+from noisy_student.noise.policy import (
+    CUTOUT_LIMIT,
+    TRANSLATE_LIMIT,
+    Policy,
+)
 
 # What keras-cv passes with the images and geometry would have to move too.
 _SPATIAL_LABELS = ("bounding_boxes", "segmentation_masks", "keypoints")
@@ -57,8 +61,8 @@ class RandAugment(keras.layers.Layer):
         self,
         num_layers: int = 2,
         magnitude: float = 27,
-        translate_limit: float = 100.0,
-        cutout_limit: float = 40.0,
+        translate_limit: float = TRANSLATE_LIMIT,
+        cutout_limit: float = CUTOUT_LIMIT,
         use_cutout: bool = True,
         seed: int | None = None,
         form: str = "compiled",

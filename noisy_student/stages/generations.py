@@ -187,6 +187,9 @@ def _teacher_settings(config: ExperimentConfig) -> ExperimentConfig:
         method="supervised",
         unlabel_ratio=0.0,
         train_steps=train.teacher_train_steps or train.train_steps,
+        train_epochs=(
+            None if train.teacher_train_steps else train.train_epochs
+        ),
     )
     return _in_directory(config, 0, train=train)
 

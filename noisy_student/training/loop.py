@@ -233,7 +233,7 @@ class TrainLoop:
                 tf.convert_to_tensor(self.optimizer.iterations),
             )
             loss, metrics = total_loss(
-                result, self._variables, self.train.weight_decay
+                result, self._variables, self.train.loss_weight_decay
             )
             scaled = loss * share
             if self.loss_scale is not None:

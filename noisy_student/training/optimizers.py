@@ -1,4 +1,4 @@
-"""The optimizers: TensorFlow 1's RMSProp, Adam with a falling beta1, SGD."""
+"""TensorFlow 1's RMSProp, Adam with a falling beta1, AdamW and SGD."""
 
 from typing import TypeAlias
 
@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from noisy_student.config import TrainConfig
-from noisy_student.methods import ramps
+from noisy_student.methods import losses, ramps
 from noisy_student.models import ops
 
 LearningRate: TypeAlias = (
@@ -32,9 +32,24 @@ class Guarded(keras.optimizers.Optimizer):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
 
+    # Variables by their path, and the factor of their learning rate.
+    _scaled: frozenset[str] = frozenset()
+    _factor = 1.0
+
+    def scale_rates(self, variables: list, factor: float) -> None:
+        """Multiplies the learning rate of some variables by a factor."""
+        self._scaled = frozenset(variable.path for variable in variables)
+        self._factor = factor
+
+    def rate_of(self, variable, learning_rate):
+        """Returns the learning rate of a variable."""
+        scaled = variable.path in self._scaled
+        return learning_rate * self._factor if scaled else learning_rate
+
     def update_step(self, gradient, variable, learning_rate) -> None:
         self._is_finite = tf.math.is_finite(learning_rate)
-        super().update_step(gradient, variable, learning_rate)
+        rate = self.rate_of(variable, learning_rate)
+        super().update_step(gradient, variable, rate)
 
     def assign(self, variable, value) -> None:
         old = tf.convert_to_tensor(variable)
@@ -105,6 +120,36 @@ class Adam(Guarded, keras.optimizers.Adam):
         """Ignores the constant that Keras sets."""
 
 
+class AdamW(Guarded, keras.optimizers.Adam):
+    """Adam with decoupled weight decay: v = v - lr (decay v + adam's step).
+
+    arXiv 1711.05101, algorithm 2. Batch norm's gamma and beta do not decay,
+    as in `losses.weight_decay`. Epsilon is 1e-8.
+
+    Args:
+        learning_rate: a schedule or a number.
+        decay: the weight decay, at least 0.
+        beta_1, beta_2: decay of the mean gradient and of the mean square.
+    """
+
+    def __init__(
+        self,
+        learning_rate: LearningRate,
+        decay: float,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon=1e-8)
+        self._decay = decay
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        old = tf.convert_to_tensor(variable)
+        super().update_step(gradient, variable, learning_rate)
+        if variable.name not in losses.NOT_DECAYED:
+            rate = self.rate_of(variable, learning_rate)
+            self.assign_sub(variable, rate * self._decay * old)
+
+
 class SGD(Guarded, keras.optimizers.SGD):
     """SGD with Nesterov's momentum 0.9.
 
@@ -137,6 +182,13 @@ def make_optimizer(
             train.adam_beta1,
             train.adam_final_beta1,
             ramps.Ramps.from_config(train, num_labeled),
+            train.adam_beta2,
+        )
+    if train.optimizer == "adamw":
+        return AdamW(
+            learning_rate,
+            train.weight_decay,
+            train.adam_beta1,
             train.adam_beta2,
         )
     return RMSprop(learning_rate)

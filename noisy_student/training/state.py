@@ -100,6 +100,10 @@ class TrainingState:
             train, num_labeled, self.learning_rate
         )
         self.optimizer.build(self.student.trainable_variables)
+        self.optimizer.scale_rates(
+            self.student.layers[-1].trainable_variables,
+            train.head_learning_rate_factor,
+        )
         self.loss_scale = None
         if run.model_config.compute_precision == "float16":
             self.loss_scale = loss_scale.LossScale()

@@ -32,18 +32,23 @@ class Guarded(keras.optimizers.Optimizer):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
 
-    # Variables by their path, and the factor of their learning rate.
-    _scaled: frozenset[str] = frozenset()
+    # Variables by their place, and the factor of their learning rate.
+    _scaled: frozenset[int] = frozenset()
     _factor = 1.0
 
     def scale_rates(self, variables: list, factor: float) -> None:
-        """Multiplies the learning rate of some variables by a factor."""
-        self._scaled = frozenset(variable.path for variable in variables)
+        """Multiplies the learning rate of some variables by a factor.
+
+        Args:
+            variables: of those that the optimizer was built for.
+            factor: above 0.
+        """
+        self._scaled = frozenset(map(self._get_variable_index, variables))
         self._factor = factor
 
     def rate_of(self, variable, learning_rate):
         """Returns the learning rate of a variable."""
-        scaled = variable.path in self._scaled
+        scaled = self._get_variable_index(variable) in self._scaled
         return learning_rate * self._factor if scaled else learning_rate
 
     def update_step(self, gradient, variable, learning_rate) -> None:
@@ -145,9 +150,13 @@ class AdamW(Guarded, keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate) -> None:
         old = tf.convert_to_tensor(variable)
         super().update_step(gradient, variable, learning_rate)
-        if variable.name not in losses.NOT_DECAYED:
+        # Here variables may be of one device, without their name.
+        place = self._get_variable_index(variable)
+        if self._trainable_variables[place].name not in losses.NOT_DECAYED:
             rate = self.rate_of(variable, learning_rate)
-            self.assign_sub(variable, rate * self._decay * old)
+            self.assign_sub(
+                variable, tf.cast(rate * self._decay, old.dtype) * old
+            )
 
 
 class SGD(Guarded, keras.optimizers.SGD):

@@ -100,6 +100,18 @@ def test_the_limits_of_small_and_large_images():
     assert not small.use_cutout and not large.use_cutout
 
 
+@pytest.mark.parametrize(("side", "scale"), [(112, 0.5), (224, 1), (300, 1)])
+def test_limits_may_scale_with_the_side(side, scale):
+    config = NoiseConfig("v1", randaug_scale_with_side=True)
+    policy = noised.rand_augment(
+        dataclasses.replace(LARGE, side=side), config
+    ).policy
+    assert policy.translate_limit == 100 * scale
+    assert policy.cutout_limit == 40 * scale
+    small = noised.rand_augment(SMALL, config).policy
+    assert (small.translate_limit, small.cutout_limit) == (2, 2)
+
+
 def test_small_images_lose_a_square_and_large_ones_none():
     flat = tf.fill([64, 16, 16, 3], tf.constant(9, tf.uint8))
     none = NoiseConfig("v1", randaug_layer=0)

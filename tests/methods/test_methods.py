@@ -193,6 +193,7 @@ def test_settings_come_before_the_methods_defaults():
     staircase = ("sgd", "staircase")
     assert decided(method="pi_model", optimizer="sgd")[:2] == staircase
     assert decided(optimizer="adam")[1] == "ramps"
+    assert decided(optimizer="adamw")[1] == "cosine"
     given = decided(
         0.0,
         optimizer="adam",

@@ -77,6 +77,7 @@ def made(train, num_labeled):
     [
         ("rmsprop", optimizers.RMSprop),
         ("adam", optimizers.Adam),
+        ("adamw", optimizers.AdamW),
         ("sgd", optimizers.SGD),
     ],
 )
@@ -107,3 +108,53 @@ def test_sgd_follows_nesterov():
         velocity = 0.9 * velocity - rate * gradient
         value += 0.9 * velocity - rate * gradient
         assert float(variable[0]) == pytest.approx(value, rel=1e-5)
+
+
+def test_adamw_is_keras_adamw_but_for_batch_norm():
+    generator = np.random.default_rng(0)
+    train = TrainConfig(
+        "supervised", optimizer="adamw", weight_decay=0.1, warmup_epochs=0
+    )
+    ours = optimizers.make_optimizer(train, 100_000, 0.05)
+    theirs = keras.optimizers.AdamW(0.05, weight_decay=0.1, epsilon=1e-8)
+    theirs.exclude_from_weight_decay(var_names=["gamma"])
+
+    def variables():
+        names = ("kernel", "gamma")
+        return [keras.Variable(np.ones(3), name=name) for name in names]
+
+    left, right = variables(), variables()
+    for _ in range(10):
+        gradients = [
+            keras.ops.convert_to_tensor(generator.normal(size=3), "float32")
+            for _ in left
+        ]
+        ours.apply(gradients, left)
+        theirs.apply(gradients, right)
+    for one, other in zip(left, right, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert train.loss_weight_decay == 0  # else it would decay twice
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "rmsprop"])
+def test_the_head_learns_faster(name):
+    """As if its learning rate were another; a failed step changes nothing."""
+    train = TrainConfig("supervised", optimizer=name, warmup_epochs=0)
+    trunk, head, alone = (
+        keras.Variable([1.0, -2.0], name="kernel") for _ in range(3)
+    )
+    optimizer, fast = (
+        optimizers.make_optimizer(train, 100_000, rate) for rate in (0.01, 0.1)
+    )
+    optimizer.build([trunk, head])
+    optimizer.scale_rates([head], 10.0)
+    for step in range(5):
+        gradient = keras.ops.convert_to_tensor([0.5, step - 1.0])
+        optimizer.apply([gradient, gradient], [trunk, head])
+        fast.apply([gradient], [alone])
+    np.testing.assert_allclose(head, alone, rtol=1e-6)
+    assert not np.allclose(trunk, alone)
+    before = head.numpy()
+    broken = keras.ops.convert_to_tensor([0.5, float("nan")])
+    optimizer.apply([gradient, broken], [trunk, head])
+    np.testing.assert_array_equal(head, before)

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 
@@ -99,3 +100,44 @@ def test_the_last_steps_have_the_end_of_the_ramps():
     assert schedule.first_step == 250
     expected = 0.003 * math.exp(-12.5 / 4)
     assert float(schedule(25)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_cosine_after_the_warm_up():
+    """SGDR's equation 5, from the peak to the end of all steps."""
+    config = TrainConfig(
+        learning_rate_schedule="cosine",
+        train_batch_size=128,
+        base_learning_rate=0.2,
+        final_base_lr=0.02,
+        warmup_epochs=2,
+        train_epochs=12,
+    )
+    schedule = schedules.learning_rate(config, num_labeled=1280)
+    peak, end = 0.1, 0.01  # at half the reference's batch
+    for step in range(125):
+        expected = peak * step / 20
+        if step >= 20:
+            share = min(1, (step - 20) / 100)
+            expected = end + (peak - end) * (1 + math.cos(math.pi * share)) / 2
+        assert float(schedule(step)) == pytest.approx(expected, rel=1e-4)
+    to_zero = dataclasses.replace(config, final_base_lr=None)
+    last = schedules.learning_rate(to_zero, 1280)(120)
+    assert float(last) == pytest.approx(0, abs=1e-8)
+    short = dataclasses.replace(config, train_epochs=2)
+    with pytest.raises(ValueError, match="are 20 steps, and the schedule has"):
+        schedules.learning_rate(short, 1280)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"train_epochs": 12.0}, 120),
+        ({"train_epochs": 12.0, "train_steps": 100}, 120),
+        ({"train_epochs": 12.0, "train_steps": 200}, 200),
+        ({"train_steps": 100}, 100),
+        ({}, 3500),
+    ],
+)
+def test_epochs_or_steps_say_how_long(settings, steps):
+    config = TrainConfig(train_batch_size=128, **settings)
+    assert config.schedule_steps(1280) == steps

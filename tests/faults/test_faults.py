@@ -12,7 +12,6 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import subprocess
 import time
 

@@ -32,6 +32,14 @@ def fixtures() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id):
+    """A finished self-training; see `tests.finished`."""
+    from tests.finished import finished_run
+
+    return finished_run(tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
 def two_replicas() -> tf.distribute.Strategy:
     # One for all tests: each strategy of a process numbers its collective
     # operations from the same start, and they would be taken for one another.

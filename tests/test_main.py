@@ -13,16 +13,8 @@ from noisy_student import pseudo_labels
 from tests.scripts import ROOT, TINY, python, run
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("runs") / "tiny"
-    process = run(*TINY, f"--model_dir={directory}")
-    assert process.returncode == 0, process.stderr
-    return directory, process
-
-
 def test_results_have_the_documented_form(finished):
-    directory, _ = finished
+    directory = finished.directory
     results = json.loads((directory / "results.json").read_text())
     assert {key: results[key] for key in ("task", "method", "seed")} == {
         "task": "digits",
@@ -62,7 +54,7 @@ def test_results_have_the_documented_form(finished):
 
 
 def test_a_run_directory_holds_what_is_promised(finished):
-    directory, _ = finished
+    directory = finished.directory
     for part in (
         "config.json",
         "model.keras",
@@ -85,7 +77,7 @@ def test_a_run_directory_holds_what_is_promised(finished):
 
 
 def test_the_table_and_the_bars_are_shown(finished):
-    directory, process = finished
+    directory, process = finished.directory, finished.process
     lines = process.stdout.strip().split("\n")
     assert lines[0].split()[:4] == ["generation", "role", "model", "images"]
     assert len(lines) == 4
@@ -96,7 +88,7 @@ def test_the_table_and_the_bars_are_shown(finished):
 
 
 def test_a_finished_run_says_so_and_does_nothing(finished):
-    directory, process = finished
+    directory, process = finished.directory, finished.process
     before = {
         path: path.stat().st_mtime_ns
         for path in directory.rglob("*")
@@ -115,7 +107,7 @@ def test_a_finished_run_says_so_and_does_nothing(finished):
 
 
 def test_a_directory_of_another_experiment_is_left_alone(finished):
-    directory, _ = finished
+    directory = finished.directory
     other = run(*TINY, f"--model_dir={directory}", "--weight_decay=0.5")
     assert other.returncode == 2
     assert "holds another experiment: weight_decay=1e-05 there" in other.stderr
@@ -125,9 +117,8 @@ def test_a_directory_of_another_experiment_is_left_alone(finished):
 
 @pytest.mark.slow
 def test_a_finished_run_takes_more_iterations(finished, tmp_path):
-    directory, _ = finished
-    copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", directory, copy], check=True)
+    directory = finished.directory
+    copy = finished.copy(tmp_path / "copy")
     more = run(*TINY, f"--model_dir={copy}", "--num_iterations=2")
     assert more.returncode == 0, more.stderr
     results = json.loads((copy / "results.json").read_text())
@@ -145,7 +136,7 @@ def test_flags_are_checked_before_tensorflow_is_imported():
 
 @pytest.mark.slow
 def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
-    directory, _ = finished
+    directory = finished.directory
     command = [sys.executable, "main.py", *TINY, f"--model_dir={tmp_path}/run"]
     for mark in (
         "generation_00/checkpoints/ckpt-3.index",
@@ -176,7 +167,7 @@ def test_killed_at_any_stage_it_ends_the_same(finished, tmp_path):
 @pytest.mark.slow
 def test_the_stages_one_by_one(finished, tmp_path):
     """Predict, filter and train by hand, as on a cluster."""
-    directory, _ = finished
+    directory = finished.directory
     teacher = directory / "generation_00/model.keras"
     data = ["--task_name=digits", "--num_shards=2"]
     for shard in (0, 1):

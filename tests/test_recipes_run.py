@@ -47,7 +47,9 @@ def images(tmp_path_factory):
     ("name", "overrides", "resolutions"),
     [
         ("svhn", (), [32, 32]),
-        *((f"imagenet/b{i}", IMAGENET, [32, 32]) for i in range(8)),
+        # Those between differ in numbers alone; see tests/flags.
+        ("imagenet/b0", IMAGENET, [32, 32]),
+        ("imagenet/b7", IMAGENET, [32, 32]),
         ("imagenet/l2", L2, [32, 40, 40, 40]),
     ],
 )

@@ -9,10 +9,8 @@ from tests.scripts import TINY, error_of, python, run
 
 
 @pytest.mark.slow
-def test_a_run_is_audited(tmp_path):
-    directory = tmp_path / "run"
-    trained = run(*TINY, f"--model_dir={directory}")
-    assert trained.returncode == 0, trained.stderr
+def test_a_run_is_audited(finished, tmp_path):
+    directory = finished.copy(tmp_path / "run")
     results = json.loads((directory / "results.json").read_text())
     labels = results["generations"][1]["pseudo_labels"]
     audited = python(

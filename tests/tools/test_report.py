@@ -9,12 +9,12 @@ from tests.scripts import TINY, error_of, python, run
 
 
 @pytest.mark.slow
-def test_a_run_has_a_report(tmp_path):
-    directory = tmp_path / "run"
-    trained = run(*TINY, f"--model_dir={directory}")
-    assert trained.returncode == 0, trained.stderr
+def test_a_run_has_a_report(finished, tmp_path):
+    assert f"The report is {finished.directory / 'report.html'}.\n" in (
+        finished.process.stdout
+    )
+    directory = finished.copy(tmp_path / "run")
     path = directory / "report.html"
-    assert f"The report is {path}.\n" in trained.stdout
     at_end = path.read_text()
     path.unlink()
     chart = tmp_path / "chart.svg"

@@ -26,7 +26,7 @@ _COMPLAINTS = (
     r"trying to allocate [\d.]+ ?\w+",
     r"Used [\d.]+\w* of [\d.]+\w* \w+",
     r"Dst tensor is not copied",
-    r"(?i:out of memory|failed to allocate|OOM|CUDA_ERROR_OUT_OF_MEMORY)",
+    r"(?i:out of memory|failed to allocate|\bOOM\b|CUDA_ERROR_OUT_OF_MEMORY)",
 )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from noisy_student import cores
 from noisy_student.config import InputConfig
+from noisy_student.config.tools import MakeSettings
 from noisy_student.data import batching
 
 
@@ -30,3 +31,10 @@ def test_a_pipelines_threads_are_as_many(number, monkeypatch):
     assert batching.num_threads(InputConfig()) == number
     assert batching.num_threads(None) == number
     assert batching.num_threads(InputConfig(num_parallel_calls=3)) == 3
+
+
+def test_records_are_made_by_as_many_processes(monkeypatch):
+    monkeypatch.setattr(cores, "available", lambda: 7)
+    settings = {"input_dir": "images", "output_dir": "records"}
+    assert MakeSettings(**settings).num_workers == 7
+    assert MakeSettings(**settings, num_workers=3).num_workers == 3

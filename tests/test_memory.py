@@ -106,6 +106,7 @@ def test_a_full_memory_is_one_line_with_ways_out(error, message, complaint):
     "error",
     [
         FULL(None, None, "/data/train-0; Too many open files"),
+        FULL(None, None, "/classroom/train-0; Too many open files"),
         tf.errors.InternalError(None, None, "ptxas exited with code 2"),
         tf.errors.AbortedError(None, None, "out of memory"),
     ],

@@ -1,9 +1,12 @@
 """The notebook is executed from start to end, in a short form."""
 
 import shlex
+import shutil
+import types
 
 import nbformat
 import pytest
+from IPython.core import inputtransformer2
 
 from noisy_student.config import MODES
 from tests.scripts import ROOT, TINY
@@ -34,6 +37,47 @@ def tags_of(cell):
 def test_no_outputs_are_committed(notebook):
     for cell in code_of(notebook):
         assert not cell.outputs and cell.execution_count is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "tools", "installed"),
+    [
+        ({}, [], []),
+        ({}, ["nvidia-smi"], []),
+        ({"COLAB_RELEASE_TAG": "1"}, [], ["requirements.txt"]),
+        (
+            {"COLAB_RELEASE_TAG": "1"},
+            ["nvidia-smi"],
+            ["requirements-gpu.txt"],
+        ),
+        (
+            {"COLAB_RELEASE_TAG": "1", "TPU_ACCELERATOR_TYPE": "v5e-1"},
+            [],
+            ["tensorflow", "requirements-tpu.txt"],
+        ),
+        ({"TPU_NAME": "local"}, [], ["tensorflow", "requirements-tpu.txt"]),
+    ],
+)
+def test_what_is_installed(
+    notebook, environment, tools, installed, monkeypatch
+):
+    """Colab has another TensorFlow, which must not do in place of ours."""
+    monkeypatch.chdir(PATH.parent)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(shutil, "which", lambda name: name in tools or None)
+    [cell] = [each for each in code_of(notebook) if "%pip" in each.source]
+    commands, names = [], {}
+    shell = types.SimpleNamespace(
+        run_line_magic=lambda magic, line: commands.append(
+            line.format(**names).split()[-1]
+        )
+    )
+    names["get_ipython"] = lambda: shell
+    source = inputtransformer2.TransformerManager().transform_cell(cell.source)
+    exec(source, names)
+    assert commands == installed
+    assert all((ROOT / name).exists() for name in commands[-1:])
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """Settings of the scripts in tools/, beside those of an experiment."""
 
 import dataclasses
-import os
 
+from noisy_student import cores
 from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
@@ -122,7 +122,7 @@ class _RecordSettings(Settings):
         if self.output_dir is None:
             raise ValueError("output_dir must be set.")
         if self.num_workers is None:
-            self._resolve(num_workers=os.cpu_count() or 1)
+            self._resolve(num_workers=cores.available())
 
 
 @dataclasses.dataclass(frozen=True)

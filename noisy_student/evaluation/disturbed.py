@@ -19,6 +19,19 @@ _CHUNK_BYTES = 2**21  # disturbed images that a process returns at a time
 _LARGEST_CHUNK = 32  # so that the processes end at about the same time
 
 
+def check_place() -> None:
+    """Refuses to disturb images where other machines read them.
+
+    Raises:
+        InputError: This machine is no host of the TPU.
+    """
+    if decoding.is_elsewhere():
+        raise InputError(
+            "Images are disturbed on this machine, which is no host of the "
+            "TPU; use its own host, a GPU or distribution=one_device."
+        )
+
+
 class Disturbed:
     """Disturbs batches, in order.
 
@@ -54,17 +67,10 @@ class Disturbed:
 
         Returns:
             What makes the same batches with other images: uint8, of the same
-            shape, or with frames (batch, frames, side, side, 3). It raises
-            an `InputError` where other machines read the images.
+            shape, or with frames (batch, frames, side, side, 3).
         """
 
         def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            if decoding.is_elsewhere():
-                raise InputError(
-                    "Images are disturbed on this machine, which is no host of "
-                    "the TPU; use its own host, a GPU or distribution="
-                    "one_device."
-                )
             dataset = plain(context)
             spec = dict(dataset.element_spec)
             batch, *shape = spec["image"].shape

@@ -17,8 +17,9 @@ def replicas_per_group(
 ) -> int:
     """Returns how many replicas share their batch statistics.
 
-    Sharing costs four messages between replicas in each norm, and TensorFlow's
-    fused op. On a TPU they are a small part of the step.
+    Sharing takes four messages between replicas in each norm, which is then
+    computed without TensorFlow's fused op. On a TPU that is a small part of
+    the step.
 
     Args:
         replicas: number of replicas of the strategy.

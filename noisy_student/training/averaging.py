@@ -33,7 +33,7 @@ def update(
     Args:
         average: the averaged model, of the student's architecture.
         student: the model in training, just updated.
-        decay: float32 (), in [0, 1).
+        decay: float32 (), in [0, 1]; 1 leaves the average as it is.
     """
 
     def move(mean: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> None:

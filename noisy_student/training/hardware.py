@@ -9,6 +9,8 @@ import subprocess
 import psutil
 import tensorflow as tf
 
+from noisy_student import cores
+
 # What a driver leaves on Linux, and on Windows' Linux.
 DRIVERS = (
     pathlib.Path("/proc/driver/nvidia/version"),
@@ -26,28 +28,35 @@ def description(strategy: tf.distribute.Strategy, num_workers: int) -> str:
         kind = "TPU"
     elif found := tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(found[0])
-        kind = f"GPU, {details.get('device_name', 'unknown')}"
-        if size := memory():
+        name = details.get("device_name", "unknown")
+        kind = f"GPU, {name}"
+        if size := memory(name):
             kind += f" with {size}"
     elif strategy.num_replicas_in_sync == 1:
         size = f"{psutil.virtual_memory().total // 2**30} GiB"
-        kind = f"CPU with {os.cpu_count()} cores and {size}, and no GPU"
+        kind = f"CPU with {cores.available()} cores and {size}, and no GPU"
     workers = f", {num_workers} workers" * (num_workers > 1)
-    name = type(strategy).__name__
-    return f"{strategy.num_replicas_in_sync} x {kind} ({name}{workers})"
+    made_by = f"{type(strategy).__name__}{workers}"
+    return f"{strategy.num_replicas_in_sync} x {kind} ({made_by})"
 
 
-def memory() -> str | None:
-    """Returns the memory of the first GPU, such as "143771 MiB", or None."""
-    command = "nvidia-smi --query-gpu=memory.total --format=csv,noheader"
+def memory(name: str) -> str | None:
+    """Returns the memory of a kind of GPU, such as "143771 MiB", or None.
+
+    Args:
+        name: TensorFlow's and the driver's name of it, which number the GPUs
+            of a machine differently.
+    """
+    command = "nvidia-smi --query-gpu=name,memory.total --format=csv,noheader"
     try:
         done = subprocess.run(
             command.split(), capture_output=True, text=True, timeout=_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    lines = done.stdout.split("\n")
-    return lines[0].strip() or None if done.returncode == 0 else None
+    rows = (line.rpartition(", ") for line in done.stdout.splitlines())
+    sizes = {found: size for found, _, size in rows}
+    return sizes.get(name) if done.returncode == 0 else None
 
 
 def why_unused() -> str | None:

@@ -165,9 +165,8 @@ class TrainLoop:
             for _ in tf.range(self._pieces):
                 metrics += self._run_batch(iterator)
             failed = self._strategy.run(self._applied, args=(before,))
-            metrics = tf.concat(
-                [metrics[:-1] / self._pieces, [self._mean(failed)]], axis=0
-            )
+            failed = metrics[-1] + self._mean(failed)
+            metrics = tf.concat([metrics[:-1] / self._pieces, [failed]], axis=0)
         self.method.after_step(self.optimizer.iterations.value)
         return metrics
 
@@ -199,7 +198,8 @@ class TrainLoop:
         only added up.
 
         Returns:
-            Scalars by name: those of `total_loss`, and `failed`; see `_update`.
+            Scalars by name: those of `total_loss`, and `failed`, above 0 where
+            the loss is not finite, or as `_update` says.
         """
         batch = self.method.look_up(batch)
         metrics, kept = self._computed(batch)
@@ -209,13 +209,15 @@ class TrainLoop:
     def _compute(self, batch: base.Batch) -> tuple[Metrics, Metrics]:
         before = self._read_statistics()
         gradients, metrics, kept = self._gradients(self.prepare(batch))
+        # No smaller `loss_scale` would help a loss.
+        is_finite = tf.math.is_finite(metrics["train/loss"])
+        failed = tf.cast(~is_finite, tf.float32)
         if self._pieces == 1:
-            failed = self._update(gradients, before)
+            failed += self._update(gradients, before)
         else:
             sums = zip(self._gradient_sums, gradients, strict=True)
             for total, gradient in sums:
                 total.assign_add(gradient)
-            failed = tf.zeros([])
         return metrics | {_FAILED: failed}, kept
 
     def _read_statistics(self) -> list[tf.Tensor]:

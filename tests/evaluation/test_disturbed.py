@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from noisy_student.disturbances import frames
 from noisy_student.errors import InputError
-from noisy_student.evaluation.disturbed import Disturbed
+from noisy_student.evaluation.disturbed import Disturbed, check_place
 from noisy_student.processes import Workers
 from tests.evaluation.disturbing import add_places, refuse
 
@@ -92,8 +92,6 @@ def test_other_errors_are_left_as_they_are(workers):
         tf.debugging.assert_equal(1, 2)
 
 
-def test_where_others_read_none_are_disturbed(workers, distant_tpu):
-    _, made = plain(5)
-    disturbed = Disturbed(workers, add_places, lambda rows: (rows,))
+def test_where_others_read_none_are_disturbed(distant_tpu):
     with pytest.raises(InputError, match="which is no host of the TPU; use"):
-        batches_of(disturbed, made)
+        check_place()

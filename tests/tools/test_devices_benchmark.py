@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from absl import app
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 
@@ -60,6 +61,34 @@ def test_a_cpu_measures_little_and_flags_decide():
     assert (first.compiled, second.compiled) == (False, True)
     assert (first.model, first.batch, first.side) == ("efficientnet-b1", 3, 64)
     assert found.counts == [2]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--device_models=efficientnet-b9",
+        "--device_precisions=float8",
+        "--device_jit=yes",
+        "--device_counts=none",
+    ],
+)
+def test_what_is_not_measured_is_refused(argument):
+    with pytest.raises(absl_flags.IllegalFlagValueError, match="must be a li"):
+        plan("GPU", 2, argument)
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts", "message"),
+    [
+        ("GPU", "1,8", "device_counts=1,8: there are 4 x GPU."),
+        ("TPU", "1", "device_counts=1: there are 4 x TPU, which are taken wh"),
+    ],
+)
+def test_more_devices_than_there_are_cannot_be_measured(kind, counts, message):
+    """They would be told of as if they were there."""
+    with pytest.raises(app.UsageError, match=message):
+        plan(kind, 4, f"--device_counts={counts}")
+    assert plan("GPU", 4, "--device_counts=2").counts == [2]
 
 
 @pytest.fixture

@@ -63,7 +63,11 @@ def test_the_start_warns(driver, warnings):
 @pytest.mark.parametrize(
     ("script", "size"),
     [
-        ("echo '143771 MiB'; echo '143771 MiB'", "143771 MiB"),
+        (
+            "echo 'NVIDIA T400, 2048 MiB'; echo 'NVIDIA H200, 143771 MiB'",
+            "143771 MiB",
+        ),
+        ("echo 'NVIDIA T400, 2048 MiB'", None),
         ("echo 'Failed to initialize NVML'; exit 9", None),
         (None, None),
     ],
@@ -74,4 +78,4 @@ def test_memory_is_what_the_driver_says(tmp_path, monkeypatch, script, size):
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert hardware.memory() == size
+    assert hardware.memory("NVIDIA H200") == size

@@ -101,6 +101,16 @@ def test_a_gradient_alone_fails_without_a_scale_that_could_shrink():
     assert train_loop(nan_from(1000), 6).failure.step == 3
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_loss_that_is_no_number_fails_under_any_scale(pieces):
+    """A smaller factor would not help it."""
+    train_loop, _ = overflowing_loop(-1, LossScale())
+    settings = dataclasses.replace(SETTINGS, accumulation_steps=pieces)
+    train_loop = dataclasses.replace(train_loop, train=settings)
+    failure = train_loop(nan_from(2 * pieces + 1), 4).failure
+    assert failure.step == 2 and np.isnan(failure.metrics["train/loss"])
+
+
 def test_a_scale_changes_no_step():
     """Powers of 2 cost no digits."""
     outcomes = []

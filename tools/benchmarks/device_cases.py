@@ -22,7 +22,8 @@ from tools.benchmarks import growth, input_pipeline, photographs, turns
 _SMALL_SIDE = 64  # up to it, the network's variant for small images
 _NOISED_SIDE = 224
 _NOISE = NoiseConfig("v1", randaug_mag=15)
-# Batches of the host in place of one of the devices: more than lie ready.
+# The host is timed over so many times as many batches as the devices, so that
+# the few that lie ready at the start do not count.
 _HOSTS_STEPS = 20
 
 

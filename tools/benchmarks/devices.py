@@ -23,6 +23,7 @@ from absl import app, flags
 
 from noisy_student.config.model import PRECISIONS
 from noisy_student.errors import InputError
+from noisy_student.models.scaling import MODELS
 from tools.benchmarks import choices, device_cases, turns
 from tools.benchmarks.device_cases import Case, Found
 
@@ -31,20 +32,24 @@ _JITS = ("true", "false")
 _BATCHES = {"efficientnet-b0": 64, "efficientnet-b7": 4}
 _CPU_SIDE, _CPU_BATCH = 32, 8
 
-_MODELS = flags.DEFINE_list(
-    "device_models", None, "Models; default: B0 and B7, on a CPU B0."
+_MODELS = choices.define(
+    "device_models",
+    MODELS,
+    "Models; default: B0 and B7, on a CPU B0.",
+    optional=True,
 )
-_PRECISIONS = flags.DEFINE_list(
+_PRECISIONS = choices.define(
     "device_precisions",
-    None,
-    f"A list of {','.join(PRECISIONS)}; default: the first two, on GPUs all, "
-    "on a CPU the first.",
+    PRECISIONS,
+    "Precisions; default: the first two, on GPUs all, on a CPU the first.",
+    optional=True,
 )
-_JIT = flags.DEFINE_list(
+_JIT = choices.define(
     "device_jit",
-    None,
-    "Whether XLA compiles the step, a list of true,false; default: both, on "
-    "TPUs true, on a CPU false.",
+    _JITS,
+    "Whether XLA compiles the step; default: both, on TPUs true, on a CPU "
+    "false.",
+    optional=True,
 )
 _SIDE = flags.DEFINE_integer(
     "device_side",
@@ -59,14 +64,17 @@ _BATCH = flags.DEFINE_integer(
     "CPU 8.",
     lower_bound=1,
 )
-_COUNTS = flags.DEFINE_list(
+_COUNTS = choices.define_numbers(
     "device_counts",
     None,
     "Numbers of devices for scaling; default: 1, 2, 4 and so on up to all, on "
     "TPUs all, on a CPU 1 and 2 logical ones.",
 )
 _STEPS = flags.DEFINE_integer(
-    "device_steps", None, "Steps of a turn; default: 50, on a CPU 2."
+    "device_steps",
+    None,
+    "Steps of a turn; default: 50, on a CPU 2.",
+    lower_bound=1,
 )
 
 
@@ -83,20 +91,20 @@ class Plan:
 
     @classmethod
     def of(cls, found: Found) -> "Plan":
-        """Fills in what the flags leave open."""
+        """Fills in what the flags leave open.
+
+        Raises:
+            app.UsageError: There are not so many devices.
+        """
         on_cpu, on_tpu = found.kind == "CPU", found.kind == "TPU"
         models = _MODELS.value or [*_BATCHES][: 1 if on_cpu else 2]
         number = {"CPU": 1, "GPU": 3}.get(found.kind, 2)
-        doubled = [2**n for n in range(found.number.bit_length())]
-        counts = [1, 2] if on_cpu else [*doubled, found.number]
-        if on_tpu:
-            counts = [found.number]
         jits = ["false"] if on_cpu else ["true"] if on_tpu else [*_JITS]
         return cls(
             models,
             _PRECISIONS.value or [*PRECISIONS][:number],
             _JIT.value or jits,
-            sorted({int(n) for n in _COUNTS.value or counts}),
+            _counts(found),
             ["uncompiled" if on_tpu else "compiled", "device"],
             Case(
                 side=_SIDE.value or (_CPU_SIDE if on_cpu else None),
@@ -126,6 +134,24 @@ class Plan:
                         precision=precision,
                         compiled=jit == "true",
                     )
+
+
+def _counts(found: Found) -> list[int]:
+    """The numbers of devices for scaling, as the flag says or by default."""
+    given = choices.numbers(_COUNTS)
+    if found.kind == "CPU":  # logical ones, of any number
+        return sorted({*(given or [1, 2])})
+    doubled = {2**n for n in range(found.number.bit_length())}
+    default = possible = {found.number}
+    if found.kind == "GPU":
+        default, possible = default | doubled, {*range(1, found.number + 1)}
+    if not {*given} <= possible:
+        whole = ", which are taken whole" if found.kind == "TPU" else ""
+        raise app.UsageError(
+            f"device_counts={','.join(map(str, given))}: there are "
+            f"{found.number} x {found.kind}{whole}."
+        )
+    return sorted({*given} or default)
 
 
 @dataclasses.dataclass

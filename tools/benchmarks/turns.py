@@ -3,7 +3,6 @@
 import functools
 import itertools
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +11,12 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from noisy_student import cores
+
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each side.", lower_bound=1)
 THREADS = flags.DEFINE_integer(
     "threads",
-    os.cpu_count() or 1,
+    cores.available(),
     "Threads (or processes) of each side's input pipeline.",
     lower_bound=1,
 )

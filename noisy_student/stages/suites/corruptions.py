@@ -22,7 +22,7 @@ from noisy_student.evaluation.corruptions import (
     alexnet,
     corruption_errors,
 )
-from noisy_student.evaluation.disturbed import Disturbed
+from noisy_student.evaluation.disturbed import Disturbed, check_place
 from noisy_student.processes import Workers
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import images
@@ -73,6 +73,7 @@ class Corruptions(Suite):
                 )
         self._published = self._open_published()
         if self._published is None:
+            check_place()
             self._tests = test_images(self._experiment, self._settings)
             making.check_installed()
 

@@ -13,7 +13,7 @@ from noisy_student.data import frame_folders
 from noisy_student.data.frame_folders import FrameFolders
 from noisy_student.data.passes import Batches
 from noisy_student.disturbances import frames as making
-from noisy_student.evaluation.disturbed import Disturbed
+from noisy_student.evaluation.disturbed import Disturbed, check_place
 from noisy_student.evaluation.perturbations import (
     ALEXNET_FLIPS,
     NOISE,
@@ -66,6 +66,7 @@ class Perturbations(Suite):
             )
         self._published: list[FrameFolders] = []
         if settings.perturbed_data_dir is None:
+            check_place()
             self._tests = test_images(self._experiment, settings)
             return
         found = frame_folders.open_folders(settings.perturbed_data_dir, kinds)

@@ -9,8 +9,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from noisy_student.config.robustness import CORRUPTIONS, RobustnessConfig
-from noisy_student.data import digits
+from noisy_student.data import decoding, digits
 from noisy_student.disturbances import corruptions as making
+from noisy_student.errors import InputError
 from noisy_student.evaluation.corruptions import ALEXNET_ERRORS
 from noisy_student.files import shards
 from noisy_student.stages.suites.corruptions import Corruptions
@@ -320,3 +321,11 @@ class TestSummary:
             Corruptions(opened(), RobustnessConfig()).published_unit(results)
             is None
         )
+
+
+def test_where_others_read_none_are_disturbed(monkeypatch):
+    """That is said before any model is loaded."""
+    there = opened(input_image_size=SIDE)
+    monkeypatch.setattr(decoding, "is_elsewhere", lambda: True)
+    with pytest.raises(InputError, match="which is no host of the TPU; use"):
+        suite(there)

@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 from noisy_student.config.robustness import PERTURBATIONS, RobustnessConfig
-from noisy_student.data import digits
+from noisy_student.data import decoding, digits
 from noisy_student.disturbances import frames as making
+from noisy_student.errors import InputError
 from noisy_student.evaluation.perturbations import (
     ALEXNET_FLIPS,
 )
@@ -196,3 +197,11 @@ class TestSummary:
         assert found["mean_flip_rate"] == pytest.approx(100)
         assert measured.published_unit(self.results(ALEXNET_FLIPS)) is None
         assert self.measured().published_unit(published) is None
+
+
+def test_where_others_read_none_are_disturbed(monkeypatch):
+    """That is said before any model is loaded."""
+    there = opened(input_image_size=SIDE)
+    monkeypatch.setattr(decoding, "is_elsewhere", lambda: True)
+    with pytest.raises(InputError, match="which is no host of the TPU; use"):
+        suite(there)

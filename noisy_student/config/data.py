@@ -40,6 +40,13 @@ class DataConfig(Settings):
     test/CLASS/*.jpg, or TFRecords train-00000-of-00128 and so on. Default:
     none, the images come from tensorflow-datasets."""
 
+    labels_csv: str | None = setting(None, none=("",))
+    """CSV file with the columns path, relative to --label_data_dir, and class,
+    for images in any folders there; perhaps with a column split (train, test
+    or validation). Images that it does not name, or names without a class, are
+    unlabelled. What --output was written to, corrected, will do. Default:
+    folders are the classes."""
+
     unlabel_image_dir: str | None = setting(None)
     """Directories with the unlabelled images, joined with `;`: image files or
     TFRecords. Default: --unlabel_split of the place that the labelled images
@@ -129,6 +136,7 @@ class DataConfig(Settings):
             self._resolve(**{name: absolute_all(name, getattr(self, name))})
         self._resolve(
             unlabel_data_dir=absolute(self.unlabel_data_dir),
+            labels_csv=absolute(self.labels_csv),
             task_name=tasks.full_name(self._given_task_name()),
         )
         if self.validation_split is not None and self.validation_fraction:
@@ -138,6 +146,11 @@ class DataConfig(Settings):
                 "which images validate; leave out one of them."
             )
         if self.label_data_dir is None:
+            if self.labels_csv is not None:
+                raise ValueError(
+                    f"labels_csv={self.labels_csv} needs label_data_dir, the "
+                    "directory of its images."
+                )
             return
         if self.task_name == "digits":
             raise ValueError(

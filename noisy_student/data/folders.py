@@ -146,7 +146,7 @@ def _size(path: str) -> tuple[int, int] | None:
         return image_files.size(file, path)
 
 
-class _Split(NamedTuple):
+class Split(NamedTuple):
     """The files of a split, and the class folder of each, or ""."""
 
     paths: np.ndarray
@@ -168,7 +168,7 @@ class ImageFolders:
         self.class_names: tuple[str, ...] = ()
         self._directories = directories
         self._labeled_splits: set[str] = set()
-        self._listed: dict[tuple[str, bool], _Split] = {}
+        self._listed: dict[tuple[str, bool], Split] = {}
 
     def read_classes(self, splits: Sequence[str]) -> None:
         """Takes the class folders of labelled splits as the classes, sorted.
@@ -219,7 +219,7 @@ class ImageFolders:
         """See `ImageSet`; labels are known in labelled splits."""
         del num_classes  # folders have no other labels than the classes
         files = [
-            _Split(*(column[s.start : s.stop] for column in self._files(s[0])))
+            Split(*(column[s.start : s.stop] for column in self._files(s[0])))
             for s in spans
         ]
         paths = np.concatenate([split.paths for split in files])
@@ -228,7 +228,7 @@ class ImageFolders:
         known = np.array([labels.get(name, -1) for name in found], np.int64)
         return FileSource.from_files(paths, known, np.arange(len(paths)), name)
 
-    def _files(self, split: str) -> _Split:
+    def _files(self, split: str) -> Split:
         """Returns the files of a split, listed once, with one warning."""
         labeled = split in self._labeled_splits
         if (split, labeled) not in self._listed:
@@ -236,14 +236,14 @@ class ImageFolders:
             self._listed[split, labeled] = list_files(split)
         return self._listed[split, labeled]
 
-    def _list_unlabeled(self, split: str) -> _Split:
+    def _list_unlabeled(self, split: str) -> Split:
         found = [image_files.find(path / split) for path in self._directories]
         name = f"{self.name} {split}"
         image_files.warn_of_others([p for f in found for p in f[1]], name)
         paths = np.array([p for f in found for p in f[0]], object)
-        return _Split(paths, np.full(len(paths), "", object))
+        return Split(paths, np.full(len(paths), "", object))
 
-    def _list_labeled(self, split: str) -> _Split:
+    def _list_labeled(self, split: str) -> Split:
         paths: list[str] = []
         classes: list[str] = []
         others: list[str] = []
@@ -266,7 +266,7 @@ class ImageFolders:
             )
         if loose:
             self._tell_of_loose_images(split, loose, bool(paths))
-        return _Split(np.array(paths, object), np.array(classes, object))
+        return Split(np.array(paths, object), np.array(classes, object))
 
     def _tell_of_loose_images(
         self, split: str, loose: list[str], has_others: bool

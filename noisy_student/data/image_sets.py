@@ -7,6 +7,7 @@ from noisy_student.config.paths import to_path
 from noisy_student.data import limits, record_files, splits
 from noisy_student.data.folders import UNLABELED_SPLITS, ImageFolders
 from noisy_student.data.sources import ImageSet, ImageSource
+from noisy_student.data.tables import LabelTable
 from noisy_student.data.tfrecords import RecordDirectories
 
 if TYPE_CHECKING:  # slow to import
@@ -102,7 +103,10 @@ def in_directories(config: DataConfig) -> TaskSplits[Directories]:
             have none with the name of a test split.
     """
     assert config.label_data_dir is not None  # the caller looked
-    images = find_kind(config.label_data_dir, "label_data_dir")
+    if config.labels_csv is None:
+        images = find_kind(config.label_data_dir, "label_data_dir")
+    else:
+        images = _with_table(config.label_data_dir, config.labels_csv)
     label = config.label_split or "train"
     if isinstance(images, ImageFolders):
         images.read_classes(splits.split_names(label, images))
@@ -110,6 +114,23 @@ def in_directories(config: DataConfig) -> TaskSplits[Directories]:
         splits.resolve(label, images, "label_split")
     test = config.test_split or _default_test_split(images)
     return TaskSplits(images, label, test, unlabeled_split(images))
+
+
+def _with_table(label_data_dir: str, labels_csv: str) -> LabelTable:
+    """Finds the images of a folder that have their labels in a table.
+
+    Raises:
+        ValueError: A file is missing, or see `LabelTable`.
+    """
+    directory, table = to_path(label_data_dir), to_path(labels_csv)
+    if ";" in label_data_dir or not directory.is_dir():
+        raise ValueError(
+            f"label_data_dir={label_data_dir} must be one directory with the "
+            f"images of labels_csv={labels_csv}."
+        )
+    if not table.is_file():
+        raise ValueError(f"labels_csv: there is no file {table}.")
+    return LabelTable(directory, table)
 
 
 def of_task(config: DataConfig) -> TaskSplits[ImageSet]:

@@ -8,22 +8,26 @@ import dataclasses
 
 from noisy_student import tasks
 from noisy_student.config import DataConfig
+from noisy_student.config.paths import to_path
 from noisy_student.data import (
     directories,
     held_out,
     image_sets,
     limits,
+    overlaps,
     registered,
     splits,
 )
 from noisy_student.data.folders import ImageFolders
 from noisy_student.data.sources import ImageSource, TaskData
 from noisy_student.data.tfrecords import RecordSource
+from noisy_student.files import stamps
 
 # Settings that decide which images a task has, see `TaskData.identity`.
 _IDENTITY = (
     "task_name",
     "label_data_dir",
+    "labels_csv",
     "unlabel_image_dir",
     "label_split",
     "unlabel_split",
@@ -72,11 +76,18 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         unlabeled = unlabeled or rest
     if config.unlabel_image_dir is not None:
         unlabeled = _open_unlabeled_dir(config)
+    labeled = overlaps.without_test_images(labeled, data.test, "labelled")
+    if unlabeled is not None:
+        unlabeled = overlaps.without_test_images(
+            unlabeled, data.test, "unlabelled"
+        )
     data = dataclasses.replace(data, labeled=labeled, unlabeled=unlabeled)
     fraction = _validation_fraction(config, data, given is not None)
     if fraction:
         data = _hold_out(data, fraction, seed)
     identity = {name: getattr(config, name) for name in _IDENTITY}
+    if config.labels_csv is not None:  # a person may correct it
+        identity["labels_csv"] = stamps.digest([to_path(config.labels_csv)])
     identity["num_labeled"] = num_labeled
     identity["validation_fraction"] = fraction if data.held_out else None
     # The seed counts if it chose images.

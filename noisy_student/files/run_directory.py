@@ -56,6 +56,7 @@ _FILTERING = (
 _IMAGES = (
     "task_name",
     "label_data_dir",
+    "labels_csv",
     "label_split",
     "test_split",
     "test_fraction",

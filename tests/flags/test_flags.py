@@ -59,6 +59,8 @@ def given_beside(group, name):
     required = dict(REQUIRED.get(group, {}))
     if name == "task_name":  # this, or a directory
         required.pop("input_dir", None)
+    if name == "labels_csv":
+        required["label_data_dir"] = "/images"
     return required
 
 

@@ -69,8 +69,7 @@ class ModelConfig(Settings):
         NOTHING_FROZEN, at_least=0, special={NOTHING_FROZEN: "nothing"}
     )
     """Freeze the stem and this many of the first blocks, with batch norm in
-    inference mode; for weights that were trained before, of
-    --init_model_path."""
+    inference mode; for weights that were trained before, of --init_weights."""
 
     num_shards_per_group: int = setting(
         DEFAULT_GROUPS,

@@ -123,6 +123,7 @@ def self_train(experiment: Experiment) -> dict:
         if generation.number:
             rule = config.self_training.next_teacher
             teacher = plan[generations.next_teacher(rows, rule)]
+            generation = generations.taught_by(generation, teacher)
             stats = _make_labels(experiment, plan, generation, teacher)
             records = generation.labels
         unlabeled = Unlabeled.open(experiment, records)

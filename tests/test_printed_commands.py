@@ -262,5 +262,5 @@ MAKERS = {
     ),
     "--mode=export --model_dir=runs/digits": ("runs/digits", make_self_trained),
     "report.py --model_dir=runs/digits": ("runs/digits", make_self_trained),
-    "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
+    "--init_weights=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

@@ -124,7 +124,8 @@ def _value_type(hint: Any) -> tuple[type, bool]:
 
 def _value(field: Field, flag: absl_flags.Flag, original: bool) -> Any:
     """A flag's value as that of its field."""
-    if original and flag.using_default_value:
+    # By an alias it is present, and still said to use its default.
+    if original and flag.using_default_value and not flag.present:
         return field.rule.original
     given = flag.value
     if given is None:

@@ -123,6 +123,16 @@ ENTRIES = [
         elsewhere="tests/tools/test_import_checkpoint.py",
     ),
     Entry(
+        "python tools/import_checkpoint.py --from=timm --checkpoint=B0.saf",
+        quick=True,
+        elsewhere="tests/tools/test_import_checkpoint.py",
+    ),
+    Entry(
+        "python main.py --label_data_dir=photos --model_name=efficientnet-lite",
+        quick=True,
+        elsewhere="tests/models/test_named_weights.py",
+    ),
+    Entry(
         "python tools/import_checkpoint.py --checkpoint=PREFIX",
         quick=True,
         elsewhere="the README's commands",

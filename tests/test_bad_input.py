@@ -47,7 +47,7 @@ CASES = [
         ["--mode=train", "--method=supervised", "--train_last_step_num=3"],
         "train_last_step_num=3 is for weights that were trained before",
     ),
-    (["--init_model"], "init_model needs init_model_path"),
+    (["--init_model"], "init_model needs init_weights"),
     (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
     (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
     (["--unlabel_ratio=0"], "set unlabel_ratio to 3, say, or use mode=train"),

@@ -139,9 +139,9 @@ def test_directories_are_absolute(tmp_path, monkeypatch):
     for joined in ("", ";", "a;", "a; ;b"):
         with pytest.raises(ValueError, match=f"label_data_dir='{joined}' must"):
             config.DataConfig(label_data_dir=joined)
-    train = config.TrainConfig(teacher_model_path="a;b", init_model_path="c")
+    train = config.TrainConfig(teacher_model_path="a;b", init_weights="c")
     assert train.teacher_model_path == f"{here}/a;b"
-    assert train.init_model_path == f"{here}/c"
+    assert train.init_weights == f"{here}/c"
 
 
 @pytest.mark.parametrize(

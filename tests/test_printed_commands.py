@@ -258,5 +258,5 @@ MAKERS = {
     "--label_data_dir=svhn": ("svhn", make_svhn_records),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),
     f"={PREDICTIONS}": (PREDICTIONS, make_predictions),
-    "--init_model_path=runs/cifar10": ("runs/cifar10/model.keras", make_model),
+    "--init_weights=runs/cifar10": ("runs/cifar10/model.keras", make_model),
 }

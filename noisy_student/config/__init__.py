@@ -41,6 +41,7 @@ from noisy_student.config.settings import Settings, setting
 from noisy_student.config.training import (
     HARD_LABELS,
     OPTIMIZERS,
+    PRETRAINED,
     SCHEDULES,
     TrainConfig,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "MODES",
     "NOTHING_FROZEN",
     "OPTIMIZERS",
+    "PRETRAINED",
     "SCHEDULES",
     "ConsistencyConfig",
     "DataConfig",

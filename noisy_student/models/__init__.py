@@ -17,6 +17,7 @@ from noisy_student.models.pretrained import (
     load_teacher,
     read_weights,
     resolve_model_path,
+    start_from,
 )
 from noisy_student.models.saved import load_model, save_model
 
@@ -39,4 +40,5 @@ __all__ = [
     "resolve_model_path",
     "save_model",
     "share_statistics",
+    "start_from",
 ]

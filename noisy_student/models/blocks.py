@@ -6,6 +6,7 @@ Their weights are created in the original's order. The equations are in
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,6 +16,12 @@ from noisy_student.models import batch_norm, dropout, ops, remat
 
 _PACKAGE = "noisy_student"
 _SE_RATIO = 0.25
+_ACTIVATIONS = {"swish": ops.swish, "relu6": tf.nn.relu6}
+
+
+def activation_of(lite: bool) -> str:
+    """Returns which activation follows convolutions of a kind of network."""
+    return "relu6" if lite else "swish"
 
 
 def convolution_initializer() -> keras.initializers.Initializer:
@@ -52,7 +59,7 @@ class ConvNorm(keras.layers.Layer):
         filters: number of output channels; None makes a depthwise convolution.
         kernel_size: side of the kernel; odd.
         stride: 1 or 2.
-        swish: whether swish follows.
+        activation: what follows, "swish" or "relu6"; None for nothing.
         num_shards_per_group: see `batch_norm.replicas_per_group`.
 
     Call arguments:
@@ -65,7 +72,7 @@ class ConvNorm(keras.layers.Layer):
         filters: int | None,
         kernel_size: int = 1,
         stride: int = 1,
-        swish: bool = False,
+        activation: str | None = None,
         num_shards_per_group: int = DEFAULT_GROUPS,
         **kwargs,
     ) -> None:
@@ -73,13 +80,21 @@ class ConvNorm(keras.layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
-        self.swish = swish
+        self.activation = activation
         self.norm = batch_norm.BatchNormalization(
             num_shards_per_group=num_shards_per_group,
             name="norm",
             dtype=self.dtype_policy,
             trainable=self.trainable,
         )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ConvNorm":
+        config = dict(config)
+        # Files from before there was Lite say whether swish follows.
+        if config.pop("swish", False):
+            config["activation"] = "swish"
+        return super().from_config(config)
 
     def build(self, input_shape) -> None:
         channels = input_shape[-1]
@@ -104,7 +119,9 @@ class ConvNorm(keras.layers.Layer):
                 self._convolve(inputs, kernel * scale),
                 tf.cast(offset, inputs.dtype),
             )
-        return ops.swish(outputs) if self.swish else outputs
+        if self.activation is None:
+            return outputs
+        return _ACTIVATIONS[self.activation](outputs)
 
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         kernel = tf.cast(kernel, inputs.dtype)
@@ -166,7 +183,7 @@ class SqueezeExcite(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class Block(keras.layers.Layer):
-    """An inverted residual block with squeeze-and-excitation (MBConv).
+    """An inverted residual block (MBConv).
 
     Args:
         input_filters: number of input channels.
@@ -180,6 +197,8 @@ class Block(keras.layers.Layer):
         rematerialize: whether to keep only the input for the gradient and
             compute the rest again, which saves memory and costs time.
         num_shards_per_group: see `batch_norm.replicas_per_group`.
+        lite: whether ReLU6 takes the place of swish with
+            squeeze-and-excitation.
 
     Call arguments:
         inputs: float (batch, height, width, input_filters).
@@ -197,6 +216,7 @@ class Block(keras.layers.Layer):
         drop_rate: float = 0.0,
         rematerialize: bool = False,
         num_shards_per_group: int = DEFAULT_GROUPS,
+        lite: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -210,10 +230,20 @@ class Block(keras.layers.Layer):
         self.expand = None
         if expansion != 1:
             filters = input_filters * expansion
-            self.expand = conv_norm(filters, swish=True, name="expand")
-        self.depthwise = conv_norm(None, kernel_size, stride, name="depthwise")
-        squeezed = max(1, int(input_filters * _SE_RATIO))
-        self.se = SqueezeExcite(squeezed, name="se", **shared)
+            self.expand = conv_norm(
+                filters, activation=activation_of(lite), name="expand"
+            )
+        self.depthwise = conv_norm(
+            None,
+            kernel_size,
+            stride,
+            "relu6" if lite else None,  # swish is part of `se`
+            name="depthwise",
+        )
+        self.se = None
+        if not lite:
+            squeezed = max(1, int(input_filters * _SE_RATIO))
+            self.se = SqueezeExcite(squeezed, name="se", **shared)
         self.project = conv_norm(output_filters, name="project")
         self.drop = dropout.StochasticDepth(drop_rate, name="drop", **shared)
 
@@ -235,7 +265,9 @@ class Block(keras.layers.Layer):
         if self.expand is not None:
             x = self.expand(x, training=training)
         x = self.depthwise(x, training=training)
-        x = self.project(self.se(x), training=training)
+        if self.se is not None:
+            x = self.se(x)
+        x = self.project(x, training=training)
         if not self.has_skip:
             return x
         return inputs + self.drop(x, training=training)

@@ -1,4 +1,4 @@
-"""Builds EfficientNet as Noisy Student trains it.
+"""Builds EfficientNet as Noisy Student trains it, and EfficientNet-Lite.
 
 The weights have the original's shapes and order. `scaling.py` knows what a
 model's name stands for.
@@ -58,7 +58,7 @@ def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
     """Returns the stages with the overrides applied and checked."""
     scale = scaling.get_scaling(config)
     stages = scaling.scale_stages(
-        scale.width, scale.depth, bool(config.small_image_model)
+        scale.width, scale.depth, bool(config.small_image_model), scale.lite
     )
     smallest = scaling.STEM_STRIDE * math.prod(s.stride for s in stages)
     side = scale.resolution
@@ -117,22 +117,25 @@ def build_model(config: ModelConfig) -> keras.Model:
         "dtype": precision if precision == "float32" else f"mixed_{precision}",
     }
 
-    def conv_norm_swish(filters, kernel_size, stride, name):
-        filters = scaling.scale_filters(filters, scale.width)
+    def conv_norm(filters, kernel_size, stride, name):
+        if not scale.lite:
+            filters = scaling.scale_filters(filters, scale.width)
+        activation = blocks.activation_of(scale.lite)
         return blocks.ConvNorm(
-            filters, kernel_size, stride, swish=True, name=name, **shared
+            filters, kernel_size, stride, activation, name=name, **shared
         )
 
+    mean, std = scaling.normalization(config)
     images = keras.Input((scale.resolution,) * 2 + (3,), name="image")
     x = blocks.NormalizeRGB(
-        mean=[255 * mean for mean in config.mean],
-        variance=[(255 * std) ** 2 for std in config.std],
+        mean=[255 * channel for channel in mean],
+        variance=[(255 * channel) ** 2 for channel in std],
         name="normalize",
         dtype="float32",
     )(images)
-    x = conv_norm_swish(scaling.STEM_FILTERS, 3, scaling.STEM_STRIDE, "stem")(x)
-    x = _blocks(x, config, stages, **shared)
-    x = conv_norm_swish(scaling.HEAD_FILTERS, 1, 1, "head")(x)
+    x = conv_norm(scaling.STEM_FILTERS, 3, scaling.STEM_STRIDE, "stem")(x)
+    x = _blocks(x, config, stages, lite=scale.lite, **shared)
+    x = conv_norm(scaling.HEAD_FILTERS, 1, 1, "head")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
     x = dropout.Dropout(scale.dropout_rate, name="dropout", dtype="float32")(x)
     # Between -1 / sqrt(classes) and 1 / sqrt(classes).

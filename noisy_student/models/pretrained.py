@@ -1,6 +1,7 @@
 """Weights and models that were trained before.
 
-They come from files of this program or from TF1 checkpoints of the original.
+They come from files of this program, from TF1 checkpoints of the original or
+from files of weights of other programs.
 """
 
 import dataclasses
@@ -9,21 +10,31 @@ import keras
 import numpy as np
 from etils import epath
 
-from noisy_student.config import NOTHING_FROZEN, ModelConfig
+from noisy_student.config import NOTHING_FROZEN, PRETRAINED, ModelConfig
 from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
 from noisy_student.files import remote, stamps
 from noisy_student.files.run_directory import MODEL_FILE
-from noisy_student.models import efficientnet, saved
-from noisy_student.models.importers import original, weights
+from noisy_student.models import efficientnet, named_weights, saved
+from noisy_student.models.importers import (
+    keras_applications,
+    original,
+    pytorch,
+    tensor_files,
+    weights,
+)
+
+_OF_KERAS = ".h5"
+_OTHERS = (*tensor_files.SUFFIXES, _OF_KERAS)
 
 
 def resolve_model_path(path: str | epath.Path) -> str:
     """Returns the file, or the prefix of a checkpoint, that a path means.
 
     Args:
-        path: a `.keras` file, a run directory with one, or the prefix or
-            directory of a TF1 checkpoint of the original.
+        path: a `.keras` file, a run directory with one, the prefix or
+            directory of a TF1 checkpoint of the original, or a file of weights
+            (.safetensors, .pth, or Keras' .h5).
 
     Raises:
         ValueError: there is none of these.
@@ -31,7 +42,7 @@ def resolve_model_path(path: str | epath.Path) -> str:
     in_directory = to_path(path) / MODEL_FILE
     if in_directory.is_file():
         return str(in_directory)
-    if _is_keras_file(path):
+    if _is_keras_file(path) or _is_other(path):
         saved.check_model_file(to_path(path))
         return str(path)
     try:
@@ -43,13 +54,17 @@ def resolve_model_path(path: str | epath.Path) -> str:
         )
         raise ValueError(
             f"There is no model at {path}: {path} is neither a .keras file, "
-            f"nor a directory with {MODEL_FILE}, nor a checkpoint of the "
-            f"original.{hint}"
+            f"nor one of weights ({', '.join(_OTHERS)}), nor a directory with "
+            f"{MODEL_FILE}, nor a checkpoint of the original.{hint}"
         ) from error
 
 
 def _is_keras_file(path: str | epath.Path) -> bool:
     return to_path(path).suffix == ".keras"
+
+
+def _is_other(path: str | epath.Path) -> bool:
+    return to_path(path).suffix in _OTHERS
 
 
 def digest(path: str | epath.Path) -> str:
@@ -58,23 +73,30 @@ def digest(path: str | epath.Path) -> str:
     Args:
         path: from `resolve_model_path`.
     """
-    if _is_keras_file(path):
+    if _is_keras_file(path) or _is_other(path):
         return stamps.digest([to_path(path)])
     return stamps.digest(original.checkpoint_files(str(path)))
 
 
-def read_weights(path: str) -> weights.Weights:
+def read_weights(path: str, config: ModelConfig) -> weights.Weights:
     """Reads weights by their original names.
 
     Of a checkpoint of the original these are the moving averages.
 
     Args:
         path: from `resolve_model_path`.
+        config: the model, which a file of Keras' weights does not tell.
 
     Raises:
-        InputError: the file is damaged, or holds no EfficientNet of this
-            program or the original.
+        InputError: the file is damaged, or holds no EfficientNet that is
+            known here.
     """
+    file = to_path(path)
+    if file.suffix in tensor_files.SUFFIXES:
+        return pytorch.read(file)
+    if file.suffix == _OF_KERAS:
+        plain = ModelConfig(config.model_name)
+        return keras_applications.read(keras_applications.load(file, plain))
     if not _is_keras_file(path):
         return original.read(path)
     model = saved.load_model(path)
@@ -87,19 +109,40 @@ def read_weights(path: str) -> weights.Weights:
     return {name: np.array(value) for name, value in variables.items()}
 
 
-def check_fits(path: str, config: ModelConfig, allow_new_head: bool) -> None:
-    """Refuses weights that do not fit a model, which it builds to see.
+def start_from(
+    given: str, model: keras.Model, config: ModelConfig, allow_new_head: bool
+) -> bool:
+    """Puts the weights of `--init_weights` into a model.
 
     Args:
-        path: from `resolve_model_path`.
-        config: the model.
-        allow_new_head: see `assign`.
+        given: one of `config.PRETRAINED`, or see `resolve_model_path`.
+        model: made by `build_model` of the settings.
+        config: the settings.
+        allow_new_head: see `assign`; the weights of a name allow it always.
+
+    Returns:
+        Whether the classifier is fresh.
 
     Raises:
-        InputError: see `read_weights` and `assign`.
+        ValueError: there is no such file.
+        InputError: see `named_weights.find`, `read_weights` and `assign`.
+    """
+    if given in PRETRAINED:
+        path = named_weights.find(given, config.model_name)
+        allow_new_head = True
+    else:
+        path = resolve_model_path(given)
+    arrays = read_weights(path, config)
+    return weights.assign(model, arrays, path, allow_new_head)
+
+
+def check_fits(given: str, config: ModelConfig, allow_new_head: bool) -> None:
+    """Refuses weights that do not fit a model, which it builds to see.
+
+    Args and errors are those of `start_from`.
     """
     model = efficientnet.build_model(config)
-    weights.assign(model, read_weights(path), path, allow_new_head)
+    start_from(given, model, config, allow_new_head)
 
 
 def check_pretrained(path: str, config: ModelConfig) -> None:
@@ -127,9 +170,9 @@ def load_pretrained(
 
     Args:
         path: from `resolve_model_path`.
-        config: of a checkpoint of the original, which does not say it itself,
-            the model: its name, overrides, resolution and normalisation. Of
-            a `.keras` file only the classes must be these.
+        config: of a checkpoint or a file of weights, which does not say it
+            itself, the model: its name, overrides, resolution and
+            normalisation. Of a `.keras` file only the classes must be these.
         side: side in pixels of the images that the model is to take; None
             for its own.
 
@@ -148,7 +191,7 @@ def load_pretrained(
             input_image_size=side or config.input_image_size,
         )
         model = efficientnet.build_model(config)
-        weights.assign(model, original.read(path), path)
+        weights.assign(model, read_weights(path, config), path)
         return model
     model = saved.load_model(path, side)
     classes = model.output_shape[-1]
@@ -184,7 +227,7 @@ def load_teacher(
         config = dataclasses.replace(config, model_name=name)
     elif not _is_keras_file(path):
         raise ValueError(
-            f"teacher_model_path {path} is a checkpoint of the original: set "
+            f"teacher_model_path {path} does not say which model it is: set "
             "teacher_model_name."
         )
     model = load_pretrained(path, config)

@@ -1,8 +1,9 @@
 """Compound scaling: the table of models, and the stages of each.
 
 `efficientnet.py` builds the networks. Sources: EfficientNet (arXiv 1905.11946,
-section 3.3 and table 1) and Noisy Student (arXiv 1911.04252, appendix A.2, for
-L0, L1 and L2).
+section 3.3 and table 1), Noisy Student (arXiv 1911.04252, appendix A.2, for
+L0, L1 and L2) and, for Lite, TensorFlow's models for TPUs
+(official/efficientnet/lite).
 """
 
 import dataclasses
@@ -22,12 +23,16 @@ class Scaling:
         depth: factor on the number of blocks of a stage, above 0.
         resolution: side of the training images, in pixels.
         dropout_rate: dropout before the classifier, in [0, 1).
+        lite: whether it is an EfficientNet-Lite, for phones: ReLU6 in place of
+            swish, no squeeze-and-excitation; width does not change stem and
+            head, nor depth the first and the last stage.
     """
 
     width: float
     depth: float
     resolution: int
     dropout_rate: float
+    lite: bool = False
 
     @property
     def size(self) -> float:
@@ -63,7 +68,15 @@ MODELS: dict[str, Scaling] = {
     "efficientnet-l0": Scaling(2.8, 3.7, 380, 0.5),
     "efficientnet-l1": Scaling(3.9, 3.7, 380, 0.5),
     "efficientnet-l2": Scaling(4.3, 5.3, 800, 0.5),
+    "efficientnet-lite0": Scaling(1.0, 1.0, 224, 0.2, lite=True),
+    "efficientnet-lite1": Scaling(1.0, 1.1, 240, 0.2, lite=True),
+    "efficientnet-lite2": Scaling(1.1, 1.2, 260, 0.3, lite=True),
+    "efficientnet-lite3": Scaling(1.2, 1.4, 280, 0.3, lite=True),
+    "efficientnet-lite4": Scaling(1.4, 1.8, 300, 0.3, lite=True),
 }
+# Lite models take (x - 127) / 128, whatever the task's statistics are.
+_LITE_MEAN = (127 / 255,) * 3
+_LITE_STD = (128 / 255,) * 3
 
 STAGES = (
     Stage(1, 3, 1, 1, 16),
@@ -100,7 +113,23 @@ def get_scaling(config: ModelConfig) -> Scaling:
         config.depth_coefficient or own.depth,
         config.input_image_size or own.resolution,
         own.dropout_rate if dropout_rate is None else dropout_rate,
+        own.lite,
     )
+
+
+def normalization(
+    config: ModelConfig,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and deviation of the RGB values that a model takes.
+
+    They are in [0, 1], and those of the settings, but for Lite models.
+
+    Raises:
+        ValueError: see `get_scaling`.
+    """
+    if get_scaling(config).lite:
+        return _LITE_MEAN, _LITE_STD
+    return config.mean, config.std
 
 
 def scale_filters(filters: int, width: float) -> int:
@@ -113,7 +142,7 @@ def scale_filters(filters: int, width: float) -> int:
 
 
 def scale_stages(
-    width: float, depth: float, small_image: bool = False
+    width: float, depth: float, small_image: bool = False, lite: bool = False
 ) -> list[Stage]:
     """Returns the stages of a model.
 
@@ -121,14 +150,16 @@ def scale_stages(
         width: factor on the number of filters, above 0.
         depth: factor on the number of blocks, above 0; repeats are rounded up.
         small_image: whether to return the variant for 32x32 images.
+        lite: whether to repeat the first and the last stage as in B0.
     """
     stages = []
     for i, stage in enumerate(STAGES):
         keep = small_image and i in _SMALL_IMAGE_STAGES_AT_STRIDE_1
+        fixed = lite and i in (0, len(STAGES) - 1)
         stages.append(
             dataclasses.replace(
                 stage,
-                repeats=math.ceil(stage.repeats * depth),
+                repeats=math.ceil(stage.repeats * (1 if fixed else depth)),
                 stride=1 if keep else stage.stride,
                 output_filters=scale_filters(stage.output_filters, width),
             )

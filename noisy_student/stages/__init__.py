@@ -76,7 +76,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
 def _reach_buckets(config: ExperimentConfig) -> None:
     """Refuses buckets that cannot be reached, before devices are looked for."""
     for name, value in changed(config).items():
-        if name.endswith(("_dir", "_path")):
+        if name.endswith(("_dir", "_path", "init_weights")):
             for each in value.split(";"):
                 to_path(each)
 

@@ -77,6 +77,7 @@ def _batches(train: TrainConfig, loop: SelfTrainingConfig) -> TrainConfig:
         unlabel_ratio=loop.finetune_unlabel_ratio,
         train_batch_size=own,
         train_steps=steps and math.ceil(steps * batch / own),
+        init_weights=None,
         allow_new_head=False,
     )
 

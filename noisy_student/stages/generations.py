@@ -6,23 +6,18 @@ carries the plan out.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from absl import logging
 from etils import epath
 
 from noisy_student.config import (
     NOTHING_FROZEN,
     ExperimentConfig,
-    ModelConfig,
-    Settings,
 )
+from noisy_student.config.self_training import FRESH, TEACHERS
 from noisy_student.files import run_directory
-from noisy_student.models import scaling
-from noisy_student.stages import fine_tuning
-
-_Settings = TypeVar("_Settings", bound=Settings)
+from noisy_student.stages import fine_tuning, students
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Training:
         if self.start is None:
             return self.settings
         train = dataclasses.replace(
-            self.settings.train, init_model_path=str(self.start)
+            self.settings.train, init_weights=str(self.start)
         )
         return dataclasses.replace(self.settings, train=train)
 
@@ -101,9 +96,23 @@ def plan(config: ExperimentConfig, num_labeled: int) -> tuple[Generation, ...]:
         _teacher_settings(config),
         _seed(config, 0),
     )
-    numbers = range(1, config.self_training.num_iterations + 1)
-    students = (_student(config, number, num_labeled) for number in numbers)
-    return Generation(0, (first,)), *students
+    planned = [Generation(0, (first,))]
+    for number in range(1, config.self_training.num_iterations + 1):
+        planned.append(_student(config, number, num_labeled, planned[-1]))
+    return tuple(planned)
+
+
+def taught_by(generation: Generation, teacher: Generation) -> Generation:
+    """A generation whose student starts from the weights of this teacher.
+
+    It stays as it is where students start from other weights. The plan has the
+    generation before as the teacher, which may not be the best.
+    """
+    training, *others = generation.trainings
+    if training.start is None:
+        return generation
+    training = dataclasses.replace(training, start=teacher.model)
+    return dataclasses.replace(generation, trainings=(training, *others))
 
 
 def next_teacher(rows: Sequence[dict[str, Any]], rule: str) -> int:
@@ -150,33 +159,16 @@ def check_settings(config: ExperimentConfig) -> None:
     for name in ("teacher_model_path", "train_last_step_num"):
         if getattr(config.train, name) is not None:
             raise ValueError(f"{name} is for mode=train; leave it out.")
-    frozen = config.model.fix_layer_num
-    if frozen != NOTHING_FROZEN:
+    init, frozen = config.self_training.student_init, config.model.fix_layer_num
+    if frozen != NOTHING_FROZEN and init == FRESH:
         raise ValueError(
             f"fix_layer_num={frozen} is for weights that were trained before, "
             "and students start from fresh ones; leave it out, or set "
-            "finetune_fix_layer_num where models are fine-tuned."
+            "finetune_fix_layer_num where models are fine-tuned, or "
+            "student_init."
         )
     fine_tuning.check_settings(config.self_training)
-    check_models(config)
-
-
-def check_models(config: ExperimentConfig) -> None:
-    """Refuses unknown models and warns of a student below its teacher.
-
-    Raises:
-        ValueError: A model is unknown.
-    """
-    size = scaling.get_scaling(config.model).size
-    for number in range(1, config.self_training.num_iterations + 1):
-        student = _student_model(config, number)
-        before, size = size, scaling.get_scaling(student).size
-        if size < before:
-            logging.warning(
-                "Student %d is smaller than its teacher; Noisy Student needs "
-                "an equal or larger one (paper, section 2.1).",
-                number,
-            )
+    students.check(config)
 
 
 def _teacher_settings(config: ExperimentConfig) -> ExperimentConfig:
@@ -194,67 +186,6 @@ def _teacher_settings(config: ExperimentConfig) -> ExperimentConfig:
     return _in_directory(config, 0, train=train)
 
 
-def _student_settings(
-    config: ExperimentConfig, number: int
-) -> ExperimentConfig:
-    """A student's: it starts from fresh weights (paper, section 4)."""
-    loop = config.self_training
-    return _in_directory(
-        config,
-        number,
-        model=_student_model(config, number),
-        data=_own(
-            config.data,
-            number,
-            input_image_size=loop.student_input_image_sizes,
-        ),
-        noise=_own(config.noise, number, randaug_mag=loop.student_randaug_mags),
-        train=_own(
-            dataclasses.replace(config.train, init_model_path=None),
-            number,
-            unlabel_ratio=loop.student_unlabel_ratios,
-            train_batch_size=loop.student_train_batch_sizes,
-            train_steps=loop.student_train_steps,
-        ),
-    )
-
-
-def _student_model(config: ExperimentConfig, number: int) -> ModelConfig:
-    """A student's model.
-
-    A student whose model has a name of its own has that model's own scaling
-    and dropout, unless the students' lists say otherwise: the first teacher's
-    overrides would make it the first teacher's network again.
-    """
-    loop, model = config.self_training, config.model
-    if loop.student_model_names:
-        model = dataclasses.replace(
-            model,
-            width_coefficient=None,
-            depth_coefficient=None,
-            dropout_rate=None,
-        )
-    return _own(
-        model,
-        number,
-        model_name=loop.student_model_names,
-        width_coefficient=loop.student_width_coefficients,
-        depth_coefficient=loop.student_depth_coefficients,
-        dropout_rate=loop.student_dropout_rates,
-        stochastic_depth_rate=loop.student_stochastic_depth_rates,
-    )
-
-
-def _own(settings: _Settings, number: int, **lists: Sequence) -> _Settings:
-    """Settings with a student's values of lists; of one value, it is all's."""
-    changes = {
-        name: values[min(number, len(values)) - 1]
-        for name, values in lists.items()
-        if values
-    }
-    return dataclasses.replace(settings, **changes)  # type: ignore[type-var]
-
-
 def _in_directory(
     config: ExperimentConfig, number: int, **groups: Any
 ) -> ExperimentConfig:
@@ -266,13 +197,15 @@ def _in_directory(
 
 
 def _student(
-    config: ExperimentConfig, number: int, num_labeled: int
+    config: ExperimentConfig, number: int, num_labeled: int, before: Generation
 ) -> Generation:
+    from_teacher = config.self_training.student_init == TEACHERS
     training = Training(
         f"student {number}",
         f"train student {number}",
-        _student_settings(config, number),
+        _in_directory(config, number, **students.settings(config, number)),
         _seed(config, number),
+        before.model if from_teacher else None,
     )
     sizes = config.self_training.finetune_input_image_sizes
     side = sizes[min(number, len(sizes)) - 1] if sizes else 0

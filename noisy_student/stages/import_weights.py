@@ -9,7 +9,12 @@ from noisy_student.config import DataConfig
 from noisy_student.config.paths import to_path
 from noisy_student.config.tools import ImportSettings
 from noisy_student.files import remote
-from noisy_student.models.importers import keras_applications, original
+from noisy_student.models.importers import (
+    keras_applications,
+    original,
+    pytorch,
+    tensor_files,
+)
 from noisy_student.stages.experiment import Stage
 
 
@@ -41,12 +46,15 @@ class ImportWeights(Stage):
         )
         models.check_model(self.model)
         self.checkpoint = settings.checkpoint
-        if settings.source != "keras":
+        path = to_path(settings.checkpoint)
+        if settings.source == "original":
             self.checkpoint = original.checkpoint_prefix(settings.checkpoint)
         elif settings.raw:
             raise ValueError("raw is for the original's checkpoints only.")
-        elif not to_path(settings.checkpoint).is_file():
-            raise ValueError(f"There is no file {settings.checkpoint}.")
+        elif not path.is_file():
+            raise ValueError(f"There is no file {path}.")
+        elif settings.source == "timm":
+            tensor_files.check_suffix(path)
 
     def run(self) -> None:
         config, settings = self.model, self.settings
@@ -55,6 +63,8 @@ class ImportWeights(Stage):
             source = keras_applications.load(path, config)
             arrays = keras_applications.read(source)
             config = keras_applications.with_normalization(config, source)
+        elif settings.source == "timm":
+            arrays = pytorch.read(to_path(self.checkpoint))
         else:
             arrays = original.read(self.checkpoint, not settings.raw)
         model = models.build_model(config)

@@ -82,7 +82,7 @@ def _own(
     task = tasks.KNOWN.get(name)
     if task is None:
         _, bias = HEAD
-        classes = models.read_weights(str(path))[bias].size
+        classes = models.read_weights(str(path), config.model)[bias].size
         task = tasks.generic_task(name, classes, side=None)
     settings = config.model.for_task(task, side)
     models.check_pretrained(str(path), settings)

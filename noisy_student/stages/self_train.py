@@ -118,6 +118,7 @@ def self_train(experiment: Experiment) -> dict:
         teacher, stats, records = None, None, None
         if generation.number:
             teacher = plan[generations.next_teacher(rows, rule)]
+            generation = generations.taught_by(generation, teacher)
             stats = _make_labels(experiment, plan, generation, teacher)
             records = generation.labels
         unlabeled = Unlabeled.open(experiment, records)

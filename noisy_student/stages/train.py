@@ -107,8 +107,8 @@ def check_training(
     Args:
         experiment: Its `config.model` and `config.train` are to be trained.
         unlabeled: Its unlabelled images, as far as they are known.
-        start_exists: Whether `init_model_path` is there already; else an
-            earlier stage of this run makes it.
+        start_exists: Whether `init_weights` are there already; else an earlier
+            stage of this run makes them.
 
     Raises:
         ValueError: the model cannot take the images or the given weights,
@@ -200,9 +200,10 @@ def _check_start(experiment: Experiment) -> None:
             would be frozen, or only the end of the schedule trained.
     """
     train = experiment.config.train
-    if train.init_model_path is not None:
-        path = models.resolve_model_path(train.init_model_path)
-        models.check_fits(path, experiment.model, train.allow_new_head)
+    if train.init_weights is not None:
+        models.check_fits(
+            train.init_weights, experiment.model, train.allow_new_head
+        )
         return
     for name, value, unset in (
         ("fix_layer_num", experiment.model.fix_layer_num, NOTHING_FROZEN),
@@ -211,8 +212,8 @@ def _check_start(experiment: Experiment) -> None:
         if value != unset:
             raise ValueError(
                 f"{name}={value} is for weights that were trained before, and "
-                "this model starts from fresh ones: set init_model_path or "
-                "leave it out."
+                "this model starts from fresh ones: set init_weights or leave "
+                "it out."
             )
 
 

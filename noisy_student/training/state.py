@@ -144,17 +144,23 @@ class TrainingState:
     def start(self) -> None:
         """Finds the weights and the step to begin with.
 
-        They are (1) those of the newest readable checkpoint, or else (2) the
-        weights of `init_model_path`, which is a `.keras` file, a run directory
-        or (3) a checkpoint of the original, or else (4) fresh weights.
+        They are (1) those of the newest readable checkpoint, or else (2) those
+        of `init_weights`, a name or a path, or else (3) fresh weights.
         """
         averaging.start(self.average, self.student)
-        path = self._run.train_config.init_model_path
-        if self.checkpoints.restore_newest() is None and path is not None:
-            path = models.resolve_model_path(path)
-            new_head = self._run.train_config.allow_new_head
-            weights = models.read_weights(path)
-            models.assign(self.student, weights, path, new_head)
+        train, config = self._run.train_config, self._run.model_config
+        given = train.init_weights
+        if self.checkpoints.restore_newest() is None and given is not None:
+            fresh_head = models.start_from(
+                given, self.student, config, train.allow_new_head
+            )
+            if fresh_head:
+                logging.info(
+                    "The weights are those of %s; the classifier of %d classes "
+                    "is fresh.",
+                    given,
+                    config.num_classes,
+                )
             averaging.start(self.average, self.student)
         self._started -= float(self.seconds.numpy())
 

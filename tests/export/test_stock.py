@@ -43,7 +43,10 @@ def largest_distance(logits, expected):
     return np.abs(logits - expected).max() / np.ptp(expected)
 
 
-@pytest.fixture(scope="module", params=[SMALL, PHOTOGRAPHS])
+LITE = dataclasses.replace(SMALL, model_name="efficientnet-lite0")
+
+
+@pytest.fixture(scope="module", params=[SMALL, PHOTOGRAPHS, LITE])
 def model(request):
     return made(request.param)
 

@@ -321,5 +321,5 @@ def test_paths_mean_the_same_from_any_directory(tmp_path, monkeypatch):
     assert config.data.label_data_dir == f"{here}/photos;{here}/other"
     assert config.data.unlabel_image_dir == f"gs://bucket/a;{here}/heap"
     assert config.data.unlabel_data_dir == f"{here}/filtered"
-    assert config.train.init_model_path == "s3://bucket/model.keras"
+    assert config.train.init_weights == "s3://bucket/model.keras"
     assert config.train.teacher_model_path == f"{here}/a;b.keras"

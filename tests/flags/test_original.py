@@ -64,12 +64,13 @@ def setting_of(script, name, arguments):
             return getattr(settings, name)
     config = methods.with_defaults(flags.experiment_config(values))
     groups = [config, *(getattr(config, group) for group in flags.GROUPS)]
-    [group] = (
-        group
+    [value] = (
+        getattr(group, field.name)
         for group in groups
-        if name in [field.name for field in fields_of(type(group))]
+        for field in fields_of(type(group))
+        if name in (field.name, *field.rule.aliases)
     )
-    return getattr(group, name)
+    return value
 
 
 @pytest.mark.parametrize(("script", "row"), ROWS)

@@ -8,7 +8,7 @@ import flags
 from flags.define import fields_of
 from noisy_student import methods
 from noisy_student.config import ExperimentConfig
-from noisy_student.stages import generations
+from noisy_student.stages import students
 from noisy_student.training import schedules
 from tests.flags.test_flags import make_flags
 
@@ -36,7 +36,7 @@ def random_argument(draw):
 def plan(values, num_labeled):
     """What planning reckons without images or models."""
     config = methods.with_defaults(flags.experiment_config(values))
-    generations.check_models(config)
+    students.check(config)
     train = config.train
     sizes = (
         train.unlabeled_batch_size,

@@ -1,8 +1,6 @@
 """SVHN's records, made of scanned digits in files like its own."""
 
-import http.server
 import io
-import threading
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from noisy_student.config.tools import SvhnSettings
 from noisy_student.data.open import open_task
 from noisy_student.errors import InputError
 from noisy_student.make_records import svhn
+from tests import file_server
 from tests.data.directories import encoded_of, labels_of
 from tests.data.svhn_files import digits, write_mat, write_svhn
 
@@ -217,24 +216,9 @@ def server(tmp_path, monkeypatch):
     directory = tmp_path / "served"
     directory.mkdir()
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        cut = 0
-
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(directory))
-
-        def copyfile(self, source, outputfile):
-            outputfile.write(source.read()[Handler.cut :])
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as serving:
-        threading.Thread(target=serving.serve_forever).start()
-        url = f"http://localhost:{serving.server_port}/"
+    with file_server.serving(directory) as (url, handler):
         monkeypatch.setattr(svhn, "URL", url)
-        yield directory, Handler
-        serving.shutdown()
+        yield directory, handler
 
 
 def test_missing_files_are_downloaded(server, raw, tmp_path, capsys):

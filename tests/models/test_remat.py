@@ -9,9 +9,9 @@ from noisy_student.models import blocks, efficientnet
 IMAGES = np.random.default_rng(0).normal(size=(8, 6, 6, 8)).astype(np.float32)
 
 
-def make_block(rematerialize):
+def make_block(rematerialize, lite=False):
     keras.utils.set_random_seed(3)
-    block = blocks.Block(8, 8, 3, 1, 6, 0.4, rematerialize)
+    block = blocks.Block(8, 8, 3, 1, 6, 0.4, rematerialize, lite=lite)
     block.build((None, 6, 6, 8))
     return block
 
@@ -31,11 +31,12 @@ def states(block):
 
 
 @pytest.mark.slow
-def test_gradients_noise_and_statistics_are_those_without():
+@pytest.mark.parametrize("lite", [False, True])
+def test_gradients_noise_and_statistics_are_those_without(lite):
     compiled = tf.function(train)
     by_xla = tf.function(train, jit_compile=True)
     for run in (train, compiled, by_xla):
-        plain, remat = make_block(False), make_block(True)
+        plain, remat = make_block(False, lite), make_block(True, lite)
         results = []
         for block in (plain, remat):
             # Twice: the second draws another mask, on moved statistics.

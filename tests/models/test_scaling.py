@@ -9,7 +9,7 @@ from noisy_student.models import scaling
 @pytest.mark.parametrize("name", list(scaling.MODELS))
 def test_block_counts_and_resolution_match_the_original(name, fixtures):
     truth = json.loads((fixtures / "variables/param_counts.json").read_text())
-    if name not in truth:  # L0 and L1 were not released
+    if name not in truth:  # L0 and L1 were not released; Lite is another's
         pytest.skip("the original's code has no such model")
     scale = scaling.get_scaling(ModelConfig(name))
     stages = scaling.scale_stages(scale.width, scale.depth)
@@ -41,12 +41,15 @@ def test_size_grows_along_the_family():
     def size(*args, **overrides):
         return scaling.get_scaling(ModelConfig(*args, **overrides)).size
 
-    sizes = [size(name) for name in scaling.MODELS]
-    assert sizes == sorted(sizes)
+    for lite in (False, True):
+        sizes = [size(n) for n, m in scaling.MODELS.items() if m.lite == lite]
+        assert sizes == sorted(sizes)
     wider = size("efficientnet-b0", width_coefficient=1.5)
     assert wider > size("efficientnet-b0")
 
 
 def test_an_unknown_model_lists_the_known():
-    with pytest.raises(ValueError, match=r"efficientnet-b9.*efficientnet-l2"):
+    with pytest.raises(
+        ValueError, match=r"efficientnet-b9.*efficientnet-l2.*lite4"
+    ):
         scaling.get_scaling(ModelConfig("efficientnet-b9"))

@@ -7,6 +7,7 @@ import pytest
 
 from noisy_student.config import ModelConfig, SelfTrainingConfig
 from noisy_student.stages import generations
+from noisy_student.stages import students as of_students
 from noisy_student.training import schedules
 from tests.settings import experiment
 
@@ -84,11 +85,101 @@ def test_students_have_models_of_their_own(tmp_path):
 
 def test_given_weights_are_the_first_teachers(tmp_path):
     loop = SelfTrainingConfig(num_iterations=1)
-    config = with_loop(tmp_path, loop, init_model_path="/given.keras")
+    config = with_loop(tmp_path, loop, init_weights="/given.keras")
     teacher = generations.plan(config, 1000)[0].trainings[0].config
-    assert teacher.train.init_model_path == "/given.keras"
+    assert teacher.train.init_weights == "/given.keras"
     ((student,),) = students(config)
-    assert student.train.init_model_path is None
+    assert student.train.init_weights is None
+
+
+def starts(config):
+    """The weights that the students' trainings start from."""
+    _, *planned = generations.plan(config, 1000)
+    return [one.trainings[0].config.train.init_weights for one in planned]
+
+
+def test_students_start_from_what_is_asked_for(tmp_path):
+    for init, expected in (
+        ("fresh", [None, None]),
+        ("pretrained", ["imagenet", "imagenet"]),
+        (
+            "teacher",
+            [
+                f"{tmp_path}/generation_00/model.keras",
+                f"{tmp_path}/generation_01/finetune/model.keras",
+            ],
+        ),
+    ):
+        loop = SelfTrainingConfig(
+            num_iterations=2,
+            student_init=init,
+            finetune_input_image_sizes=(48, 0),
+        )
+        config = with_loop(
+            tmp_path, loop, init_weights="imagenet", train_steps=300
+        )
+        assert starts(config) == expected
+        generations.check_settings(config)
+        first = generations.plan(config, 1000)[1]
+        # No setting of a run names a file of an earlier training.
+        for training in first.trainings:
+            assert "generation" not in str(training.settings.train.init_weights)
+        tuning = first.trainings[1]
+        assert tuning.settings.train.init_weights is None
+        assert tuning.start == first.trainings[0].model
+
+
+def test_the_teacher_that_is_chosen_gives_its_weights(tmp_path):
+    for init, expected in (("fresh", None), ("teacher", "generation_00")):
+        loop = SelfTrainingConfig(num_iterations=2, student_init=init)
+        first, _, second = generations.plan(with_loop(tmp_path, loop), 1000)
+        [training] = generations.taught_by(second, first).trainings
+        given = training.config.train.init_weights
+        assert given == (expected and f"{tmp_path}/{expected}/model.keras")
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        (
+            {"student_model_names": ("efficientnet-b0", "efficientnet-b1")},
+            "student 2 has depth=1.1, and its teacher 1.0",
+        ),
+        (
+            {"student_model_names": ("efficientnet-lite0",)},
+            "student 1 has lite=True",
+        ),
+        ({"student_width_coefficients": (2.0,)}, "student 1 has width=2.0"),
+    ],
+)
+def test_the_teachers_weights_need_its_model(tmp_path, lists, message):
+    for init in ("teacher", "fresh"):
+        loop = SelfTrainingConfig(num_iterations=2, student_init=init, **lists)
+        config = with_loop(tmp_path, loop)
+        if init == "fresh":
+            of_students.check(config)
+        else:
+            with pytest.raises(ValueError, match=message):
+                of_students.check(config)
+
+
+def test_pretrained_students_need_weights(tmp_path):
+    loop = SelfTrainingConfig(num_iterations=1, student_init="pretrained")
+    with pytest.raises(ValueError, match="student_init=pretrained needs init"):
+        of_students.check(with_loop(tmp_path, loop))
+    of_students.check(with_loop(tmp_path, loop, init_weights="noisy-student"))
+
+
+def test_blocks_of_given_weights_may_be_frozen(tmp_path):
+    for init in ("fresh", "pretrained"):
+        loop = SelfTrainingConfig(num_iterations=1, student_init=init)
+        model = ModelConfig(fix_layer_num=2)
+        config = with_loop(tmp_path, loop, model, init_weights="imagenet")
+        if init == "pretrained":
+            generations.check_settings(config)
+        else:
+            with pytest.raises(ValueError, match=r"fresh ones.*student_init"):
+                generations.check_settings(config)
 
 
 def test_fine_tuning_goes_on_with_the_students_weights(tmp_path):
@@ -106,8 +197,8 @@ def test_fine_tuning_goes_on_with_the_students_weights(tmp_path):
     assert second.labels == tmp_path / "generation_02/pseudo_labels"
     assert tuning.start == training.model
     own = tuning.config
-    assert own.train.init_model_path == str(training.model)
-    assert tuning.settings.train.init_model_path is None
+    assert own.train.init_weights == str(training.model)
+    assert tuning.settings.train.init_weights is None
     assert own.data.input_image_size == 48
     assert own.model.fix_layer_num == 3
     assert own.noise.remove_aug and not training.config.noise.remove_aug
@@ -225,7 +316,7 @@ def test_a_smaller_student_is_a_warning(
         num_iterations=2, student_width_coefficients=coefficients
     )
     with caplog.at_level(logging.WARNING):
-        generations.check_models(with_loop(tmp_path, loop))
+        of_students.check(with_loop(tmp_path, loop))
     if smaller:
         assert f"Student {smaller} is smaller than its teach" in caplog.text
     else:
@@ -235,4 +326,4 @@ def test_a_smaller_student_is_a_warning(
 def test_an_unknown_student_is_refused(tmp_path):
     loop = SelfTrainingConfig(student_model_names=("b1",))
     with pytest.raises(ValueError, match="Unknown model_name 'b1'"):
-        generations.check_models(with_loop(tmp_path, loop))
+        of_students.check(with_loop(tmp_path, loop))

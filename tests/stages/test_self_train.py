@@ -26,12 +26,14 @@ class Loop:
 
     Attributes:
         settings: Of the loop.
+        starts: What each training started from.
         done: What was done, in order.
         stop: Where it is killed, as in `done`.
     """
 
     directory: object
     settings: SelfTrainingConfig
+    starts: list = dataclasses.field(default_factory=list)
     done: list = dataclasses.field(default_factory=list)
     stop: str = ""
 
@@ -53,8 +55,10 @@ class Loop:
     def train_model(self, own, seed, description, unlabeled):
         path = own.config.directory / run_directory.MODEL_FILE
         if not path.exists():
-            start = own.config.train.init_model_path
-            assert start is None or "finetune" in str(path)
+            start = own.config.train.init_weights
+            if self.settings.student_init == "fresh":
+                assert start is None or "finetune" in str(path)
+            self.starts.append(start)
             self.note(description)
             writing.write_text(path, description)
         if "student" in description:
@@ -199,6 +203,18 @@ def test_it_ends_where_students_are_no_better(make_loop):
     more = loop.run()
     assert more["generations"][:3] == results["generations"]
     assert (len(more["generations"]), more["stopped_after"]) == (4, 2)
+
+
+def test_students_start_from_the_best_teachers_weights(make_loop):
+    loop = make_loop(next_teacher="best", student_init="teacher")
+    loop.run()
+    assert loop.starts == [
+        None,
+        *(
+            str(loop.directory / f"generation_{number:02d}/model.keras")
+            for number in (0, 1, 1)
+        ),
+    ]
 
 
 def test_what_is_fine_tuned_teaches(make_loop):

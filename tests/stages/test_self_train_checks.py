@@ -42,7 +42,7 @@ def test_no_student_has_frozen_blocks_of_fresh_weights(tmp_path):
     settings = dataclasses.replace(
         settings,
         model=dataclasses.replace(settings.model, fix_layer_num=1),
-        train=dataclasses.replace(settings.train, init_model_path=path),
+        train=dataclasses.replace(settings.train, init_weights=path),
     )
     with pytest.raises(ValueError, match="students start from fresh ones"):
         stages.make_stage(settings).validate()

@@ -79,7 +79,7 @@ def test_an_original_checkpoint_teaches_at_its_own_resolution(
 
 @pytest.mark.slow
 def test_blocks_of_given_weights_may_be_frozen(svhn_run):
-    settings = svhn_run(init_model=True, init_model_path=str(svhn.CHECKPOINT))
+    settings = svhn_run(init_model=True, init_weights=str(svhn.CHECKPOINT))
     model = dataclasses.replace(settings.model, fix_layer_num=2)
     settings = dataclasses.replace(settings, model=model)
     stage = stages.make_stage(settings)
@@ -100,9 +100,9 @@ def test_blocks_of_given_weights_may_be_frozen(svhn_run):
     ("train", "frozen", "message"),
     [
         ({}, 2, "fix_layer_num=2 is for weights that were trained before"),
-        ({"init_model": False, "init_model_path": "/x"}, 0, "fix_layer_num=0"),
+        ({"init_model": False, "init_weights": "/x"}, 0, "fix_layer_num=0"),
         ({"train_last_step_num": 1}, -1, "train_last_step_num=1 is for weig"),
-        ({"init_model": True}, -1, "init_model needs init_model_path"),
+        ({"init_model": True}, -1, "init_model needs init_weights"),
     ],
 )
 def test_settings_for_given_weights_need_some(svhn_run, train, frozen, message):
@@ -114,7 +114,7 @@ def test_settings_for_given_weights_need_some(svhn_run, train, frozen, message):
 
 
 def test_given_weights_of_another_model_are_refused(svhn_run):
-    settings = svhn_run(init_model_path=str(svhn.CHECKPOINT))
+    settings = svhn_run(init_weights=str(svhn.CHECKPOINT))
     model = dataclasses.replace(settings.model, depth_coefficient=1.0)
     settings = dataclasses.replace(settings, model=model)
     with pytest.raises(ValueError, match="missing: blocks_15/conv2d/kernel"):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import noisy_student
+from noisy_student.models.importers import tensor_files
+from tests.models import torch_files
 from tests.scripts import error_of, python
 
 SVHN = (
@@ -85,6 +87,44 @@ def test_a_model_of_keras_gives_its_logits(tmp_path):
     )
 
 
+TIMM = (
+    "--from=timm",
+    "--width_coefficient=0.25",
+    "--depth_coefficient=0.34",
+    "--input_image_size=64",
+    "--num_label_classes=10",
+)
+
+
+def test_a_model_of_timm_gives_its_logits(fixtures, tmp_path):
+    given = fixtures / "timm_b0_small"
+    output = tmp_path / "model.keras"
+    done = run(given / "model.safetensors", output, *TIMM)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(
+        noisy_student.load_model(output)(np.load(given / "images.npy")),
+        np.load(given / "logits.npy"),
+        atol=1e-4,
+    )
+
+
+def test_a_pth_file_gives_the_same_model(fixtures, tmp_path):
+    """Of another model it is refused, and of the right one it is taken."""
+    given = fixtures / "timm_b0_small"
+    path, output = tmp_path / "model.pth", tmp_path / "model.keras"
+    torch_files.save(tensor_files.read(given / "model.safetensors"), path)
+    done = run(path, output, *TIMM, "--model_name=efficientnet-lite0")
+    assert done.returncode == 2 and not output.exists()
+    assert "left over: blocks_0/se/conv2d/bias" in done.stderr
+    done = run(path, output, *TIMM)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(
+        noisy_student.load_model(output)(np.load(given / "images.npy")),
+        np.load(given / "logits.npy"),
+        atol=1e-4,
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -95,6 +135,18 @@ def test_a_model_of_keras_gives_its_logits(tmp_path):
         (
             ["--checkpoint=c", "--output=x.keras", "--from=keras"],
             "There is no file c",
+        ),
+        (
+            ["--checkpoint=README.md", "--output=x.keras", "--from=timm"],
+            "must end in .safetensors or .pth; got README.md",
+        ),
+        (
+            ["--checkpoint=c.pth", "--output=x.keras", "--from=timm"],
+            "There is no file c.pth",
+        ),
+        (
+            ["--checkpoint=c", "--output=x.keras", "--from=timm", "--raw"],
+            "raw is for the original's checkpoints only",
         ),
         (
             ["--checkpoint=c", "--output=x.keras", "--model_name=b0"],

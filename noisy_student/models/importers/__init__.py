@@ -1,4 +1,4 @@
-"""Weights from elsewhere: the original's checkpoints, keras.applications.
+"""Weights from elsewhere: the original, keras.applications, PyTorch.
 
 Weights travel as arrays under the names that the original gives them.
 """

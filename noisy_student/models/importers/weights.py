@@ -30,11 +30,12 @@ def variables_by_name(model: keras.Model) -> Variables:
         if isinstance(block, blocks.Block):
             layers = (block.expand, block.depthwise, block.project)
             named |= _convolutions(block.name, *filter(None, layers))
-            named |= name_squeeze_excite(
-                block.name,
-                (block.se.reduce_kernel, block.se.reduce_bias),
-                (block.se.expand_kernel, block.se.expand_bias),
-            )
+            if block.se is not None:
+                named |= name_squeeze_excite(
+                    block.name,
+                    (block.se.reduce_kernel, block.se.reduce_bias),
+                    (block.se.expand_kernel, block.se.expand_bias),
+                )
     named |= _convolutions("head", model.get_layer("head"))
     logits = model.get_layer("logits")
     return named | dict(zip(HEAD, (logits.kernel, logits.bias), strict=True))

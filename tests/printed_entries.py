@@ -94,6 +94,10 @@ ENTRIES = [
     ),
     Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
     Entry(
+        "python main.py --label_data_dir=heap",
+        f"{_SHORT} --input_image_size=32 --test_fraction=0.5",
+    ),
+    Entry(
         "python main.py --label_data_dir=records",
         f"{_SHORT} --input_image_size=32",
     ),

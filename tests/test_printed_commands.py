@@ -220,6 +220,17 @@ def make_photos(path):
     write_folders(path, folders | {"unlabelled": 20})
 
 
+def make_heap(path):
+    """Photographs in any folders, and a table of some labels beside them."""
+    write_folders(path, {"a": 4, "b/c": 6})
+    lines = [
+        f"{folder}/00{i}.jpg,{folder[0]}"
+        for folder in ("a", "b/c")
+        for i in range(4)
+    ]
+    path.with_name("labels.csv").write_text("\n".join(["path,class", *lines]))
+
+
 def make_predictions(path):
     path.mkdir()
     rows = np.random.default_rng(0).dirichlet(np.ones(10), 20)
@@ -254,6 +265,7 @@ OF_FINISHED = (
 # What else texts name and do not make, by how they name it.
 MAKERS = {
     "=photos": ("photos", make_photos),
+    "=heap": ("heap", make_heap),
     "=RAW": ("RAW/downloaded_data", make_svhn),
     "--label_data_dir=svhn": ("svhn", make_svhn_records),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),

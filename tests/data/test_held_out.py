@@ -117,11 +117,12 @@ def test_folders_are_validated_by_default(tmp_path):
 
 
 def test_a_single_image_is_trained_on(tmp_path):
-    write_folders(tmp_path, {"train/a": 80, "train/b": 80, "train/c": 1})
+    folders = {"train/a": 80, "train/b": 80, "train/c": 1}
+    write_folders(tmp_path, folders)
     config = DataConfig(label_data_dir=str(tmp_path))
     with pytest.raises(ValueError, match="a single image of c, which cannot"):
         open_task(config, 0)
-    write_folders(tmp_path, {"test/a": 1})
+    write_folders(tmp_path, folders | {"test/a": 1})
     data = open_task(config, 0)
     assert np.bincount(data.held_out.labels()).tolist() == [8, 8]
     assert data.notes == (

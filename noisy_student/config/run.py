@@ -65,6 +65,10 @@ class RunConfig(Settings):
     TensorBoard, which are means over these steps. Default: an entry for each
     call of --iterations_per_loop."""
 
+    dry_run: bool = setting(False)
+    """Check everything, say how many images there are of each class and what
+    each training would take in steps, time and disk, and stop."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.use_tpu or self.tpu):

@@ -16,6 +16,7 @@ from noisy_student.config.settings import changed
 from noisy_student.files import run_directory
 from noisy_student.stages import reporting
 from noisy_student.stages.audit import Audit
+from noisy_student.stages.dry_run import DryRun
 from noisy_student.stages.evaluate import Evaluate
 from noisy_student.stages.experiment import Stage
 from noisy_student.stages.export import Export
@@ -62,6 +63,8 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         return None
     if config.data.image_dir is not None and config.mode != "predict":
         raise ValueError("image_dir is for mode=predict; leave it out.")
+    if config.run.dry_run:
+        return DryRun(config)
     stages: dict[str, type[Stage]] = {
         "self_train": SelfTrain,
         "train": Train,

@@ -206,7 +206,8 @@ def open_and_claim(
     """Opens an experiment that trains, and claims its run directory.
 
     Every worker checks. The chief then locks the directory and writes
-    `config.json`; the others refuse to run with other settings than those.
+    `config.json`; the others refuse to run with other settings than those. With
+    `dry_run` nothing is written.
 
     Args:
         config: The settings.
@@ -223,6 +224,8 @@ def open_and_claim(
             run_directory.check(directory, config)
         experiment = Experiment.open(config, devices)
         check(experiment)
+        if config.run.dry_run:
+            return experiment
         devices.wait_for_all()
         if devices.is_chief:
             lock.acquire(directory)

@@ -234,11 +234,28 @@ def train_model(
     Returns:
         The evaluation on the test images; see `training.train`.
     """
+    run = training_run(experiment, seed, description, unlabeled)
+    paths = list(experiment.data.record_paths)
+    if experiment.validation is not None:
+        paths += experiment.validation.record_paths
+    if unlabeled.images is not None:
+        paths += unlabeled.images.record_paths
+    with decoding.input_errors(paths):
+        return training.train(run)
+
+
+def training_run(
+    experiment: Experiment,
+    seed: int,
+    description: str,
+    unlabeled: Unlabeled,
+) -> training.TrainingRun:
+    """Describes a training; see `train_model`."""
     config, data = experiment.config, experiment.data
     context = training_input.method_context(experiment, unlabeled)
     method = methods.find(config.train.method).from_context(context)
     side = models.input_side(experiment.model)
-    run = training.TrainingRun(
+    return training.TrainingRun(
         directory=config.directory,
         model_config=experiment.model,
         train_config=context.train,
@@ -255,10 +272,3 @@ def train_model(
         prepare=training_input.step_noise(experiment),
         validator=experiment.validation_accuracy(side),
     )
-    paths = list(data.record_paths)
-    if experiment.validation is not None:
-        paths += experiment.validation.record_paths
-    if unlabeled.images is not None:
-        paths += unlabeled.images.record_paths
-    with decoding.input_errors(paths):
-        return training.train(run)

@@ -6,7 +6,11 @@ from noisy_student.training.state import (
     has_checkpoints,
     restore_average,
 )
-from noisy_student.training.trainer import is_finished, train
+from noisy_student.training.trainer import (
+    is_finished,
+    seconds_per_step,
+    train,
+)
 
 __all__ = [
     "TrainingRun",
@@ -14,5 +18,6 @@ __all__ = [
     "is_finished",
     "kept_validation",
     "restore_average",
+    "seconds_per_step",
     "train",
 ]

@@ -71,10 +71,10 @@ def folders(tmp_path):
         ("TIFF", "b"),
         ("PNG", "a"),
     ):
-        for split in ("train", "test"):
+        for number, split in enumerate(("train", "test")):
             path = tmp_path / split / label / f"{name}.{name.lower()}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode(photo(0, SIZE), name))
+            path.write_bytes(encode(photo(number, SIZE), name))
     return tmp_path
 
 

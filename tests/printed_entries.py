@@ -225,6 +225,10 @@ ENTRIES = [
         f"{BENCHMARKS}devices",
         "--measures=noise --rounds=1 --device_steps=1 --device_batch=8",
     ),
+    Entry(
+        f"{BENCHMARKS}lite",
+        "--lite_side=32 --lite_batch=2 --lite_steps=1 --rounds=1",
+    ),
     Entry(f"{BENCHMARKS}remat", _B0),
     Entry(
         f"{BENCHMARKS}evaluate",

@@ -105,6 +105,19 @@ CASES = [
     (["--use_tpu", "--distribution=mirrored"], "leave one of them out"),
     (["--distribution=multi_worker"], "TF_CONFIG is not set"),
     (["--init_model_path=/none"], "/none is neither a .keras file"),
+    (
+        ["--init_weights=noisy-student", "--model_name=efficientnet-lite0"],
+        "There are no weights noisy-student of efficientnet-lite0; there are",
+    ),
+    (["--student_init=pretrained"], "pretrained needs init_weights"),
+    (
+        [
+            "--student_init=teacher",
+            "--student_model_names=efficientnet-b0,efficientnet-b1",
+            "--num_iterations=2",
+        ],
+        "student_init=teacher needs students of their teacher's model",
+    ),
     (["--teacher_model_path=/none"], "is for mode=train"),
     (
         ["--mode=train", "--teacher_model_path=/none"],

@@ -24,7 +24,8 @@ def without_test_images(
 ) -> ImageSource:
     """Leaves out the images whose files are those of test images.
 
-    A warning names them. Files in buckets and records are not compared.
+    A warning names them. Files in buckets and records are not compared, nor
+    the very same files: where splits overlap, flags say so.
 
     Args:
         source: Images to train on.
@@ -33,6 +34,7 @@ def without_test_images(
     """
     if not isinstance(source, FileSource) or not isinstance(test, FileSource):
         return source
+    test_paths = {*test.paths}
     by_size = collections.defaultdict(list)
     for path in test.paths:
         by_size[_size(path)].append(path)
@@ -43,7 +45,7 @@ def without_test_images(
         size = _size(path)
         if size in by_size and size not in tested:
             tested[size] = {_digest(other) for other in by_size[size]}
-        if tested.get(size):
+        if tested.get(size) and path not in test_paths:
             mask[place] = _digest(path) in tested[size]
     if not mask.any():
         return source

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from noisy_student import models
+from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
+from noisy_student.models.importers import tensor_files
+from tests.models import torch_files
 from tests.models.small import SMALL
 
 OF_SVHN = dataclasses.replace(SMALL, width_coefficient=0.1)
@@ -107,6 +110,30 @@ def test_a_teacher_has_a_name_of_its_own(prefix, keras_file, images, logits):
     assert models.load_teacher(keras_file, None, student).name.endswith("b0")
     with pytest.raises(ValueError, match="is a efficientnet_b0; got teacher"):
         models.load_teacher(keras_file, "efficientnet-b1", student)
+
+
+def test_weights_of_pytorch_are_a_model_like_others(fixtures, tmp_path):
+    given = fixtures / "timm_b0_small/model.safetensors"
+    pickled = tmp_path / "model.pth"
+    torch_files.save(tensor_files.read(given), pickled)
+    config = dataclasses.replace(
+        ModelConfig(), width_coefficient=0.25, depth_coefficient=0.34
+    )
+    config = dataclasses.replace(config, num_classes=10, input_image_size=64)
+    pixels = np.load(fixtures / "timm_b0_small/images.npy")
+    expected = np.load(fixtures / "timm_b0_small/logits.npy")
+    for path in map(str, (given, pickled)):
+        assert models.resolve_model_path(path) == path
+        content = pathlib.Path(path).read_bytes()
+        assert models.digest(path) == hashlib.sha256(content).hexdigest()
+        model = models.load_pretrained(path, config)
+        np.testing.assert_allclose(model(pixels), expected, atol=1e-4)
+        teacher = models.load_teacher(path, "efficientnet-b0", config)
+        np.testing.assert_allclose(teacher(pixels), expected, atol=1e-4)
+        with pytest.raises(ValueError, match="set teacher_model_name"):
+            models.load_teacher(path, None, config)
+    with pytest.raises(ValueError, match="There is no model at"):
+        models.resolve_model_path(tmp_path / "other.pth")
 
 
 def test_a_digest_is_that_of_the_content(prefix, keras_file, tmp_path):

@@ -6,6 +6,7 @@ looked up in tensorflow-datasets and gets `generic_task`'s defaults.
 
 import dataclasses
 
+SMALL_SIDE = 64  # of the largest small images, in pixels
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -109,7 +110,7 @@ def generic_task(name: str, num_classes: int, side: int | None) -> Task:
         side: Side of the images in pixels, where all are squares of one
             size; else None.
     """
-    small = side is not None and side <= 64
+    small = side is not None and side <= SMALL_SIDE
     return Task(
         name,
         num_classes,

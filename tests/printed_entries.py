@@ -94,6 +94,17 @@ ENTRIES = [
     ),
     Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
     Entry(
+        "python main.py --label_data_dir=photos --model_name=keras:MobileNetV2",
+        f"{_SHORT_LOOP} --input_image_size=32 --train_batch_size=4",
+    ),
+    Entry(
+        "python main.py --mode=train --task_name=digits "
+        "--model_name=own_networks:small",
+        quick=True,
+        elsewhere="tests/test_docs.py",
+        no_flags=True,
+    ),
+    Entry(
         "python main.py --label_data_dir=heap",
         f"{_SHORT} --input_image_size=32 --test_fraction=0.5",
     ),

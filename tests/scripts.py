@@ -17,8 +17,7 @@ TINY = [
     "--task_name=digits",
     "--input_image_size=8",
     "--num_iterations=1",
-    "--width_coefficient=0.1",
-    "--depth_coefficient=0.1",
+    "--model_name=tests.networks:tiny",
     "--train_batch_size=10",
     "--unlabel_ratio=2",
     "--train_steps=6",
@@ -29,6 +28,12 @@ TINY = [
     "--num_shards=2",
     "--save_checkpoints_steps=3",
     "--iterations_per_loop=2",
+]
+# In place of its network, where that has to be the paper's.
+EFFICIENTNET = [
+    "--model_name=efficientnet-b0",
+    "--width_coefficient=0.1",
+    "--depth_coefficient=0.1",
 ]
 
 

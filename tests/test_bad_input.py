@@ -4,7 +4,7 @@ import pytest
 
 from noisy_student import models
 from noisy_student.config import ModelConfig
-from tests.scripts import TINY, error_of, run
+from tests.scripts import EFFICIENTNET, TINY, error_of, run
 
 CASES = [
     (["--task_name=nope"], "Unknown task_name 'nope'"),
@@ -19,9 +19,16 @@ CASES = [
         ["--student_train_batch_sizes=10,20,30"],
         "one value or 1 (num_iterations); got '10,20,30'",
     ),
-    (["--student_input_image_sizes=7"], "student 1: The strides of"),
     (
-        ["--finetune_input_image_sizes=16", "--finetune_fix_layer_num=99"],
+        [*EFFICIENTNET, "--student_input_image_sizes=7"],
+        "student 1: The strides of",
+    ),
+    (
+        [
+            *EFFICIENTNET,
+            "--finetune_input_image_sizes=16",
+            "--finetune_fix_layer_num=99",
+        ],
         "fine-tuning of student 1: efficientnet-b0 has 7 blocks",
     ),
     (
@@ -29,10 +36,27 @@ CASES = [
         "finetune_steps=7 is more than the 6 steps of the schedule",
     ),
     (["--finetune_steps=2"], "finetune_steps=2 needs finetune_input_image_s"),
-    (["--next_teacher=best"], "and the task digits has none; leave it out"),
-    (["--input_image_size=7"], "8x8 pixels; got input_image_size=7"),
+    (["--next_teacher=best"], "=best chooses by validation images, never by"),
+    (["--early_stopping_students=1"], "chooses by validation images, never"),
     (
-        ["--mode=train", "--method=supervised", "--fix_layer_num=99"],
+        ["--mode=train", "--method=supervised", "--keep=best"],
+        "keep=best chooses by validation images, never by test",
+    ),
+    (
+        ["--mode=train", "--method=supervised", "--early_stopping_evals=2"],
+        "early_stopping_evals=2 chooses by validation images",
+    ),
+    (
+        [*EFFICIENTNET, "--input_image_size=7"],
+        "8x8 pixels; got input_image_size=7",
+    ),
+    (
+        [
+            *EFFICIENTNET,
+            "--mode=train",
+            "--method=supervised",
+            "--fix_layer_num=99",
+        ],
         "blocks; got fix_layer_num=99",
     ),
     (
@@ -48,8 +72,8 @@ CASES = [
         "train_last_step_num=3 is for weights that were trained before",
     ),
     (["--init_model"], "init_model needs init_weights"),
-    (["--num_labeled=51"], "divisible by the 10 classes; got 51"),
-    (["--num_labeled=5000"], "num_labeled=5000 needs 500 images"),
+    (["--num_labeled=9"], "num_labeled=9 must be at least the number of cla"),
+    (["--num_labeled=5000"], "num_labeled=5000 is more than the 1397 images"),
     (["--unlabel_ratio=0"], "set unlabel_ratio to 3, say, or use mode=train"),
     (["--mode=train"], "set unlabel_data_dir"),
     (["--method=pi_model"], "use mode=train for pi_model"),
@@ -199,7 +223,13 @@ def test_models_that_do_not_fit_are_refused(tmp_path):
         ),
     ):
         model_dir = tmp_path / "run"
-        process = run(*TINY, "--mode=train", *flags, f"--model_dir={model_dir}")
+        process = run(
+            *TINY,
+            *EFFICIENTNET,
+            "--mode=train",
+            *flags,
+            f"--model_dir={model_dir}",
+        )
         assert process.returncode == 2, process.stderr
         assert complaint in process.stderr
         assert not model_dir.exists()

@@ -1,4 +1,4 @@
-"""What docs/methods.md tells readers to write is run here, word for word."""
+"""What docs tell readers to write is run here, word for word."""
 
 import json
 import re
@@ -71,6 +71,24 @@ def test_the_table_of_keys_is_the_pipelines():
         context = made.context(name)
         for key in methods.find(name).from_context(context).batch_keys:
             assert f"`{key}`" in TEXT, key
+
+
+def test_the_network_of_the_text_trains(tmp_path):
+    text = (ROOT / "docs/networks.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [body] = re.findall(r"def small.*", code, re.DOTALL)
+    assert len(body.strip().split("\n")) <= 10
+    (tmp_path / "own_networks.py").write_text(code)
+    process = run(
+        *TRAIN,
+        "--method=supervised",
+        "--model_name=own_networks:small",
+        "--input_image_size=32",
+        f"--model_dir={tmp_path / 'run'}",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["step"] == 6
 
 
 @pytest.mark.slow

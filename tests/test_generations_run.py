@@ -32,6 +32,7 @@ FLAGS = (
     "--finetune_unlabel_ratio=1",
     "--filter_once",
     "--next_teacher=best",
+    "--early_stopping_students=0",
     "--validation_split=validation",
     "--keep_pseudo_labels=last",
 )

@@ -11,8 +11,7 @@ from tests.scripts import error_of, python, run
 TINY = (
     "--input_image_size=32",
     "--num_iterations=1",
-    "--width_coefficient=0.1",
-    "--depth_coefficient=0.1",
+    "--model_name=tests.networks:tiny",
     "--train_batch_size=4",
     "--unlabel_ratio=2",
     "--train_steps=4",

@@ -55,7 +55,6 @@ def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
         "--input_image_size=12",
         f"--init_model_path={teacher}",
         "--train_last_step_num=2",
-        "--fix_layer_num=1",
         "--remove_aug",
         "--steps_per_eval=1",
         f"--model_dir={tmp_path}",

@@ -24,9 +24,10 @@ class ModelConfig(Settings):
     """
 
     model_name: str = setting("efficientnet-b0")
-    """efficientnet-b0 to -b7, -l0, -l1 or -l2, or for phones -lite0 to -lite4.
-    In self-training, the model of the first teacher, and of the students
-    unless --student_model_names is set."""
+    """efficientnet-b0 to -b7, -l0, -l1 or -l2, or for phones -lite0 to -lite4;
+    keras:NAME for a network of keras.applications, or module:function for one
+    of your own (docs/networks.md). In self-training, the model of the first
+    teacher, and of the students unless --student_model_names is set."""
 
     num_classes: int = 1000
     input_image_size: int | None = None

@@ -10,6 +10,7 @@ import numpy as np
 from noisy_student.errors import InputError
 from noisy_student.models import blocks, dropout
 
+_OURS = (blocks.NormalizeRGB, blocks.ConvNorm, blocks.Block)
 # Keras' names of what follows a convolution.
 _ACTIVATIONS = {None: None, "swish": "silu", "relu6": "relu6"}
 
@@ -25,13 +26,30 @@ def to_stock(model: keras.Model) -> keras.Model:
         accepts uint8 too, to the same logits, float32 (batch, classes).
 
     Raises:
-        InputError: The model is another one.
+        InputError: The model is a mixture of these and other layers.
     """
     images = keras.Input(model.input_shape[1:], name="images", dtype="float32")
+    if not any(isinstance(layer, _OURS) for layer in model.layers):
+        return _without_dropout(model, images)
     x = images
     for layer in model.layers[1:]:
         x = _stock_layer(layer, x)
     return keras.Model(images, x, name=model.name)
+
+
+def _without_dropout(
+    model: keras.Model, images: keras.KerasTensor
+) -> keras.Model:
+    """Builds a network from elsewhere again, without our dropout."""
+
+    def convert(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, dropout.Dropout):
+            return keras.layers.Identity(name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    stock = keras.models.clone_model(model, images, clone_function=convert)
+    stock.set_weights(model.get_weights())
+    return stock
 
 
 def in_float32(model: keras.Model) -> keras.Model:

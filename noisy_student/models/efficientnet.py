@@ -10,6 +10,7 @@ import keras
 
 from noisy_student.config import NOTHING_FROZEN, ModelConfig
 from noisy_student.models import batch_norm, blocks, dropout, scaling
+from noisy_student.tasks import SMALL_SIDE
 
 
 def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
@@ -30,11 +31,6 @@ def _blocks(x, config: ModelConfig, stages: list[scaling.Stage], **kwargs):
             **kwargs,
         )(x)
     return x
-
-
-def input_side(config: ModelConfig) -> int:
-    """Returns the side of the images that a model takes, in pixels."""
-    return scaling.get_scaling(config).resolution
 
 
 def check_model(
@@ -79,13 +75,18 @@ def _scaled_stages(config: ModelConfig) -> list[scaling.Stage]:
 
 
 def is_for_small_images(model: keras.Model) -> bool:
-    """Whether a network is the variant of `small_image_model`."""
+    """Whether a network is the variant of `small_image_model`.
+
+    Of a network from elsewhere its side tells it.
+    """
     whole = scaling.scale_stages(1.0, 1.0)
     strides = [
         layer.depthwise.stride
         for layer in model.layers
         if isinstance(layer, blocks.Block)
     ]
+    if not strides:
+        return model.input_shape[1] <= SMALL_SIDE
     return math.prod(strides) < math.prod(stage.stride for stage in whole)
 
 

@@ -15,7 +15,7 @@ from noisy_student.config.paths import to_path
 from noisy_student.errors import InputError
 from noisy_student.files import remote, stamps
 from noisy_student.files.run_directory import MODEL_FILE
-from noisy_student.models import efficientnet, named_weights, saved
+from noisy_student.models import custom, named_weights, networks, saved
 from noisy_student.models.importers import (
     keras_applications,
     original,
@@ -127,6 +127,9 @@ def start_from(
         ValueError: there is no such file.
         InputError: see `named_weights.find`, `read_weights` and `assign`.
     """
+    if custom.is_custom(config.model_name):
+        path = given if given in PRETRAINED else resolve_model_path(given)
+        return custom.start_from(path, model, config, allow_new_head)
     if given in PRETRAINED:
         path = named_weights.find(given, config.model_name)
         allow_new_head = True
@@ -141,7 +144,7 @@ def check_fits(given: str, config: ModelConfig, allow_new_head: bool) -> None:
 
     Args and errors are those of `start_from`.
     """
-    model = efficientnet.build_model(config)
+    model = networks.build_model(config)
     start_from(given, model, config, allow_new_head)
 
 
@@ -190,7 +193,7 @@ def load_pretrained(
             fix_layer_num=NOTHING_FROZEN,
             input_image_size=side or config.input_image_size,
         )
-        model = efficientnet.build_model(config)
+        model = networks.build_model(config)
         weights.assign(model, read_weights(path, config), path)
         return model
     model = saved.load_model(path, side)

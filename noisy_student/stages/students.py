@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from absl import logging
 
+from noisy_student import models
 from noisy_student.config import ExperimentConfig, ModelConfig, Settings
 from noisy_student.config.self_training import FRESH, PRETRAINED_TOO, TEACHERS
-from noisy_student.models import scaling
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -26,13 +26,15 @@ def check(config: ExperimentConfig) -> None:
             f"student_init={init} needs init_weights, which are the students', "
             "too."
         )
-    teacher = scaling.get_scaling(config.model)
+    models.check_name(config.model)
+    teacher = config.model
     for number in range(1, config.self_training.num_iterations + 1):
-        student = scaling.get_scaling(_model(config, number))
+        student = _model(config, number)
+        models.check_name(student)
         before, teacher = teacher, student
         if init == TEACHERS:
             _check_same_network(student, before, number)
-        if student.size < before.size:
+        if models.is_smaller(student, before):
             logging.warning(
                 "Student %d is smaller than its teacher; Noisy Student needs "
                 "an equal or larger one (paper, section 2.1).",
@@ -41,15 +43,16 @@ def check(config: ExperimentConfig) -> None:
 
 
 def _check_same_network(
-    student: scaling.Scaling, teacher: scaling.Scaling, number: int
+    student: ModelConfig, teacher: ModelConfig, number: int
 ) -> None:
     """Refuses a student that cannot have its teacher's weights.
 
     Raises:
         ValueError: Their networks differ.
     """
-    for name in ("width", "depth", "lite"):
-        ours, theirs = getattr(student, name), getattr(teacher, name)
+    given = models.network_of(teacher)
+    for name, ours in models.network_of(student).items():
+        theirs = given.get(name)
         if ours != theirs:
             raise ValueError(
                 f"student_init={TEACHERS} needs students of their teacher's "

@@ -17,7 +17,6 @@ from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
 from noisy_student.config.paths import to_path
 from noisy_student.data import decoding, validation
 from noisy_student.methods import ramps
-from noisy_student.models import scaling
 from noisy_student.stages import training_input
 from noisy_student.stages.experiment import Experiment, Stage, open_and_claim
 from noisy_student.stages.training_input import Unlabeled
@@ -34,7 +33,7 @@ class Train(Stage):
     """Trains one model."""
 
     def validate(self) -> None:
-        scaling.get_scaling(self.config.model)
+        models.check_name(self.config.model)
         self._records = _records(self.config)
         self.unlabeled = Unlabeled()
         self.experiment = open_and_claim(self.config, self._check)

@@ -8,6 +8,7 @@ import pytest
 
 from noisy_student import export, models
 from noisy_student.errors import InputError
+from noisy_student.models import blocks, dropout
 from tests.models.small import SMALL
 
 SMALLEST = dataclasses.replace(
@@ -85,8 +86,20 @@ def test_the_variant_of_the_network_is_known():
     assert not models.is_for_small_images(models.build_model(PHOTOGRAPHS))
 
 
-def test_other_networks_are_refused():
+def test_networks_from_elsewhere_lose_their_dropout():
     images = keras.Input((8, 8, 3))
-    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(images))
+    x = dropout.Dropout(0.5)(keras.layers.Flatten()(images))
+    model = keras.Model(images, keras.layers.Dense(2)(x))
+    stock = export.to_stock(model)
+    given = images_for(model)
+    np.testing.assert_allclose(stock(given), model(given), rtol=1e-6)
+    kinds = {type(layer).__module__.split(".")[0] for layer in stock.layers}
+    assert kinds == {"keras"}
+
+
+def test_a_mixture_is_refused():
+    images = keras.Input((8, 8, 3))
+    x = blocks.ConvNorm(4, 3, 2, "swish")(images)
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(x))
     with pytest.raises(InputError, match="name a model made elsewhere by mod"):
         export.to_stock(keras.Model(images, outputs))

@@ -19,8 +19,7 @@ CLASSES = ("dark", "light")
 TINY = {
     "input_image_size": 16,
     "num_iterations": 1,
-    "width_coefficient": 0.1,
-    "depth_coefficient": 0.1,
+    "model_name": "tests.networks:tiny",
     "train_batch_size": 4,
     "eval_batch_size": 8,
     "unlabel_ratio": 1,

@@ -6,14 +6,7 @@ from noisy_student import evaluation, methods, training
 from noisy_student.config import ModelConfig, RunConfig, TrainConfig
 from noisy_student.training import distribution
 
-MODEL = ModelConfig(
-    "efficientnet-b0",
-    num_classes=2,
-    input_image_size=8,
-    width_coefficient=0.1,
-    depth_coefficient=0.1,
-    small_image_model=True,
-)
+MODEL = ModelConfig("tests.networks:tiny", num_classes=2, input_image_size=8)
 BATCH = 4
 DEVICES = distribution.Devices(tf.distribute.OneDeviceStrategy("CPU:0"))
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from noisy_student import evaluation, models, preemption
 from noisy_student.files import run_directory
-from noisy_student.models import efficientnet
 from noisy_student.training import loss_scale, state, trainer
 from tests.training.runs import (
     BATCH,
@@ -55,8 +54,8 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
         for batch in evaluation_images(None).as_numpy_iterator()
     ]
     assert np.mean(correct) == pytest.approx(metrics["top_1_accuracy"])
-    average = efficientnet.build_model(MODEL)
-    student = efficientnet.build_model(MODEL)
+    average = models.build_model(MODEL)
+    student = models.build_model(MODEL)
     checkpoint = tf.train.Checkpoint(average=average, student=student)
     checkpoint.read(str(directory / "checkpoints/ckpt-30")).expect_partial()
     for ours, truth, other in zip(

@@ -16,7 +16,7 @@ from etils import epath
 from noisy_student.config import ModelConfig
 from noisy_student.errors import InputError
 from noisy_student.files import remote
-from noisy_student.models import efficientnet, saved
+from noisy_student.models import saved, scaling
 from noisy_student.models.importers import weights
 from noisy_student.models.importers.weights import Variables, Weights
 from noisy_student.tasks import IMAGENET_STD
@@ -59,7 +59,7 @@ def _build(config: ModelConfig, num_classes: int | None) -> keras.Model:
             f"B7 as they are; got {config.model_name}. Save the whole model "
             "as .keras instead."
         )
-    side = efficientnet.input_side(config)
+    side = scaling.get_scaling(config).resolution
     return build(
         include_top=num_classes is not None,
         weights=None,

@@ -19,7 +19,15 @@ LAYERS = (
     ("models", "data"),
     ("noise", "files", "disturbances"),
     ("config", "processes"),
-    ("cores", "memory", "preemption", "progress", "startup", "tasks"),
+    (
+        "cores",
+        "memory",
+        "plugins",
+        "preemption",
+        "progress",
+        "startup",
+        "tasks",
+    ),
     ("errors",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

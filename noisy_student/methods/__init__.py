@@ -10,6 +10,7 @@ import inspect
 import pkgutil
 from typing import Any
 
+from noisy_student import plugins
 from noisy_student.config import ExperimentConfig
 from noisy_student.methods import base
 from noisy_student.methods.base import (
@@ -52,21 +53,14 @@ def find(name: str | None) -> type[Method]:
     Raises:
         ValueError: there is no such class, or it is not a method.
     """
-    module, separator, attribute = (name or "").partition(":")
-    if not separator:
+    if name is None or plugins.SEPARATOR not in name:
         if name not in names():
             raise ValueError(
                 f"method must be one of {', '.join(names())}, or module:Class; "
                 f"got {name!r}."
             )
-        return base.registered[module]
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"method={name} is not there ({error}); it must be module:Class, "
-            "with the module beside main.py or in PYTHONPATH."
-        ) from error
+        return base.registered[name]
+    found = plugins.find(name, "method")
     is_method = isinstance(found, type) and issubclass(found, Method)
     if not is_method or inspect.isabstract(found):
         raise ValueError(

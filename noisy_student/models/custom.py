@@ -6,7 +6,6 @@ builds of a number of classes and a side in pixels.
 """
 
 import functools
-import importlib
 import inspect
 import re
 import types
@@ -15,6 +14,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from noisy_student import plugins
 from noisy_student.config import PRETRAINED, ModelConfig
 from noisy_student.config.paths import to_path
 from noisy_student.config.training import IMAGENET
@@ -39,7 +39,7 @@ _TOLERANCE = 1e-3
 
 def is_custom(model_name: str) -> bool:
     """Whether a name is that of a network from elsewhere."""
-    return ":" in model_name
+    return plugins.SEPARATOR in model_name
 
 
 def input_side(config: ModelConfig) -> int:
@@ -81,7 +81,8 @@ def build_model(config: ModelConfig) -> keras.Model:
     try:
         if source == _KERAS:
             return _application(name, config)
-        return _checked(_function(source, name), config)
+        build = plugins.find(config.model_name, "model_name")
+        return _checked(build, config)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -157,26 +158,14 @@ def _pixels(name: str) -> keras.Layer:
     return layer
 
 
-def _function(module: str, name: str) -> Callable[[int, int], keras.Model]:
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"model_name={module}:{name} is not there ({error}); it must be "
-            "module:function, with the module beside main.py or in PYTHONPATH, "
-            f"or {_KERAS}:NAME for a network of keras.applications."
-        ) from error
-    if not callable(found):
-        raise ValueError(f"model_name={module}:{name} is no function.")
-    return found
-
-
 def _checked(
     build: Callable[[int, int], keras.Model], config: ModelConfig
 ) -> keras.Model:
     """Builds a network by its function, and looks at what it is."""
     name, classes = config.model_name, config.num_classes
     side = input_side(config)
+    if not callable(build):
+        raise ValueError(f"model_name={name} is no function.")
     model = build(classes, side)
     if not isinstance(model, keras.Model):
         raise ValueError(

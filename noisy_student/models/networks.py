@@ -44,15 +44,9 @@ def check_name(config: ModelConfig) -> None:
 def check_model(
     config: ModelConfig, replicas: int = 1, on_tpu: bool = False
 ) -> None:
-    """Refuses a model that cannot be built or trained.
+    """Refuses a model that cannot be trained; see `efficientnet.check_model`.
 
-    Args:
-        config: the model's settings.
-        replicas: number of replicas that train it.
-        on_tpu: whether these are cores of a TPU.
-
-    Raises:
-        ValueError: see `build_model`; or the replicas cannot be grouped.
+    One from elsewhere is built, and tried on some images.
     """
     if custom.is_custom(config.model_name):
         model = custom.build_model(config)

@@ -13,3 +13,14 @@ def tiny(classes: int, side: int) -> keras.Model:
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = dropout.Dropout(0.2)(x)
     return keras.Model(images, keras.layers.Dense(classes)(x))
+
+
+def of_keras(classes: int, side: int) -> keras.Model:
+    """The same of Keras' own layers."""
+    images = keras.Input((side, side, 3))
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = keras.layers.Conv2D(4, 3, 2)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dropout(0.2)(x)
+    return keras.Model(images, keras.layers.Dense(classes)(x))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.files import run_directory
 from tests import workers
-from tests.scripts import ROOT, TINY, run
+from tests.scripts import EFFICIENTNET, ROOT, TINY, run
 
 TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
@@ -24,7 +24,7 @@ SUPERVISED = [*TRAIN, "--method=supervised"]
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
     directory = tmp_path_factory.mktemp("teacher") / "run"
-    process = run(*SUPERVISED, f"--model_dir={directory}")
+    process = run(*SUPERVISED, *EFFICIENTNET, f"--model_dir={directory}")
     assert process.returncode == 0, process.stderr
     return directory
 
@@ -52,6 +52,8 @@ def test_a_teacher_labels_in_the_step(teacher, tmp_path):
 def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
     process = run(
         *SUPERVISED,
+        *EFFICIENTNET,
+        "--fix_layer_num=1",
         "--input_image_size=12",
         f"--init_model_path={teacher}",
         "--train_last_step_num=2",

@@ -182,6 +182,12 @@ def _checked(
             f"model_name={name} must return logits of (None, {classes}); it "
             f"returns {model.output_shape}."
         )
+    [logits] = model.outputs
+    if logits.dtype != "float32":
+        raise ValueError(
+            f"model_name={name} must return float32 logits; it returns "
+            f"{logits.dtype}. Give its last layer dtype='float32'."
+        )
     return model
 
 

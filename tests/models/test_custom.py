@@ -79,13 +79,15 @@ def own(tmp_path, monkeypatch):
         """
 import keras
 
-def _network(classes, side, activation=None, scale=1 / 255):
+def _network(
+    classes, side, activation=None, scale=1 / 255, dtype="float32"
+):
     return keras.Sequential([
         keras.Input((side, side, 3)),
         keras.layers.Rescaling(scale),
         keras.layers.Conv2D(8, 3, 4, activation="relu"),
         keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(classes, activation=activation),
+        keras.layers.Dense(classes, activation=activation, dtype=dtype),
     ])
 
 def small(classes, side):
@@ -102,6 +104,9 @@ def other_classes(classes, side):
 
 def other_side(classes, side):
     return _network(classes, side // 2)
+
+def half(classes, side):
+    return _network(classes, side, dtype="float16")
 
 def nothing(classes, side):
     return None
@@ -131,6 +136,7 @@ def test_a_function_builds_a_network(own):
         ),
         ("own_networks:other_side", r"images of \(None, 64, 64, 3\); it takes"),
         ("own_networks:nothing", "must return a keras.Model; it returned a No"),
+        ("own_networks:half", "must return float32 logits; it returns float16"),
         ("own_networks:number", "is no function"),
         ("own_networks:missing", "is not there"),
         ("missing:small", "is not there"),

@@ -32,12 +32,12 @@ def test_images_steps_time_and_disk_are_told(tmp_path):
     teacher, student = rows[15:17]
     assert teacher[:5] == [
         "the first teacher",
-        "efficientnet-b0",
+        "tests.networks:tiny",
         "8",
         "10",
         "6",
     ]
-    assert student[:5] == ["student 1", "efficientnet-b0", "8", "30", "4"]
+    assert student[:5] == ["student 1", "tests.networks:tiny", "8", "30", "4"]
     assert all(float(row[5]) > 0 for row in (teacher, student))
     assert re.fullmatch(
         r"About \d+ minutes on these devices, and \d+\.\d GB beside the "

@@ -1,15 +1,11 @@
 """Networks of Keras' own layers train, on one device and on several."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from noisy_student import models
 from noisy_student.training import distribution
-from tests.training.runs import DEVICES, MODEL, run, train_config
-
-OF_KERAS = dataclasses.replace(MODEL, model_name="tests.networks:of_keras")
+from tests.training.runs import DEVICES, run, train_config
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -17,7 +13,6 @@ def test_a_network_of_keras_learns(replicas, two_replicas, tmp_path):
     """Bright and dark images are told apart; batch statistics are learnt."""
     devices = DEVICES if replicas == 1 else distribution.Devices(two_replicas)
     changes = {
-        "model_config": OF_KERAS,
         "devices": devices,
         "train_config": train_config(150, base_learning_rate=1.0),
     }

@@ -101,8 +101,7 @@ def test_the_python_of_the_text_runs(tmp_path, monkeypatch):
     exec(first, known)
     known["settings"] |= {
         "input_image_size": 8,
-        "width_coefficient": 0.1,
-        "depth_coefficient": 0.1,
+        "model_name": "tests.networks:tiny",
         "train_batch_size": 8,
         "train_steps": 4,
         "moving_average_decay": 0.5,

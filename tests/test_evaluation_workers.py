@@ -6,14 +6,7 @@ from noisy_student import models
 from noisy_student.config import ModelConfig
 from tests import scripts, workers
 
-MODEL = ModelConfig(
-    "efficientnet-b0",
-    num_classes=10,
-    input_image_size=8,
-    width_coefficient=0.25,
-    depth_coefficient=0.1,
-    small_image_model=True,
-)
+MODEL = ModelConfig("tests.networks:tiny", num_classes=10, input_image_size=8)
 DISTURBED = [
     "--mode=robustness",
     "--num_robustness_images=21",

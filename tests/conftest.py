@@ -12,6 +12,7 @@ from absl import logging
 
 # Those that take longest.
 _LONGEST = (
+    "test_printed_commands",
     "test_training_modes",
     "test_main",
     "test_own_images",

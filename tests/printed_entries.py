@@ -3,11 +3,15 @@
 import dataclasses
 
 _SHORT = (
-    "--width_coefficient=0.1 --depth_coefficient=0.1 --input_image_size=8 "
+    "--model_name=tests.networks:tiny --input_image_size=8 "
     "--train_batch_size=8 --train_steps=2 --warmup_epochs=0 "
     "--moving_average_decay=0.5 --iterations_per_loop=2 "
     # RandAugment takes long to compile; tests of its own do that.
     "--save_checkpoints_steps=2 --augment_name=none"
+)
+_EFFICIENTNET = (
+    "--model_name=efficientnet-b0 --width_coefficient=0.1 "
+    "--depth_coefficient=0.1"
 )
 _SHORT_LOOP = (
     f"{_SHORT} --num_iterations=1 --teacher_train_steps=2 --min_threshold=0 "
@@ -95,7 +99,8 @@ ENTRIES = [
     Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
     Entry(
         "python main.py --label_data_dir=photos --model_name=keras:MobileNetV2",
-        f"{_SHORT_LOOP} --input_image_size=32 --train_batch_size=4",
+        f"{_SHORT_LOOP} --input_image_size=32 --train_batch_size=4 "
+        "--model_name=keras:MobileNetV2",
     ),
     Entry(
         "python main.py --mode=train --task_name=digits "
@@ -197,7 +202,8 @@ ENTRIES = [
     ),
     Entry(
         "python main.py --flagfile=flags/recipes/cifar10_finetune.cfg",
-        f"{_SHORT} --train_last_step_num=1 --input_image_size=40",
+        f"{_SHORT} {_EFFICIENTNET} --train_last_step_num=1 "
+        "--input_image_size=40",
     ),
     Entry(
         "python main.py --flagfile=flags/recipes/imagenet/l2.cfg",

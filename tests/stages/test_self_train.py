@@ -206,7 +206,9 @@ def test_it_ends_where_students_are_no_better(make_loop):
 
 
 def test_students_start_from_the_best_teachers_weights(make_loop):
-    loop = make_loop(next_teacher="best", student_init="teacher")
+    loop = make_loop(
+        validated=True, early_stopping_students=0, student_init="teacher"
+    )
     loop.run()
     assert loop.starts == [
         None,

@@ -73,7 +73,7 @@ def build_model(config: ModelConfig) -> keras.Model:
         ValueError: there is no such network, or it does not take such images
             or return logits.
     """
-    source, _, name = config.model_name.partition(":")
+    source, _, name = config.model_name.partition(plugins.SEPARATOR)
     before = keras.config.dtype_policy()
     precision = config.compute_precision
     policy = precision if precision == "float32" else f"mixed_{precision}"
@@ -102,12 +102,7 @@ def _application(name: str, config: ModelConfig) -> keras.Model:
 
 def _trunk(name: str, side: int, weights: str | None = None) -> keras.Model:
     """A network of `keras.applications` up to its pooled features."""
-    build = _applications().get(name)
-    if build is None:
-        raise ValueError(
-            f"model_name={_KERAS}:{name} is no network of keras.applications, "
-            f"which has {', '.join(_applications())}."
-        )
+    build = _application_named(name)
     try:
         return build(
             include_top=False,
@@ -130,9 +125,19 @@ def _applications() -> dict[str, Callable[..., keras.Model]]:
     }
 
 
+def _application_named(name: str) -> Callable[..., keras.Model]:
+    build = _applications().get(name)
+    if build is None:
+        raise ValueError(
+            f"model_name={_KERAS}:{name} is no network of keras.applications, "
+            f"which has {', '.join(_applications())}."
+        )
+    return build
+
+
 def _module(name: str) -> types.ModuleType:
     """The module of `keras.applications` that has a network's preprocessing."""
-    build = _applications()[name]
+    build = _application_named(name)
     for module in vars(keras.applications).values():
         if inspect.ismodule(module) and vars(module).get(name) is build:
             return module
@@ -144,8 +149,6 @@ def _pixels(name: str) -> keras.Layer:
 
     It is affine in the channels: scales, shifts and perhaps another order.
     """
-    if name not in _applications():
-        _trunk(name, _SIDE)  # names the ones that there are
     preprocess = _module(name).preprocess_input
     # Black, and each channel alone at 1.
     tried = np.concatenate([np.zeros((1, 3)), np.eye(3)]).astype("float32")
@@ -229,7 +232,7 @@ def start_from(
                 f"There are no weights {given} of {name}; name a file by "
                 "init_weights, or leave it out."
             )
-        trunk = name.partition(":")[2]
+        trunk = name.partition(plugins.SEPARATOR)[2]
         whole = _downloaded(trunk, input_side(config))
         inner = next(x for x in model.layers if isinstance(x, keras.Model))
         inner.set_weights(whole.get_weights())

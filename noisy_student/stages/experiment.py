@@ -56,11 +56,19 @@ class Experiment:
         config: All settings, with the defaults of the method.
         data: The labelled, unlabelled and test images.
         devices: The devices that train, evaluate and predict.
+        open_validation: Opens the split that validates, once for this and all
+            that `dataclasses.replace` makes of it; made here unless given.
     """
 
     config: ExperimentConfig
     data: sources.TaskData
     devices: distribution.Devices
+    open_validation: Callable[[], sources.ImageSource | None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.open_validation is None:
+            opener = functools.partial(open_validation, self.config.data)
+            object.__setattr__(self, "open_validation", functools.cache(opener))
 
     @classmethod
     def open(
@@ -87,14 +95,15 @@ class Experiment:
             self.data.task, side, self.config.noise
         )
 
-    @functools.cached_property
+    @property
     def validation(self) -> sources.ImageSource | None:
         """The labelled images that validate, opened when first asked for.
 
         Raises:
             ValueError: they are not as the flags say.
         """
-        return self.data.held_out or open_validation(self.config.data)
+        assert self.open_validation is not None  # it was made
+        return self.data.held_out or self.open_validation()
 
     def accuracy(self, side: int) -> evaluation.Accuracy:
         """The accuracy on the test images of models with this input side.

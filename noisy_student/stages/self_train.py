@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from noisy_student import methods, models, report, training
 from noisy_student.config import ExperimentConfig
+from noisy_student.data import validation
 from noisy_student.files import disk_space, run_directory, writing
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import (
@@ -58,6 +59,7 @@ def _check(experiment: Experiment) -> None:
         ):
             if value:
                 raise ValueError(f"{name} {train.NEEDS_VALIDATION}")
+    validation.check_apart(experiment.config.data)
     plan = generations.plan(experiment.config, data.labeled.num_images)
     for each in (each for g in plan for each in g.trainings):
         try:

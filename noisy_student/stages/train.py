@@ -46,6 +46,7 @@ class Train(Stage):
                 experiment.devices.num_workers,
             )
         unlabeled = Unlabeled.open(experiment, self._records)
+        validation.check_apart(experiment.config.data)
         check_training(experiment, unlabeled)
         teacher = self._load_teacher(experiment)
         self.unlabeled = dataclasses.replace(unlabeled, teacher=teacher)
@@ -157,11 +158,10 @@ def _check_choice(experiment: Experiment) -> None:
     """Refuses to choose weights without images to choose by.
 
     Raises:
-        ValueError: there are none, or they are trained or tested on, too.
+        ValueError: there are none.
     """
     train = experiment.config.train
     if experiment.validation is not None:
-        validation.check_apart(experiment.config.data)
         return
     for name, value in (
         ("keep=best", train.keep == "best"),

@@ -68,6 +68,10 @@ CASES = [
         "fix_layer_num=0 is for weights that were trained before",
     ),
     (
+        ["--freeze_batch_norm"],
+        "freeze_batch_norm is for weights that were trained before, and stud",
+    ),
+    (
         ["--mode=train", "--method=supervised", "--train_last_step_num=3"],
         "train_last_step_num=3 is for weights that were trained before",
     ),

@@ -72,6 +72,11 @@ class ModelConfig(Settings):
     """Freeze the stem and this many of the first blocks, with batch norm in
     inference mode; for weights that were trained before, of --init_weights."""
 
+    freeze_batch_norm: bool = setting(False)
+    """Keep batch norm as it is in --init_weights, in inference mode, while the
+    other layers learn. Fine-tuning on few images, under noise, would give it
+    worse statistics than those of ImageNet."""
+
     num_shards_per_group: int = setting(
         DEFAULT_GROUPS,
         above=0,
@@ -90,6 +95,13 @@ class ModelConfig(Settings):
         return self.precision or (
             "bfloat16" if self.use_bfloat16 else "float32"
         )
+
+    @property
+    def frozen(self) -> str | None:
+        """What is frozen, as its flag says it; None where all is trained."""
+        if self.fix_layer_num != NOTHING_FROZEN:
+            return f"fix_layer_num={self.fix_layer_num}"
+        return "freeze_batch_norm" if self.freeze_batch_norm else None
 
     def for_task(self, task: Task, input_image_size: int | None) -> Self:
         """Fills in what a task decides, where nothing else was said.

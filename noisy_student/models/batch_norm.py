@@ -181,6 +181,15 @@ class BatchNormalization(keras.layers.Layer):
         return input_shape
 
 
+def freeze(model: keras.Model) -> None:
+    """Keeps a model's norms as they are in training, Keras' own ones too."""
+    for layer in model._flatten_layers():  # those in blocks as well
+        if isinstance(
+            layer, BatchNormalization | keras.layers.BatchNormalization
+        ):
+            layer.trainable = False
+
+
 def moving_statistics(model: keras.Model) -> list[tf.Variable]:
     """Returns the moving means and variances of a model's norms."""
     names = ("moving_mean", "moving_variance")

@@ -236,6 +236,8 @@ def start_from(
         whole = _downloaded(trunk, input_side(config))
         inner = next(x for x in model.layers if isinstance(x, keras.Model))
         inner.set_weights(whole.get_weights())
+        head = model.layers[-1]
+        head.set_weights([np.zeros(weight.shape) for weight in head.weights])
         return True
     path = to_path(given)
     theirs = saved.load_model(path)
@@ -278,8 +280,8 @@ def _assign(
             "set allow_new_head where only the classifier differs."
         )
     for weight, value in zip(ours, given, strict=True):
-        if not (fresh and id(weight) in head):
-            weight.assign(value)
+        of_new_head = fresh and id(weight) in head
+        weight.assign(np.zeros(weight.shape) if of_new_head else value)
     return fresh
 
 

@@ -6,7 +6,7 @@ import keras
 from absl import logging
 
 from noisy_student.config import ModelConfig
-from noisy_student.models import custom, efficientnet, scaling
+from noisy_student.models import batch_norm, custom, efficientnet, scaling
 
 
 def input_side(config: ModelConfig) -> int:
@@ -19,8 +19,12 @@ def input_side(config: ModelConfig) -> int:
 def build_model(config: ModelConfig) -> keras.Model:
     """Builds a model; see `efficientnet.build_model`, `custom.build_model`."""
     if custom.is_custom(config.model_name):
-        return custom.build_model(config)
-    return efficientnet.build_model(config)
+        model = custom.build_model(config)
+    else:
+        model = efficientnet.build_model(config)
+    if config.freeze_batch_norm:
+        batch_norm.freeze(model)
+    return model
 
 
 def check_name(config: ModelConfig) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from etils import epath
 
 from noisy_student.config import (
-    NOTHING_FROZEN,
     ExperimentConfig,
 )
 from noisy_student.config.self_training import FRESH, TEACHERS
@@ -159,11 +158,11 @@ def check_settings(config: ExperimentConfig) -> None:
     for name in ("teacher_model_path", "train_last_step_num"):
         if getattr(config.train, name) is not None:
             raise ValueError(f"{name} is for mode=train; leave it out.")
-    init, frozen = config.self_training.student_init, config.model.fix_layer_num
-    if frozen != NOTHING_FROZEN and init == FRESH:
+    frozen = config.model.frozen
+    if frozen is not None and config.self_training.student_init == FRESH:
         raise ValueError(
-            f"fix_layer_num={frozen} is for weights that were trained before, "
-            "and students start from fresh ones; leave it out, or set "
+            f"{frozen} is for weights that were trained before, and students "
+            "start from fresh ones; leave it out, or set "
             "finetune_fix_layer_num where models are fine-tuned, or "
             "student_init."
         )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from etils import epath
 
 from noisy_student import methods, models, pseudo_labels, training
-from noisy_student.config import NOTHING_FROZEN, ExperimentConfig
+from noisy_student.config import ExperimentConfig
 from noisy_student.config.paths import to_path
 from noisy_student.data import decoding, validation
 from noisy_student.methods import ramps
@@ -204,16 +204,14 @@ def _check_start(experiment: Experiment) -> None:
             train.init_weights, experiment.model, train.allow_new_head
         )
         return
-    for name, value, unset in (
-        ("fix_layer_num", experiment.model.fix_layer_num, NOTHING_FROZEN),
-        ("train_last_step_num", train.train_last_step_num, None),
-    ):
-        if value != unset:
-            raise ValueError(
-                f"{name}={value} is for weights that were trained before, and "
-                "this model starts from fresh ones: set init_weights or leave "
-                "it out."
-            )
+    given = experiment.model.frozen
+    if train.train_last_step_num is not None:
+        given = f"train_last_step_num={train.train_last_step_num}"
+    if given is not None:
+        raise ValueError(
+            f"{given} is for weights that were trained before, and this model "
+            "starts from fresh ones: set init_weights or leave it out."
+        )
 
 
 def train_model(

@@ -164,6 +164,7 @@ def test_weights_of_the_same_network_fit(own, tmp_path):
         first.get_weights()[:-2], third.get_weights()[:-2], strict=True
     ):
         np.testing.assert_array_equal(one, other)
+    assert not np.any(third(images()))  # the new classifier starts at 0
     with pytest.raises(InputError, match="no weights imagenet of own_networks"):
         models.start_from("imagenet", third, more, False)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noisy_student.models import efficientnet
+from noisy_student.config import ModelConfig
+from noisy_student.models import efficientnet, networks
 from tests.models.small import SMALL, gradients_of
 
 
@@ -65,3 +66,30 @@ def test_frozen_layers_stay_frozen_on_disk(tmp_path):
     np.testing.assert_array_equal(
         loaded.get_layer("stem").norm.moving_mean, before
     )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        dataclasses.replace(SMALL, freeze_batch_norm=True),
+        ModelConfig("keras:MobileNetV2", 3, 32, freeze_batch_norm=True),
+    ],
+)
+def test_frozen_norms_use_the_statistics_that_they_have(config):
+    model = networks.build_model(config)
+    norms = [w for w in model.weights if "moving_" in w.path]
+    for number, weight in enumerate(norms):
+        weight.assign(keras.random.uniform(weight.shape, 0.5, 1, seed=number))
+    before = [weight.numpy() for weight in norms]
+    features = keras.Model(model.input, model.get_layer("dropout").input)
+    images = tf.random.uniform([4, 32, 32, 3], 0, 255, seed=1)
+    for layer in model._flatten_layers():  # the noise is not what is tested
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    np.testing.assert_allclose(
+        features(images, training=True), features(images), atol=1e-5
+    )
+    for old, new in zip(before, norms, strict=True):
+        np.testing.assert_array_equal(old, new)
+    learnt = {w.path.split("/")[-1] for w in model.trainable_variables}
+    assert "kernel" in learnt and not learnt & {"gamma", "beta"}

@@ -69,15 +69,13 @@ def test_a_deeper_models_weights_say_how_deep(arrays):
 
 def test_another_number_of_classes_needs_a_new_head(arrays):
     model = efficientnet.build_model(dataclasses.replace(SMALL, num_classes=7))
-    fresh = model.get_layer("logits").kernel.numpy()
     with pytest.raises(InputError, match=r"Only the classifier.*new_head"):
         weights.assign(model, arrays, "model.ckpt")
     assert weights.assign(model, arrays, "model.ckpt", allow_new_head=True)
     variables = weights.variables_by_name(model)
-    np.testing.assert_array_equal(variables["head/dense/kernel"], fresh)
     for name, variable in variables.items():
-        if name not in weights.HEAD:
-            np.testing.assert_array_equal(variable, arrays[name])
+        truth = 0 if name in weights.HEAD else arrays[name]
+        np.testing.assert_array_equal(variable, truth)
 
 
 def test_a_head_that_fits_is_taken(arrays):

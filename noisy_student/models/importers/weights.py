@@ -101,8 +101,11 @@ def assign(
         model: made by `build_model`.
         weights: arrays by original name; they are not changed.
         source: where the weights come from, for messages.
-        allow_new_head: whether the model may keep its own fresh classifier
-            if the weights have none, or one for another number of classes.
+        allow_new_head: whether the classifier may be a fresh one if the
+            weights have none, or one for another number of classes. It then
+            starts at 0, as in Big Transfer (Kolesnikov et al., 2020):
+            training would hardly move the large random logits that it
+            computes of trained features.
 
     Returns:
         Whether the classifier is fresh.
@@ -117,9 +120,8 @@ def assign(
         for name in HEAD
     )
     if fresh_head:
-        for name in HEAD:
-            del variables[name]
-        weights = {k: v for k, v in weights.items() if k not in HEAD}
+        zeros = {name: np.zeros(variables[name].shape) for name in HEAD}
+        weights = {**weights, **zeros}
     complaints = _complaints(variables, weights)
     if complaints:
         heading = f"{source} does not fit {model.name}; nothing was changed:"

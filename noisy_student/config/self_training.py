@@ -52,6 +52,11 @@ class PseudoLabelConfig(Settings):
     """About how many kept images of each class are saved as image files, to
     look at."""
 
+    max_side: int | None = setting(None, above=0)
+    """Write larger image files smaller, to so many pixels on the longer side:
+    a copy of a photograph of 12 megapixels takes some MB. Default: they are
+    written as they are."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         used = self.only_use_num_shards

@@ -146,7 +146,10 @@ class FilterJob:
         if unwritten:
             part = len(unwritten) / len(self.predictions.shares())
             size = sizes.of_records(
-                images, part * balance.num_records, self.num_classes
+                images,
+                part * balance.num_records,
+                self.num_classes,
+                self.config.max_side,
             )
             disk_space.check(
                 self.files.output_dir, size, "Pseudo-labelled records"
@@ -164,6 +167,7 @@ class FilterJob:
                 share.shard,
                 self.num_classes,
                 np.random.default_rng([self.seed, share.shard, share.worker]),
+                self.config.max_side,
             )
             if self.files.original_names and not remote.size(data):
                 data.unlink()

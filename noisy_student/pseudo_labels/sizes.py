@@ -3,6 +3,7 @@
 import numpy as np
 
 from noisy_student.data import decoding, records, sources
+from noisy_student.pseudo_labels.write import as_written
 
 _FRAME = 16  # bytes of a TFRecord around its content
 _SAMPLE = 100  # images that are looked at
@@ -16,7 +17,10 @@ def of_predictions(num_images: int, num_classes: int) -> int:
 
 
 def of_records(
-    images: sources.ImageSource, num_records: float, num_classes: int
+    images: sources.ImageSource,
+    num_records: float,
+    num_classes: int,
+    max_side: int | None = None,
 ) -> int:
     """Bytes of so many pseudo-labelled records, estimated.
 
@@ -24,6 +28,7 @@ def of_records(
         images: all unlabelled images; the first ones are read.
         num_records: number of records, copies included.
         num_classes: number of classes.
+        max_side: see `write.as_written`.
 
     Raises:
         InputError: the images are damaged.
@@ -31,7 +36,11 @@ def of_records(
     row = np.zeros(num_classes, np.float32)
     with decoding.input_errors(images.record_paths):
         batches = images.read_batches(_SAMPLE).take(1).as_numpy_iterator()
-        encoded = [image for batch in batches for image in batch["encoded"]]
+        encoded = [
+            as_written(image, images.exif, max_side)
+            for batch in batches
+            for image in batch["encoded"]
+        ]
     sizes = [
         _FRAME + len(records.encode_pseudo_labeled(image, 0, row))
         for image in encoded

@@ -9,7 +9,13 @@ import numpy as np
 from etils import epath
 
 from noisy_student import progress
-from noisy_student.data import decoding, image_files, records, sources
+from noisy_student.data import (
+    decoding,
+    image_files,
+    photos,
+    records,
+    sources,
+)
 from noisy_student.errors import InputError
 from noisy_student.files import remote, shards, writing
 from noisy_student.pseudo_labels.select import Selection
@@ -55,6 +61,7 @@ def write_share(
     shard: int,
     num_classes: int,
     generator: np.random.Generator,
+    max_side: int | None = None,
 ) -> None:
     """Writes the kept images of a share, as often as they have copies.
 
@@ -69,6 +76,7 @@ def write_share(
         shard: that of the share.
         num_classes: number of classes.
         generator: draws the order.
+        max_side: see `as_written`.
 
     Raises:
         InputError: images and selections differ in number, one of them is
@@ -84,7 +92,12 @@ def write_share(
         shuffled = _Shuffled(writer.write, generator)
         for chosen, batch in _pair(selections, images, path):
             for row in map(int, np.flatnonzero(chosen.copies)):
-                record = _record(chosen, batch, row, images.exif)
+                encoded = as_written(
+                    batch["encoded"][row], images.exif, max_side
+                )
+                record = records.encode_pseudo_labeled(
+                    encoded, chosen.labels[row], chosen.probabilities[row]
+                )
                 shuffled.add(record, chosen.copies[row])
                 if chosen.sampled[row]:
                     _write_sample(chosen, batch, row, samples_dir, shard)
@@ -97,14 +110,19 @@ def write_share(
     writing.write_json(tally_path, dataclasses.asdict(tally))
 
 
-def _record(chosen: Selection, batch: _Batch, row: int, exif: bool) -> bytes:
-    encoded = batch["encoded"][row]
-    return records.encode_pseudo_labeled(
-        # Images of records are taken as they are stored.
-        image_files.upright(encoded) if exif else encoded,
-        chosen.labels[row],
-        chosen.probabilities[row],
-    )
+def as_written(encoded: bytes, exif: bool, max_side: int | None) -> bytes:
+    """Returns an image as a record gets it.
+
+    Args:
+        encoded: the content of its file, or of a record.
+        exif: whether it is of a file; images of records stay as they are.
+        max_side: the most pixels of the longer side of one of a file.
+    """
+    if not exif:
+        return encoded
+    if max_side is not None:
+        encoded = photos.smaller(encoded, max_side, max)
+    return image_files.upright(encoded)
 
 
 def _write_sample(

@@ -1,5 +1,6 @@
 """Estimates of what is written, beside what is."""
 
+import dataclasses
 import shutil
 import types
 
@@ -8,6 +9,7 @@ import pytest
 
 from noisy_student.errors import InputError
 from noisy_student.pseudo_labels import sizes
+from tests.data.directories import encode, photo
 from tests.pseudo_labels.made import (
     PROBABILITIES,
     make_source,
@@ -62,5 +64,11 @@ def test_a_mean_of_the_first_images_is_taken():
     assert sizes.of_records(make_source(), 1000, 3) == pytest.approx(
         1000 * image, rel=0.02
     )
+    photograph = encode(photo(0, (600, 400)))
+    source = make_source()
+    large = source.read().map(lambda example: example | {"encoded": photograph})
+    source = dataclasses.replace(source, read=lambda: large, exif=True)
+    whole, smaller = (sizes.of_records(source, 1, 3, x) for x in (None, 60))
+    assert smaller < len(photograph) / 10 < whole
     more = sizes.of_records(make_source(), 1, 103) - image
     assert 400 <= more <= 410

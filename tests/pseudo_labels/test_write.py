@@ -64,14 +64,21 @@ def test_samples_have_the_suffix_of_their_format(tmp_path):
     assert {path.suffix for path in samples} == {".png"}
 
 
-def test_kept_photographs_are_turned_upright(tmp_path):
+@pytest.mark.parametrize("max_side", [None, 60, 30])
+def test_kept_photographs_are_upright_and_not_too_large(tmp_path, max_side):
     """Records have no EXIF data to turn them by."""
+    upright = (20, 30) if max_side == 30 else (40, 60)
     stored = encode(photo(0, (60, 40)), exif=exif_of(6))
     source = make_source()
     lying = source.read().map(lambda example: example | {"encoded": stored})
-    for is_read, size in (True, (40, 60)), (False, (60, 40)):
+    for is_read, size in (True, upright), (False, (60, 40)):
         turned = dataclasses.replace(source, read=lambda: lying, exif=is_read)
-        run(tmp_path / f"{is_read}", source=turned, samples_per_class=0)
+        run(
+            tmp_path / f"{is_read}",
+            source=turned,
+            samples_per_class=0,
+            max_side=max_side,
+        )
         paths = pseudo_labels.record_paths(tmp_path / f"{is_read}/out")
         record = next(tf.data.TFRecordDataset(paths).as_numpy_iterator())
         feature = tf.train.Example.FromString(record).features.feature

@@ -1,5 +1,6 @@
 """Image files: which files are images, and their bytes, turned upright."""
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator
@@ -13,7 +14,13 @@ from noisy_student.config.paths import is_remote
 from noisy_student.errors import InputError
 from noisy_student.files import remote
 
-_FOREIGN_EXTENSIONS = (".webp", ".tif", ".tiff", ".heic", ".heif")
+with contextlib.suppress(ImportError):  # HEIC, for whoever installed it
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+_HEIC_EXTENSIONS = (".heic", ".heif")
+_FOREIGN_EXTENSIONS = (".webp", ".tif", ".tiff", *_HEIC_EXTENSIONS)
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", *_FOREIGN_EXTENSIONS)
 # Paths of what TensorFlow cannot decode, as a regular expression of RE2.
 FOREIGN = r"(?i)\C*\.(?:webp|tiff?|hei[cf])"
@@ -40,6 +47,9 @@ def find(directory: epath.Path) -> tuple[list[str], list[str]]:
     Returns:
         The paths of images, told by their extension in upper or lower case,
         and those of other files, both sorted.
+
+    Raises:
+        InputError: There is HEIC, and nothing that reads it.
     """
     images: list[str] = []
     others: list[str] = []
@@ -49,7 +59,18 @@ def find(directory: epath.Path) -> tuple[list[str], list[str]]:
             if not is_hidden(name):
                 paths = images if is_image(name) else others
                 paths.append(os.path.join(parent, name))
+    _refuse_heic(images)
     return sorted(images), sorted(others)
+
+
+def _refuse_heic(paths: list[str]) -> None:
+    readable = Image.registered_extensions()
+    for path in paths:
+        extension = os.path.splitext(path)[1].lower()
+        if extension in _HEIC_EXTENSIONS and extension not in readable:
+            raise InputError(
+                f"{path} is HEIC, which needs `pip install pillow-heif`."
+            )
 
 
 def _walk_bucket(directory: epath.Path) -> Iterator[tuple[str, list[str]]]:

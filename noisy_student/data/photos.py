@@ -1,17 +1,11 @@
 """Photographs read by Pillow: what TensorFlow cannot decode; small copies."""
 
-import contextlib
 import io
 from collections.abc import Callable
 
 from PIL import Image, ImageOps
 
 from noisy_student.data import image_files
-
-with contextlib.suppress(ImportError):  # HEIC, for whoever installed it
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
 
 _QUALITY = 95
 

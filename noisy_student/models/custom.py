@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from absl import logging
 
 from noisy_student import plugins
 from noisy_student.config import PRETRAINED, ModelConfig
@@ -35,6 +36,7 @@ _MEANINGLESS = (
 )
 _TRIED_IMAGES = 8
 _TOLERANCE = 1e-3
+_USUAL_LOGIT = 20  # the largest one of a network with fresh weights
 
 
 def is_custom(model_name: str) -> bool:
@@ -197,13 +199,15 @@ def _checked(
 def check_outputs(model: keras.Model, name: str) -> None:
     """Refuses a network that gives no logits for RGB in [0, 255].
 
+    Fresh weights make small logits of pixels that are normalised, and large
+    ones of pixels that are not, of which a warning tells.
+
     Args:
         model: the network.
         name: the setting that named it.
 
     Raises:
-        ValueError: it gives probabilities; or what is not finite, or the same
-            for all images, as a network for pixels of another range does.
+        ValueError: it gives probabilities, or what is not finite.
     """
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (_TRIED_IMAGES, *model.input_shape[1:]))
@@ -218,6 +222,14 @@ def check_outputs(model: keras.Model, name: str) -> None:
         raise ValueError(
             f"model_name={name} returns numbers that are not finite for pixels "
             "in [0, 255], which it must normalise itself."
+        )
+    largest = np.abs(outputs).max()
+    if largest > _USUAL_LOGIT:
+        logging.warning(
+            "model_name=%s gives logits of up to %.0f before any training: "
+            "does it normalise the pixels, which are in [0, 255]?",
+            name,
+            largest,
         )
 
 

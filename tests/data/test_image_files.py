@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+from PIL import Image
+
 from noisy_student.data import image_files
+from noisy_student.errors import InputError
 from tests.data.directories import write_folders
 
 
@@ -21,3 +25,14 @@ def test_linked_folders_are_found_once(tmp_path):
     assert [path for path in images if path in heap] == sorted(heap)
     linked = [os.path.realpath(path) for path in images if path not in heap]
     assert linked == sorted(more)
+
+
+def test_heic_wants_what_reads_it(tmp_path, monkeypatch):
+    (tmp_path / "photo.HEIC").touch()
+    monkeypatch.setattr(Image, "registered_extensions", dict)
+    with pytest.raises(InputError, match=r"photo.HEIC is HEIC.*pillow-heif"):
+        image_files.find(tmp_path)
+    monkeypatch.setattr(
+        Image, "registered_extensions", lambda: {".heic": "HEIF"}
+    )
+    assert image_files.find(tmp_path) == ([str(tmp_path / "photo.HEIC")], [])

@@ -99,6 +99,9 @@ def probabilities(classes, side):
 def infinite(classes, side):
     return _network(classes, side, scale=1e38)
 
+def unnormalized(classes, side):
+    return _network(classes, side, scale=1)
+
 def other_classes(classes, side):
     return _network(classes + 1, side)
 
@@ -146,6 +149,15 @@ def test_a_function_builds_a_network(own):
 def test_other_functions_are_refused(own, name, message):
     with pytest.raises(ValueError, match=message):
         models.check_model(config(name))
+
+
+def test_pixels_that_are_not_normalized_are_warned_of(own, warnings):
+    for name in ("own_networks:small", "keras:MobileNetV2"):
+        models.check_model(config(name))
+    assert not warnings
+    models.check_model(config("own_networks:unnormalized"))
+    [warning] = warnings
+    assert "does it normalise the pixels" in warning
 
 
 def test_weights_of_the_same_network_fit(own, tmp_path):

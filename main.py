@@ -3,8 +3,8 @@ r"""Noisy Student Training: teach, label, filter, study under noise, repeat.
 The whole method on scikit-learn's digits, in minutes (more in flags/recipes/):
   python main.py --flagfile=flags/recipes/digits.cfg --model_dir=runs/digits
 On your own images, in photos/{train,test}/CLASS/ and photos/unlabelled/:
-  python main.py --label_data_dir=photos --unlabel_ratio=3 --augment_name=v1 \
-    --randaug_mag=10 --min_threshold=0.3 --model_dir=runs/mine
+  python main.py --flagfile=flags/recipes/photos.cfg --label_data_dir=photos \
+    --model_dir=runs/photos
 One stage alone: --mode=train, eval, robustness, predict or export.
 --help has a line for each flag, --helpfull all that is to be said of them.
 README.md explains it; docs/original.md compares flags with the original's.

@@ -88,13 +88,11 @@ ENTRIES = [
     ),
     # Images of one's own.
     Entry(
-        "python main.py --label_data_dir=photos",
-        f"{_SHORT_LOOP} --input_image_size=32",
-    ),
-    Entry(
-        "python main.py --label_data_dir=photos --unlabel_ratio=3",
-        quick=True,
-        elsewhere="the README's command for photographs",
+        "python main.py --flagfile=flags/recipes/photos.cfg",
+        f"{_SHORT_LOOP} --input_image_size=32 --init_weights=none "
+        "--student_init=fresh --nofreeze_batch_norm --train_epochs=1 "
+        "--student_model_names=tests.networks:tiny "
+        "--student_input_image_sizes=32",
     ),
     Entry("python tools/make_records.py --input_dir=photos", "--num_shards=2"),
     Entry(
@@ -246,6 +244,7 @@ ENTRIES = [
         f"{BENCHMARKS}lite",
         "--lite_side=32 --lite_batch=2 --lite_steps=1 --rounds=1",
     ),
+    Entry(f"{BENCHMARKS}folder_epoch", "--folder_images=32 --rounds=1"),
     Entry(f"{BENCHMARKS}remat", _B0),
     Entry(
         f"{BENCHMARKS}evaluate",

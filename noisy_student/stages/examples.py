@@ -22,7 +22,7 @@ _MOST_PREDICTIONS = 50_000
 
 
 class _Chosen(NamedTuple):
-    """Images of a share, the first ones, and which of them are wanted."""
+    """Images of a share, and which of them are wanted."""
 
     images: sources.ImageSource
     mask: np.ndarray
@@ -37,9 +37,9 @@ def read(
     student: int,
     per_class: int,
 ) -> list[Example]:
-    """Reads the first images of each class, kept and rejected.
+    """Reads random images of each class, kept and rejected.
 
-    Rejected ones are below the threshold; those that only balancing left out
+    They are the same ones each time. Rejected ones are below the threshold; those that only balancing left out
     are passed over. Of very many predictions the first ones are looked at.
 
     Args:
@@ -68,6 +68,8 @@ def _choose(
     balance = job.choose()
     missing = np.full((2, job.num_classes), per_class)
     seen = 0
+    # In folders the first ones are all of one true class.
+    generator = np.random.default_rng(job.seed)
     for share in job.predictions.shares():
         part = job.predictions.images(images, share)
         left = _MOST_PREDICTIONS - seen
@@ -81,7 +83,7 @@ def _choose(
         rejected = (top < balance.thresholds[labels]) & (top > 0)
         mask = np.zeros(part.num_images, bool)
         for kind, candidates in enumerate((copies > 0, rejected)):
-            for row in np.flatnonzero(candidates):
+            for row in generator.permutation(np.flatnonzero(candidates)):
                 if missing[kind, labels[row]]:
                     missing[kind, labels[row]] -= 1
                     mask[row] = True

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import math
+import types
 
 import numpy as np
 import pytest
@@ -67,6 +68,29 @@ def test_kept_and_rejected_images_are_those_of_the_filter(run):
 def test_there_are_so_many_of_a_class_and_kind(run):
     found = [(each.label, each.is_kept) for each in read(run, per_class=1)]
     assert sorted(found) == [(0, True), (1, False), (1, True), (2, True)]
+
+
+def test_they_are_of_anywhere_and_the_same_each_time():
+    """The first images of a folder are all of its first class."""
+    ones = np.ones(1000, np.int64)
+    block = types.SimpleNamespace(labels=0 * ones, top=0.9 * ones, copies=ones)
+    balance = types.SimpleNamespace(thresholds=np.array([0.5]))
+    job = types.SimpleNamespace(
+        seed=3,
+        num_classes=1,
+        choose=lambda: balance,
+        selections=lambda share, balance: iter([block]),
+        predictions=types.SimpleNamespace(
+            shares=lambda: [0],
+            images=lambda images, share: types.SimpleNamespace(num_images=1000),
+        ),
+    )
+    rows, again = (
+        np.flatnonzero(next(examples._choose(job, None, 6)).mask)
+        for _ in range(2)
+    )
+    assert rows.tolist() == again.tolist() and len(rows) == 6
+    assert rows[0] < 500 < rows[-1]
 
 
 def test_of_many_predictions_the_first_are_looked_at(run, monkeypatch):

@@ -39,8 +39,9 @@ def read(
 ) -> list[Example]:
     """Reads random images of each class, kept and rejected.
 
-    They are the same ones each time. Rejected ones are below the threshold; those that only balancing left out
-    are passed over. Of very many predictions the first ones are looked at.
+    They are the same ones each time. Rejected ones are below the threshold;
+    those that only balancing left out are passed over. Of very many
+    predictions the first ones are looked at.
 
     Args:
         experiment: of the run.

@@ -47,13 +47,12 @@ def written(tmp_path):
 
 @pytest.fixture
 def opened(tmp_path, written):
-    def with_truth(truth=IN_FILE, **settings):
+    def with_truth(truth=IN_FILE):
         path = tmp_path / "truth.npy"
         config = DataConfig(
             "counted",
             label_data_dir=str(tmp_path),
             unlabel_truth=None if truth is None else save(path, truth),
-            **settings,
         )
         return open_task(config, 0)
 

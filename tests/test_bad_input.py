@@ -80,6 +80,18 @@ CASES = [
     (["--num_labeled=5000"], "num_labeled=5000 is more than the 1397 images"),
     (["--unlabel_ratio=0"], "set unlabel_ratio to 3, say, or use mode=train"),
     (["--mode=train"], "set unlabel_data_dir"),
+    (
+        ["--unlabel_truth=/no.npy"],
+        "is for unlabelled images of unknown classes, and there are none",
+    ),
+    (
+        ["--mode=train", "--unlabel_truth=/no.npy"],
+        "unlabel_truth is for the pseudo labels of mode=self_train, and of",
+    ),
+    (
+        ["--mode=predict", "--image_dir=.", "--unlabel_truth=/no.npy"],
+        "unlabel_truth is for the pseudo labels of mode=self_train, and of",
+    ),
     (["--method=pi_model"], "use mode=train for pi_model"),
     (["--method=nope"], "must be one of mean_teacher, noisy_student, pi_model"),
     (["--method=nowhere:Nothing"], "method=nowhere:Nothing is not there"),

@@ -14,7 +14,8 @@ leaves in runs/digits/audit/generation_02, or the like:
 * audit.json: the numbers of all classes together.
 
 --generation names another student than the newest. The settings are those of
-the run, so that --model_dir is enough.
+the run, so that --model_dir is enough; --unlabel_truth may name true labels
+that the run did not have.
 """
 
 import _script

@@ -52,6 +52,14 @@ class DataConfig(Settings):
     TFRecords. Default: --unlabel_split of the place that the labelled images
     come from."""
 
+    unlabel_truth: str | None = setting(None, none=("",))
+    """An .npy file with the true class of each unlabelled image, an integer
+    from 0, or -1 for none of the classes, in the order in which they are read
+    (records file by file, image files by path; with those that are left out as
+    test images). It only measures pseudo labels, and nothing learns from it. A
+    run may go on with another file; what was measured stays. Default: the
+    labels of the images themselves, if they have some."""
+
     label_split: str | None = setting(None)
     """Split with the labelled images, e.g. train[:90%] or train+validation.
     Default: the task's."""
@@ -137,6 +145,7 @@ class DataConfig(Settings):
         self._resolve(
             unlabel_data_dir=absolute(self.unlabel_data_dir),
             labels_csv=absolute(self.labels_csv),
+            unlabel_truth=absolute(self.unlabel_truth),
             task_name=tasks.full_name(self._given_task_name()),
         )
         if self.validation_split is not None and self.validation_fraction:

@@ -31,7 +31,7 @@ class FileSource(RandomAccessSource):
 
     Attributes:
         paths: str (images,).
-        known_labels: int64 (images,), negative where unknown.
+        known_labels: int64 (images,), see `ImageSource.read`.
         index: int64 (images,), ascending.
         copies: Are read in place of the files, where these are large.
     """
@@ -118,6 +118,12 @@ class FileSource(RandomAccessSource):
         copies = copies_for(self.num_images, side, max_bytes)
         return dataclasses.replace(self, copies=copies).at(
             np.arange(self.num_images)
+        )
+
+    def with_labels(self, labels: np.ndarray) -> "FileSource":
+        """See `ImageSource`."""
+        return self.from_files(
+            self.paths, labels, self.index, self.name, self.copies
         )
 
     def labels(self) -> np.ndarray:

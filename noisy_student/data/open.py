@@ -17,6 +17,7 @@ from noisy_student.data import (
     overlaps,
     registered,
     splits,
+    truth,
 )
 from noisy_student.data.folders import ImageFolders
 from noisy_student.data.sources import ImageSource, TaskData
@@ -63,6 +64,9 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
         data = _open_digits(config, seed)
     else:
         data = _open_named(config)
+    if config.unlabel_image_dir is not None:
+        data = dataclasses.replace(data, unlabeled=_open_unlabeled_dir(config))
+    data = truth.with_truth(data, config.unlabel_truth)
     task, unlabeled = data.task, data.unlabeled
     labeled = limits.first_images(
         data.labeled, config.num_train_images, "num_train_images"
@@ -74,8 +78,6 @@ def open_task(config: DataConfig, seed: int) -> TaskData:
             labeled, labels, num_labeled, task.num_classes, seed
         )
         unlabeled = unlabeled or rest
-    if config.unlabel_image_dir is not None:
-        unlabeled = _open_unlabeled_dir(config)
     labeled = overlaps.without_test_images(labeled, data.test, "labelled")
     if unlabeled is not None:
         unlabeled = overlaps.without_test_images(

@@ -14,6 +14,7 @@ from noisy_student.data.directories import count_classes, make_task
 from noisy_student.data.open import open_task
 from noisy_student.data.sources import TaskData
 from noisy_student.data.tfrecords import RecordDirectories, RecordSource
+from noisy_student.data.truth import with_truth
 
 
 def open_to_label(config: DataConfig, seed: int) -> TaskData:
@@ -37,7 +38,8 @@ def open_to_label(config: DataConfig, seed: int) -> TaskData:
     assert isinstance(source, RecordSource)
     names = images.class_names
     num_classes = count_classes(config, images, names)
-    return records_alone(config, source, num_classes, names)
+    data = records_alone(config, source, num_classes, names)
+    return with_truth(data, config.unlabel_truth)
 
 
 def directories(config: DataConfig) -> list[epath.Path]:

@@ -56,11 +56,14 @@ class RecordList(NamedTuple):
         paths: The files.
         file: int64 (records,), whose record each is: a place in `paths`.
         number: int64 (records,), which record of its file each is.
+        label: int64 (records,), in place of those that the records have; None
+            leaves these.
     """
 
     paths: tuple[str, ...]
     file: np.ndarray
     number: np.ndarray
+    label: np.ndarray | None = None
 
     @classmethod
     def from_spans(cls, spans: Iterable[FileSpan]) -> "RecordList":
@@ -75,7 +78,10 @@ class RecordList(NamedTuple):
         """Returns the records at some places; None is all of them."""
         if places is None:
             return self
-        return RecordList(self.paths, self.file[places], self.number[places])
+        label = None if self.label is None else self.label[places]
+        return RecordList(
+            self.paths, self.file[places], self.number[places], label
+        )
 
 
 def blocks(records: RecordList, parse: Parse) -> Blocks:
@@ -106,6 +112,7 @@ def _blocks(records: RecordList, parse: Parse, size: int) -> Blocks:
     file, number = records.file[begins], records.number[begins]
     offsets, lengths = _extents(records.paths, file, number, sizes)
     paths = tf.constant(records.paths)
+    labels = None if records.label is None else tf.constant(records.label)
 
     def read_block(block: tf.Tensor) -> tf.data.Dataset:
         # `tf.data.TFRecordDataset` does not take offsets.
@@ -135,11 +142,13 @@ def _blocks(records: RecordList, parse: Parse, size: int) -> Blocks:
         path = tf.gather(paths, tf.gather(file, block))
         return tf.strings.join(["record ", text, " of ", path])
 
-    return Blocks(
-        sizes,
-        read,
-        lambda places, serialized: parse(serialized, places, name),
-    )
+    def parse_batch(places: tf.Tensor, serialized: tf.Tensor) -> Example:
+        example = parse(serialized, places, name)
+        if labels is None:
+            return example
+        return example | {"label": tf.gather(labels, places)}
+
+    return Blocks(sizes, read, parse_batch)
 
 
 def _begins(records: RecordList, size: int) -> np.ndarray:

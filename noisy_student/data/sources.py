@@ -26,7 +26,8 @@ class ImageSource:
     Attributes:
         num_images: The number of images.
         read: Returns a dataset of dicts with `encoded` (string: JPEG, PNG,
-            BMP or GIF), `label` (int64, 0-based, negative where unknown) and
+            BMP or GIF), `label` (int64, 0-based; negative where it is unknown,
+            beyond the classes where it is known to be none of them) and
             `index` (int64, stable), always in the same order. `record`
             (string) names an image in messages; without it the index does.
         name: What the indices refer to, for messages.
@@ -111,6 +112,21 @@ class ImageSource:
             )
 
         return self.reading(int(mask.sum()), read)
+
+    def with_labels(self, labels: np.ndarray) -> "ImageSource":
+        """Returns the same images, read alike, with other labels.
+
+        Args:
+            labels: int64 (images,), see `read`.
+        """
+
+        def read() -> tf.data.Dataset:
+            others = tf.data.Dataset.from_tensor_slices(labels)
+            return tf.data.Dataset.zip(self.read(), others).map(
+                lambda example, label: example | {"label": label}
+            )
+
+        return self.reading(self.num_images, read)
 
     def reading(
         self, num_images: int, read: Callable[[], tf.data.Dataset]
@@ -211,6 +227,8 @@ class TaskData:
         held_out: The labelled images that `validation_fraction` holds out for
             that, or None.
         notes: What people should know of how the images were divided.
+        truth: The SHA-256 of the file that `unlabeled` has its labels of; None
+            where no flag names one.
     """
 
     task: tasks.Task
@@ -222,6 +240,7 @@ class TaskData:
     has_validation_split: bool = False
     held_out: ImageSource | None = None
     notes: tuple[str, ...] = ()
+    truth: str | None = None
 
     @property
     def record_paths(self) -> tuple[str, ...]:

@@ -110,14 +110,26 @@ class NamedSource(RandomAccessSource):
         spans: Which of its images.
         chosen: Which of these, int64 (images,), ascending; no others are
             read. None is all of them.
+        given_labels: int64 (images,), in place of their own; None leaves these.
     """
 
     builder: tfds.core.DatasetBuilder
     spans: tuple[Span, ...]
     chosen: np.ndarray | None = None
+    given_labels: np.ndarray | None = None
 
     def at(self, places: np.ndarray) -> "NamedSource":
         """See `RandomAccessSource`."""
+        labels = self.given_labels
+        return self._reading(places, None if labels is None else labels[places])
+
+    def with_labels(self, labels: np.ndarray) -> "NamedSource":
+        """See `ImageSource`."""
+        return self._reading(np.arange(self.num_images), labels)
+
+    def _reading(
+        self, places: np.ndarray, labels: np.ndarray | None
+    ) -> "NamedSource":
         chosen = places if self.chosen is None else self.chosen[places]
 
         def read() -> tf.data.Dataset:
@@ -125,7 +137,11 @@ class NamedSource(RandomAccessSource):
             return order.in_order(runs, _BATCH).unbatch()
 
         source = dataclasses.replace(
-            self, num_images=len(chosen), read=read, chosen=chosen
+            self,
+            num_images=len(chosen),
+            read=read,
+            chosen=chosen,
+            given_labels=labels,
         )
         return source
 
@@ -177,7 +193,7 @@ class NamedSource(RandomAccessSource):
         file, number = listed.batch(every).get_single_element()
         file, number = file.numpy(), number.numpy()
         whole = record_blocks.RecordList(paths, file, firsts[file] + number)
-        return whole.at(self.chosen)
+        return whole.at(self.chosen)._replace(label=self.given_labels)
 
 
 def _expression(spans: Iterable[Span]) -> str:

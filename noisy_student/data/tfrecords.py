@@ -39,11 +39,14 @@ class RecordSource(RandomAccessSource):
         num_classes: Labels must be below it; None allows any label and none.
         chosen: Which of the files' records are the images, int64 (images,),
             ascending; no others are read. None is all of them.
+        given_labels: int64 (images,), in place of those that the records have;
+            None leaves these.
     """
 
     files: tuple[FileSpan, ...]
     num_classes: int | None
     chosen: np.ndarray | None = None
+    given_labels: np.ndarray | None = None
 
     @classmethod
     def from_spans(
@@ -52,6 +55,7 @@ class RecordSource(RandomAccessSource):
         num_classes: int | None,
         name: str,
         chosen: np.ndarray | None = None,
+        given_labels: np.ndarray | None = None,
     ) -> "RecordSource":
         """Returns a source with these attributes."""
         number = sum(file.number for file in files)
@@ -62,6 +66,7 @@ class RecordSource(RandomAccessSource):
             files,
             num_classes,
             chosen,
+            given_labels,
             record_paths=tuple(file.path for file in files),
         )
         return source
@@ -79,7 +84,8 @@ class RecordSource(RandomAccessSource):
         return record_blocks.blocks(self._listed(), self._parse)
 
     def _listed(self) -> RecordList:
-        return RecordList.from_spans(self.files).at(self.chosen)
+        chosen = RecordList.from_spans(self.files).at(self.chosen)
+        return chosen._replace(label=self.given_labels)
 
     def _parse(
         self,
@@ -101,14 +107,31 @@ class RecordSource(RandomAccessSource):
         """Returns every `count`-th file if these divide evenly, or image."""
         if self.chosen is not None or len(self.files) % count:
             return super().shard(index, count)
-        files = self.files[index::count]
-        return self.from_spans(files, self.num_classes, self.name)
+        files, labels = self.files[index::count], self.given_labels
+        if labels is not None:
+            numbers = [file.number for file in self.files]
+            file = np.repeat(np.arange(len(self.files)), numbers)
+            labels = labels[file % count == index]
+        return self.from_spans(
+            files, self.num_classes, self.name, given_labels=labels
+        )
 
     def at(self, places: np.ndarray) -> "RecordSource":
         """See `RandomAccessSource`."""
-        if self.chosen is not None:
-            places = self.chosen[places]
-        return self.from_spans(self.files, self.num_classes, self.name, places)
+        labels = self.given_labels
+        return self.from_spans(
+            self.files,
+            self.num_classes,
+            self.name,
+            places if self.chosen is None else self.chosen[places],
+            None if labels is None else labels[places],
+        )
+
+    def with_labels(self, labels: np.ndarray) -> "RecordSource":
+        """See `ImageSource`."""
+        return self.from_spans(
+            self.files, self.num_classes, self.name, self.chosen, labels
+        )
 
     def labels(self) -> np.ndarray:
         """Returns the labels of all images, int64 (images,).

@@ -17,7 +17,8 @@ class TeacherLabels(NamedTuple):
         confidences: their probabilities, float; 0 where an image could not
             be decoded.
         copies: records of each image, int64; 0 where it was not kept.
-        truth: the true classes, int64; negative where unknown.
+        truth: the true classes, int64; negative where unknown, and beyond the
+            classes where an image is known to be of none of them.
     """
 
     labels: np.ndarray

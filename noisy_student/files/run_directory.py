@@ -32,6 +32,7 @@ _FREE = (
     "robustness",
     "export",
     "tfds_data_dir",
+    "unlabel_truth",
     "num_iterations",
     "early_stopping_students",
     "num_parallel_calls",

@@ -95,7 +95,7 @@ class FilterJob:
             files.output_dir, data, teacher, config, seed
         )
         self.config, self.seed = config, seed
-        self.num_classes = data.task.num_classes
+        self.num_classes, self.truth = data.task.num_classes, data.truth
         predicted = {key: self.made_from[key] for key in ("images", "teacher")}
         self.counts = Counts(files, self.num_classes, predicted)
 
@@ -168,6 +168,7 @@ class FilterJob:
                 self.num_classes,
                 np.random.default_rng([self.seed, share.shard, share.worker]),
                 self.config.max_side,
+                self.truth,
             )
             if self.files.original_names and not remote.size(data):
                 data.unlink()
@@ -209,6 +210,10 @@ class FilterJob:
     def finish(self, balance: select.Balance | None = None) -> PseudoLabelStats:
         """Sums up when all shares are written, and says that they are.
 
+        Shares that were compared with the true labels of different files (see
+        `TaskData.truth`), because filtering went on with another one, have no
+        common accuracy; that of a `stats.json` that is there stays.
+
         Args:
             balance: what `choose` chose; None chooses again if need be.
         """
@@ -220,13 +225,14 @@ class FilterJob:
         tallies = [Tally.load(self.files.tally(share)) for share in shares]
         per_class = np.sum([tally.per_class for tally in tallies], axis=0)
         kept, written, correct, unknown = per_class.T
+        is_known = not unknown.any() and len({t.truth for t in tallies}) == 1
         images = sum(tally.images for tally in tallies)
         seconds = sum(tally.seconds for tally in tallies)
         paths = map(self.files.data, shares)
         result = PseudoLabelStats(
             kept=int(kept.sum()),
             records=int(written.sum()),
-            correct=None if unknown.any() else int(correct.sum()),
+            correct=int(correct.sum()) if is_known else None,
             undecodable=images - int(balance.counts.sum()),
             seconds=round(self.predictions.seconds() + seconds, 1),
             made_from=self.made_from,

@@ -44,7 +44,10 @@ def with_filtered(
 ) -> sources.TaskData:
     """Returns the same for images of a directory that are open."""
     identity = data.identity | reassigned_from(directory)
-    return dataclasses.replace(data, unlabeled=source, identity=identity)
+    # The records do not say which image, of what true class, one is of.
+    return dataclasses.replace(
+        data, unlabeled=source, identity=identity, truth=None
+    )
 
 
 def filtered_shards(

@@ -21,7 +21,8 @@ class PseudoLabelStats:
         kept: images kept, each counted once.
         records: records written, copies included.
         correct: kept images whose pseudo label is the true one; None where
-            the true labels are unknown.
+            true labels are unknown. An image that is known to be of none of
+            the classes is kept with a wrong one.
         undecodable: images that could not be decoded.
         seconds: time that prediction and filtering took.
         made_from: the images, the teacher and the settings.

@@ -39,12 +39,14 @@ class Tally:
             label is unknown.
         seconds: time that it took.
         size: bytes of the records.
+        truth: where the true labels came from, see `TaskData.truth`.
     """
 
     images: int
     per_class: list[list[int]]
     seconds: float
     size: int
+    truth: str | None = None
 
     @classmethod
     def load(cls, path: epath.Path) -> "Tally":
@@ -62,6 +64,7 @@ def write_share(
     num_classes: int,
     generator: np.random.Generator,
     max_side: int | None = None,
+    truth: str | None = None,
 ) -> None:
     """Writes the kept images of a share, as often as they have copies.
 
@@ -77,6 +80,7 @@ def write_share(
         num_classes: number of classes.
         generator: draws the order.
         max_side: see `as_written`.
+        truth: see `Tally`.
 
     Raises:
         InputError: images and selections differ in number, one of them is
@@ -106,7 +110,7 @@ def write_share(
         shuffled.write_rest()
     seconds = time.monotonic() - start
     size = remote.size(path)
-    tally = Tally(images.num_images, per_class.tolist(), seconds, size)
+    tally = Tally(images.num_images, per_class.tolist(), seconds, size, truth)
     writing.write_json(tally_path, dataclasses.asdict(tally))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+NO_CLASS = "(none of the classes)"
+
 
 @dataclasses.dataclass(frozen=True)
 class Example:
@@ -17,7 +19,7 @@ class Example:
         encoded: JPEG, PNG, BMP or GIF.
         label: the pseudo label.
         probability: the teacher's, of that label, in [0, 1].
-        truth: the true label; negative where it is unknown.
+        truth: the true label; see `true_name`.
         is_kept: whether the student learned from it.
     """
 
@@ -26,6 +28,22 @@ class Example:
     probability: float
     truth: int
     is_kept: bool
+
+
+def true_name(truth: int, names: Sequence[str]) -> str:
+    """Says what an unlabelled image is of.
+
+    Args:
+        truth: its true label; negative where it is unknown, and beyond the
+            classes where it is known to be none of them.
+        names: those of the classes.
+
+    Returns:
+        The name of its class; "" where it is unknown.
+    """
+    if truth < 0:
+        return ""
+    return names[truth] if truth < len(names) else NO_CLASS
 
 
 @dataclasses.dataclass(frozen=True)

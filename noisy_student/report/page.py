@@ -18,7 +18,7 @@ from noisy_student.report import (
     tables,
     versions,
 )
-from noisy_student.report.labels import Example, Labels
+from noisy_student.report.labels import Example, Labels, true_name
 from noisy_student.report.run import Run, model_name, name_of
 from noisy_student.report.verdict import Scores, verdict
 
@@ -166,13 +166,12 @@ def _shown(
         source = pictures.data_uri(example.encoded)
         if source is None:
             continue
-        known = 0 <= example.truth < len(names)
-        is_wrong = known and example.truth != label
+        is_right = example.truth == label
         yield {
             "source": source,
             "label": names[label],
             "probability": example.probability,
-            "truth": names[example.truth] if is_wrong else "",
+            "truth": "" if is_right else true_name(example.truth, names),
         }
 
 

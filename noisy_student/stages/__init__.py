@@ -63,6 +63,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
         return None
     if config.data.image_dir is not None and config.mode != "predict":
         raise ValueError("image_dir is for mode=predict; leave it out.")
+    _check_truth(config)
     if config.run.dry_run:
         return DryRun(config)
     stages: dict[str, type[Stage]] = {
@@ -82,6 +83,17 @@ def _reach_buckets(config: ExperimentConfig) -> None:
         if name.endswith(("_dir", "_path", "init_weights")):
             for each in value.split(";"):
                 to_path(each)
+
+
+def _check_truth(config: ExperimentConfig) -> None:
+    """Refuses true classes where no new pseudo labels are of these images."""
+    if config.data.unlabel_truth is None or config.mode == "self_train":
+        return
+    if config.mode != "predict" or _predicting(config) is not Predict:
+        raise ValueError(
+            "unlabel_truth is for the pseudo labels of mode=self_train, and of "
+            "mode=predict with tools/filter_unlabel.py; leave it out."
+        )
 
 
 def _predicting(config: ExperimentConfig) -> type[Stage]:

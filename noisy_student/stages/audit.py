@@ -31,8 +31,8 @@ AUDIT_DIR = "audit"
 class Audit(Stage):
     """Audits the pseudo labels that a student of self-training learned from.
 
-    Of the experiment's settings only `model_dir`, `tfds_data_dir` and `run`
-    count; the others are those of the run.
+    Of the experiment's settings only `model_dir`, `tfds_data_dir`,
+    `unlabel_truth` and `run` count; the others are those of the run.
 
     Attributes:
         settings: Those of the audit alone.
@@ -172,9 +172,10 @@ def _recorded(config: ExperimentConfig) -> ExperimentConfig:
             f"The run in {directory} has no pseudo labels of its own: it is of "
             f"mode={recorded.mode}. Name the model_dir of mode=self_train."
         )
+    names = ("tfds_data_dir", "unlabel_truth")
+    given = {name: getattr(config.data, name) for name in names}
     data = dataclasses.replace(
-        recorded.data,
-        tfds_data_dir=config.data.tfds_data_dir or recorded.data.tfds_data_dir,
+        recorded.data, **{k: v for k, v in given.items() if v is not None}
     )
     return dataclasses.replace(
         recorded, model_dir=str(directory), data=data, run=config.run

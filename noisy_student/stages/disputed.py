@@ -19,6 +19,7 @@ from noisy_student.evaluation.label_quality import (
 from noisy_student.files import writing
 from noisy_student.pseudo_labels.kept import ShareLabels
 from noisy_student.report import tables
+from noisy_student.report.labels import true_name
 
 NAME = "disputed"
 _HEADER = (
@@ -90,14 +91,13 @@ def _labels(
     names: Sequence[str],
 ) -> tuple:
     """The last cells of a line: what teacher, student and truth say."""
-    truth = given.truth[row]
     return (
         names[given.labels[row]],
         _rounded(given.confidences[row]),
         names[answers.predictions[place]],
         _rounded(answers.confidences[place]),
         _rounded(answers.self_confidences[place]),
-        names[truth] if truth >= 0 else "",
+        true_name(given.truth[row], names),
     )
 
 

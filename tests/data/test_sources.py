@@ -77,6 +77,18 @@ def test_a_subset_goes_by_place_in_a_part_too(digits):
     assert fingerprints(again) == fingerprints(part)[1::4][:5]
 
 
+def test_other_labels_go_with_their_images(digits):
+    images = digits.unlabeled
+    labels = np.random.default_rng(0).integers(0, 11, images.num_images)
+    expected = dict(zip(fingerprints(images), labels, strict=True))
+    assert len(expected) == images.num_images
+    known = images.with_labels(labels)
+    assert fingerprints(known) == fingerprints(images)
+    part = known.shard(1, 3).subset(np.arange(449) % 5 == 2)
+    for example in [*read_all(known), *read_all(part)]:
+        assert example["label"] == expected[example["encoded"]]
+
+
 def test_all_labels_leave_nothing_unlabelled():
     labels = np.array([0, 1] * 4)
     read = tf.data.Dataset.range(8).map(lambda i: {"index": i})

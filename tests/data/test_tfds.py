@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,12 +11,7 @@ from noisy_student.data import order, tfds
 from noisy_student.data.open import open_task
 from noisy_student.data.sources import Span
 from noisy_student.files import shards
-
-
-def read_all(source):
-    examples = list(source.read().as_numpy_iterator())
-    assert len(examples) == source.num_images
-    return examples
+from tests.data.directories import encoded_of, labels_of, read_all
 
 
 def test_an_unknown_task_lists_the_known():
@@ -132,3 +129,23 @@ def test_parts_are_those_that_tensorflow_datasets_numbers(many_files, begin):
     blocks = source.blocks()
     everything = order.in_order(blocks, 7).unbatch().as_numpy_iterator()
     assert [(e["encoded"], e["label"]) for e in everything] == truth
+
+
+def test_other_labels_go_with_their_images(many_files):
+    spans = (Span("train", 7, 300), Span("train", 320, 350))
+    read = functools.partial(tfds.read, many_files, spans)
+    source = tfds.NamedSource(323, read, "made up", many_files, spans)
+    encoded = encoded_of(source)
+    labels = np.arange(1000, 1323)
+    known = source.with_labels(labels)
+    assert encoded_of(known) == encoded
+    assert labels_of(known) == labels.tolist()
+    mask = np.arange(len(encoded)) % 7 == 3
+    part = known.subset(mask).shard(1, 2)
+    assert labels_of(part) == labels[mask][1::2].tolist()
+    assert encoded_of(part) == encoded_of(source.subset(mask))[1::2]
+    assert labels_of(part.with_labels(labels[: part.num_images])) == list(
+        range(1000, 1000 + part.num_images)
+    )
+    # Training reads them in the same order.
+    assert known.blocks().sizes.tolist() == source.blocks().sizes.tolist()

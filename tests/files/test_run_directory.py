@@ -58,7 +58,9 @@ def test_what_does_not_change_the_result_may_differ(tmp_path):
         experiment(tmp_path),
         model_dir="elsewhere",
         run=config.RunConfig(eval_batch_size=1),
-        data=config.DataConfig("digits", tfds_data_dir="moved"),
+        data=config.DataConfig(
+            "digits", tfds_data_dir="moved", unlabel_truth="known.npy"
+        ),
         input_pipeline=config.InputConfig(num_parallel_calls=3, cache_mib=0),
     )
     run_directory.check(tmp_path, changed)

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import logging
 
 import numpy as np
@@ -9,6 +10,7 @@ from noisy_student.config import PseudoLabelConfig
 from tests.pseudo_labels.made import (
     PROBABILITIES,
     TRUTH,
+    contents,
     make_data,
     make_source,
     read_records,
@@ -62,6 +64,46 @@ def test_use_all_keeps_everything_once(tmp_path):
 def test_unknown_truth_gives_no_accuracy(tmp_path):
     stats = run(tmp_path, source=make_source(truth=np.full(300, -1)))
     assert stats.accuracy is None and stats.correct is None
+
+
+def test_an_image_of_none_of_the_classes_has_a_wrong_label(tmp_path):
+    """As few as one whose label is unknown leave no accuracy; these do."""
+    others = np.arange(300) % 5 == 0
+    truth = np.where(others, 3, PROBABILITIES.argmax(axis=1))
+    stats = run(tmp_path, source=make_source(truth=truth))
+    kept = {number for number, *_ in read_records(tmp_path / "out")}
+    wrong = sum(map(int, others[list(kept)]))
+    assert 0 < wrong < stats.kept == len(kept)
+    assert stats.correct == stats.kept - wrong
+    run(tmp_path / "other")
+    assert contents(tmp_path / "out") == contents(tmp_path / "other/out")
+
+
+def test_filtering_may_go_on_with_other_true_labels(tmp_path):
+    """What is summed up stays; shares of two files have no common accuracy."""
+    files = write_predictions(tmp_path / "p", 2)
+
+    def filtered(truth, digest):
+        data = make_data(make_source(truth=np.full(300, truth)))
+        return pseudo_labels.filter_and_balance(
+            dataclasses.replace(data, truth=digest),
+            files,
+            tmp_path / "out",
+            PseudoLabelConfig(num_shards=2, num_image=60, min_threshold=0.5),
+            seed=1,
+        )
+
+    stats = filtered(0, "a")
+    assert 0 < stats.correct < stats.kept
+    assert filtered(1, "b") == stats
+    (tmp_path / "out/stats.json").unlink()
+    tally = tmp_path / "out/tallies/tally-00001-of-00002-00000.json"
+    tally.unlink()
+    assert filtered(0, "a").correct == stats.correct
+    (tmp_path / "out/stats.json").unlink()
+    tally.unlink()
+    mixed = filtered(1, "b")
+    assert mixed.correct is None and mixed.files == stats.files
 
 
 def test_finished_filtering_is_not_done_again(tmp_path):

@@ -160,6 +160,7 @@ def labels(generation=2, classes=3, **changes):
             Example(png(10), 0, 0.9, 1, True),
             Example(png(20), 0, 0.2, -1, False),
             Example(png(30), 2, 0.8, 2, True),
+            Example(png(40), 2, 0.7, 3, False),
             Example(b"broken", 2, 0.8, 2, True),
         ],
     )

@@ -122,11 +122,12 @@ def test_every_image_decodes_and_is_described(whole):
             shades.append(image.getpixel((0, 0))[0])
         assert each["alt"].startswith("Image labelled ")
     # The broken one is left out; the last one is the audit's.
-    assert shades == [10, 20, 30, 77]
+    assert shades == [10, 20, 30, 40, 77]
     label = "Image labelled cat with"
     assert images[0]["alt"] == f"{label} 90.00 %, kept, truly dog"
     assert images[1]["alt"] == f"{label} 20.00 %, rejected"
-    assert "student says dog, truly dog" in images[3]["alt"]
+    assert images[3]["alt"].endswith("rejected, truly (none of the classes)")
+    assert "student says dog, truly dog" in images[4]["alt"]
 
 
 def test_names_of_classes_are_no_html(whole):

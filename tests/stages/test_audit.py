@@ -1,16 +1,15 @@
 """What an audit says of a made run whose every answer is known."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from noisy_student.config import (
-    RunConfig,
-)
-from noisy_student.stages import (
-    predict,
-)
+from noisy_student.config import DataConfig, RunConfig
+from noisy_student.data.truth import with_truth
+from noisy_student.stages import experiment as experiment_module
+from noisy_student.stages import predict
 from noisy_student.stages.experiment import Experiment
 from noisy_student.training import distribution
 from tests.stages import audited_run
@@ -174,3 +173,27 @@ def test_the_teacher_is_calibrated_on_validation_images(
     assert summary["teacher_calibration_error"] == pytest.approx(error)
     picture = run.directory / "audit/generation_01/calibration.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_true_labels_may_come_later(run, capsys, monkeypatch, tmp_path):
+    """Of an image that is of none of the classes the label is wrong."""
+    truth = [-1, 1, 2, 1, 0, 1, 1, 2]
+    np.save(tmp_path / "truth.npy", np.array(truth))
+    monkeypatch.setattr(
+        experiment_module,
+        "open_task",
+        lambda config, seed: with_truth(run.data, config.unlabel_truth),
+    )
+    stage = run.stage()
+    data = DataConfig(unlabel_truth=str(tmp_path / "truth.npy"))
+    stage.config = dataclasses.replace(stage.config, data=data)
+    stage.validate()
+    stage.run()
+    summary = json.loads(capsys.readouterr().out.strip().split("\n")[-1])
+    assert summary["kept_accuracy"] == pytest.approx(3 / 6)
+    assert summary["predicted_accuracy"] == pytest.approx(4 / 7)
+    rows = run.rows("disputed.csv")
+    names = (*CLASSES, "(none of the classes)")
+    assert {row["image"]: row["true_label"] for row in rows} == {
+        f"image {place} of the greys": names[truth[place]] for place in KEPT
+    }

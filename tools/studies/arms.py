@@ -99,9 +99,7 @@ def _read_arm(
         rest = values([str(path), *files, *arguments])[1:]
         config = flags.experiment_config(values)
     except (absl_flags.Error, ValueError) as error:
-        where = " with ".join(
-            [str(path), " ".join(arguments)][: 1 + bool(arguments)]
-        )
+        where = " with ".join([str(path), *arguments])
         raise ValueError(f"{where}: {error}") from error
     if rest:
         raise ValueError(f"{path} has what is no flag: {listed(rest)}.")

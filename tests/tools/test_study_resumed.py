@@ -56,12 +56,14 @@ def test_killed_in_the_middle_it_ends_the_same(arguments, tmp_path):
     killed, whole = (tmp_path / name / "toy" for name in ("killed", "whole"))
     at = f"--runs_dir={killed.parent}"
     process = Process("-m", "tools.study", *arguments, at)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     mark = "loop-*/seed_3/generation_01/checkpoints/*.index"
-    while not list(killed.glob(mark)):
-        assert process.poll(0.02) is None, process.output("stderr")
-        assert time.monotonic() < deadline
-    process.kill()
+    try:
+        while not list(killed.glob(mark)):
+            assert process.poll(0.02) is None, process.output("stderr")
+            assert time.monotonic() < deadline
+    finally:
+        process.kill()
     # What was finished is in the results by then.
     assert [*top_1(killed / "toy.json")] == [("base", "3")]
     logs = {path: path.read_text() for path in killed.glob("*/seed_3.log")}

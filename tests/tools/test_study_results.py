@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import subprocess
 
 import pytest
 
 from noisy_student.errors import InputError
 from tests.tools.studied import MACHINE, record
-from tools.studies import results
+from tools.studies import machine, results
 from tools.studies.arms import Arm
-from tools.studies.machine import Machine, describe
+from tools.studies.machine import Machine
 from tools.studies.results import ArmResults, Results
 
 BASE, OTHER = Arm("base", ("--a=1", "--b=2")), Arm("pi_model", ("--a=3",))
@@ -115,9 +116,40 @@ def test_what_is_no_json_is_one_line(tmp_path):
 
 
 def test_this_machine_is_described():
-    found = describe(jobs=2)
+    found = machine.describe(jobs=2)
     assert found.jobs == 2 and found.cores >= 1 and found.memory_gib > 0
     assert found.processor and "tensorflow" in found.versions
-    assert Machine(**json.loads(json.dumps(dataclasses.asdict(found)))) == found
-    outside = dataclasses.replace(found, commit=None)
-    assert str(outside).startswith("no commit")
+    text = json.dumps(dataclasses.asdict(found))
+    assert Machine(**json.loads(text)) == found
+
+
+def test_changes_of_the_program_are_told(tmp_path, monkeypatch):
+    def git(*arguments):
+        names = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        command = ["git", *names, *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    monkeypatch.setattr(machine, "_ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    outside = machine.describe(jobs=1)
+    assert outside.commit is None and not outside.has_changes
+    assert str(outside).startswith("no commit; ")
+    for name in ("main.py", "docs/a.md", "flags/a.py", "flags/studies/a.cfg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    git("init")
+    git("add", ".")
+    git("commit", "--message=a")
+    commit = git("rev-parse", "HEAD")
+    for name, changes in (
+        ("docs/a.md", False),
+        ("flags/studies/a.cfg", False),
+        ("docs/new.md", False),
+        ("flags/a.py", True),
+    ):
+        (tmp_path / name).write_text("other")
+        found = machine.describe(jobs=1)
+        assert found.commit == commit and found.has_changes == changes, name
+    assert str(found).startswith(f"{commit[:7]} with changes; ")

@@ -114,7 +114,7 @@ class Study:
 
     def _progress(self) -> str:
         done = sum(run in self.finished for run in self.runs)
-        return f"{done:>3} of {len(self.runs)}"
+        return f"{done} of {len(self.runs)}"
 
     def _load(self) -> Results:
         """The results so far, with this call's settings of the tables."""

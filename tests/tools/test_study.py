@@ -60,7 +60,7 @@ def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
     order = [(arm, seed) for seed in (4, 2) for arm in ("base", "a", "b")]
     assert started.take() == order
     out, err = capsys.readouterr()
-    assert err.split("\n")[0] == "  1 of 6: base, seed 4, 11.00 %, 10 s"
+    assert err.split("\n")[0] == "1 of 6: base, seed 4, 11.00 %, 10 s"
     assert err.count("\n") == 6
     assert read_results(tmp_path / "runs/toy/toy.json") == {
         "base": {"2": [pytest.approx(9)], "4": [pytest.approx(11)]},
@@ -72,7 +72,7 @@ def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
     assert (tmp_path / "runs/toy/toy.svg").read_text().startswith("<svg")
     call("--seeds=2,4", "--noremat")
     assert not started.take()
-    assert capsys.readouterr() == (out, "  6 of 6 runs are finished already.\n")
+    assert capsys.readouterr() == (out, "6 of 6 runs are finished already.\n")
 
 
 def test_flags_come_in_order(call, started, toy):

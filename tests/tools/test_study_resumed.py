@@ -70,8 +70,8 @@ def test_killed_in_the_middle_it_ends_the_same(arguments, tmp_path):
 
     done = study(*arguments, at)
     lines = done.stderr.strip().split("\n")
-    assert lines[0] == "  1 of 2 runs are finished already."
-    assert lines[1].startswith("  2 of 2: loop, seed 3, ") and not lines[2:]
+    assert lines[0] == "1 of 2 runs are finished already."
+    assert lines[1].startswith("2 of 2: loop, seed 3, ") and not lines[2:]
     for path, before in logs.items():
         more = path.read_text().removeprefix(before)
         assert bool(more) == path.parent.name.startswith("loop-")

@@ -24,6 +24,7 @@ from noisy_student.config import GROUPS, ExperimentConfig, Settings
 __all__ = [
     "GROUPS",
     "define",
+    "define_experiment",
     "experiment_config",
     "fields_of",
     "names",
@@ -33,9 +34,21 @@ __all__ = [
 
 _ALL: tuple[type[Settings], ...] = (ExperimentConfig, *GROUPS.values())
 
-for _group in _ALL:
-    define(_group)
-original.define_ignored(absl_flags.FLAGS)
+
+def define_experiment(
+    values: absl_flags.FlagValues = absl_flags.FLAGS,
+) -> None:
+    """Defines all flags of an experiment, as main.py has them.
+
+    Args:
+        values: gets the flags.
+    """
+    for group in _ALL:
+        define(group, values)
+    original.define_ignored(values)
+
+
+define_experiment()
 
 
 def names() -> list[str]:

@@ -208,7 +208,7 @@ ENTRIES = [
         quick=True,
         elsewhere="tests/test_recipes_run.py",
     ),
-    Entry("python main.py --flagfile=flags/recipes/compare/digits_", _SHORT),
+    Entry("python main.py --flagfile=flags/studies/methods_digits/", _SHORT),
     Entry(f"{_TRAIN} --method=mean_teacher", _SHORT),
     Entry(
         f"{_TRAIN} --method=fixmatch:FixMatch",
@@ -217,14 +217,11 @@ ENTRIES = [
     ),
     Entry("for worker in 0 1; do TF_CONFIG=", _SHORT_LOOP),
     Entry(
-        "python -m tools.study --arms='flags/recipes/compare/digits_",
-        f"{_SHORT} --seeds=0 --arms=flags/recipes/compare/digits_supervised"
-        ".cfg,flags/recipes/compare/digits_pi_model.cfg",
+        "python -m tools.study --study=flags/studies/methods_digits",
+        f"{_SHORT} --seeds=0 --only_arms=base,pi_model",
     ),
-    Entry(
-        "python -m tools.study --arms=flags/recipes/digits.cfg",
-        f"{_SHORT_LOOP} --seeds=0",
-    ),
+    # What the command above it leaves.
+    Entry("python -m tools.study --results=runs/studies"),
     # Those of the original program, in docs/original.md.
     *(
         Entry(start, quick=True, elsewhere="tests/test_original_commands.py")

@@ -1,73 +1,36 @@
-r"""Compares experiments over seeds.
+r"""Compares experiments over seeds, such as those of a paper's table.
 
-An arm of a study is a flag file of main.py. Each arm runs once per seed; a
-run that is finished is not repeated, and one that was stopped is resumed:
+A study is a directory of flag files of main.py: base.cfg is the first arm, and
+every other file an arm whose flags come after those of base.cfg. Each arm runs
+once per seed. The same command goes on after a kill; a finished run is repeated
+only where a flag has changed:
 
-  python -m tools.study --arms='flags/recipes/compare/digits_*.cfg' \
-    --baseline=digits_supervised --seeds=0,1,2,3,4 --runs_dir=runs/compare
-  python -m tools.study --arms=flags/recipes/digits.cfg
+  python -m tools.study --study=flags/studies/methods_digits \
+    --runs_dir=runs/studies
+  python -m tools.study \
+    --results=runs/studies/methods_digits/methods_digits.json
 
-Flags of main.py apply to every run, such as --tfds_data_dir=DATA. What a run
-says is in RUNS_DIR/ARM/seed_N.log. The results are a table, a last line of
-JSON, RUNS_DIR/study.json, and a chart, RUNS_DIR/study.png.
+The second prints the tables of the first again, from the results alone. Flags
+of main.py apply to every run, such as --tfds_data_dir=DATA. What a run says is
+in RUNS_DIR/STUDY/ARM-DIGEST/seed_N.log, beside its directory and its flags.
+docs/compare.md says more.
 """
 
-import dataclasses
-import functools
-import glob
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from absl import app
 from absl import flags as absl_flags
 from etils import epath
 
 import flags
-from flags.entry import run_stage
+from flags.entry import USAGE_ERROR, parse_flags, run_stage
 from noisy_student.config.paths import is_remote, to_path
-from noisy_student.config.settings import Settings, setting
-from noisy_student.files import writing
-from tools.studies import chart, figures, runs
-from tools.studies.figures import Outcome
+from tools.studies import arms, chart, machine, outcomes, results, runs, tables
+from tools.studies.results import Record, Results
 from tools.studies.runs import Run
-
-RESULTS_FILE, CHART_FILE = "study.json", "study.png"
-_SET_BY_STUDY = ("model_dir", "seed")
-
-
-@dataclasses.dataclass(frozen=True)
-class StudySettings(Settings):
-    """What to compare, and where."""
-
-    arms: tuple[str, ...] = setting(("flags/recipes/compare/digits_*.cfg",))
-    """Flag files of the arms, patterns of them in quotes, or directories."""
-
-    baseline: str | None = setting(None)
-    """The arm that the others are compared with, by the name of its file
-    without .cfg; default: the first."""
-
-    seeds: tuple[int, ...] = setting((0, 1, 2), at_least=0, at_most=2**31 - 1)
-    """Seeds of each arm; a seed also chooses the labelled images."""
-
-    jobs: int = setting(1, at_least=1)
-    """Runs at once, each on its share of the cores. Two processes of one core
-    get more done than one of two where models are tiny."""
-
-    runs_dir: str = setting("runs/study")
-    """Where the run directories are."""
-
-    def __post_init__(self) -> None:
-        """Checks the seeds beside each setting's own rule."""
-        super().__post_init__()
-        if not self.seeds or len({*self.seeds}) < len(self.seeds):
-            given = ",".join(map(str, self.seeds))
-            raise ValueError(
-                f"seeds must be different numbers, as 0,1,2; got {given!r}."
-            )
-
+from tools.studies.settings import SETTINGS_FILE, StudySettings, check_file
 
 flags.define(StudySettings)
 
@@ -86,164 +49,193 @@ class Study:
         self.settings, self.arguments = settings, list(arguments)
 
     def validate(self) -> None:
-        """Checks the flag files and the paths.
+        """Checks the flag files, the paths, and the results so far.
 
         Raises:
             ValueError: one of them cannot be used.
         """
         settings = self.settings
-        arms = find_arms(settings)
-        self.cores = runs.share_cores(settings.jobs)
-        if is_remote(settings.runs_dir):
+        source = local_path("study", settings.study)
+        self.arms = arms.read(source, self.arguments)
+        if settings.base_name in [arm.name for arm in self.arms[1:]]:
             raise ValueError(
-                f"runs_dir must be on this machine; got {settings.runs_dir}."
+                "base_name must not be that of another arm; got "
+                f"{settings.base_name!r}."
             )
-        self.directory = to_path(settings.runs_dir)
-        self.runs = [
-            Run(arm, seed, recipe, self.directory / arm / f"seed_{seed}")
+        chosen = arms.choose(self.arms, settings.only_arms)
+        self.cores = runs.share_cores(settings.jobs)
+        self.machine = machine.describe(settings.jobs)
+        self.name = source.resolve().name
+        directory = local_path("runs_dir", settings.runs_dir) / self.name
+        results_dir = settings.results_dir or str(directory)
+        self.file = local_path("results_dir", results_dir) / f"{self.name}.json"
+        self.known_runs = [
+            Run(arm, seed, directory)
             for seed in settings.seeds
-            for arm, recipe in arms.items()
+            for arm in self.arms
         ]
-        files = [self.directory / name for name in (RESULTS_FILE, CHART_FILE)]
-        for path in [*files, *(run.log for run in self.runs)]:
-            check_writable(path)
+        self.runs = [run for run in self.known_runs if run.arm in chosen]
+        for run in self.runs:
+            check_writable("runs_dir", run.log)
+        for path in (self.file, self.file.with_suffix(".svg")):
+            check_writable("results_dir", path)
+        self.so_far = self._load()
 
     def run(self) -> None:
-        """Runs what is not finished; prints and writes the results."""
-        start_run = functools.partial(runs.start, arguments=self.arguments)
-        outcomes = run_all(self.runs, self.cores, start_run)
-        about = {"flags": self.arguments, "seeds": self.settings.seeds}
-        jobs = {"jobs": self.settings.jobs}
-        conclude(self.directory, about | jobs, outcomes)
+        """Runs what is not finished; writes and prints the results."""
+        for line in self.so_far.dropped_by(self.arms):
+            say(f"{self.file}: {line}.")
+        self.finished = self._find_finished()
+        waiting = [run for run in self.runs if run not in self.finished]
+        if len(waiting) < len(self.runs):
+            say(f"{self._progress()} runs are finished already.")
+        runs.finish_all(waiting, self.cores, runs.start, self._finish)
+        so_far = self._save()
+        chart.write(so_far, self.file.with_suffix(".svg"))
+        print(tables.show(so_far))
+
+    def _find_finished(self) -> dict[Run, Record]:
+        """What is known of runs, also of arms that are not chosen."""
+        fitting = self.so_far.with_arms(self.arms).arms
+        found = {
+            run: fitting[run.arm.name].runs.get(run.seed)
+            or runs.load_record(run)
+            for run in self.known_runs
+        }
+        return {run: record for run, record in found.items() if record}
+
+    def _finish(self, run: Run) -> None:
+        outcome = outcomes.read(run.directory)
+        record = self.finished[run] = Record(outcome, self.machine)
+        runs.save_record(run, record)
+        self._save()
+        top_1 = " -> ".join(f"{each.top_1:.2f}" for each in outcome.generations)
+        say(f"{self._progress()}: {run}, {top_1} %, {outcome.seconds:.0f} s")
+
+    def _progress(self) -> str:
+        done = sum(run in self.finished for run in self.runs)
+        return f"{done} of {len(self.runs)}"
+
+    def _load(self) -> Results:
+        """The results so far, with this call's settings of the tables."""
+        settings = self.settings
+        earlier = results.load(self.file) if self.file.exists() else None
+        return Results(
+            self.name,
+            settings.base_name,
+            settings.generations,
+            earlier.arms if earlier else {},
+        )
+
+    def _save(self) -> Results:
+        """Adds what is finished to the file, which others may have changed."""
+        so_far = self._load().with_arms(self.arms)
+        for run, record in self.finished.items():
+            so_far = so_far.with_run(run.arm.name, run.seed, record)
+        results.save(self.file, so_far)
+        return so_far
 
 
-def find_arms(settings: StudySettings) -> dict[str, epath.Path]:
-    """Returns the flag file of each arm, the baseline first.
+class Shown:
+    """Prints the tables of results, without any run or flag file.
+
+    Args:
+        path: the file of results.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def validate(self) -> None:
+        """Checks that no flag says something else, and reads the file.
+
+        Raises:
+            ValueError: the flags or the file cannot be used.
+        """
+        own = [field.name for field in flags.fields_of(StudySettings)]
+        for name in (*own, *flags.names()):
+            if absl_flags.FLAGS[name].present and name != "results":
+                raise ValueError(
+                    f"results are shown as they are; leave out --{name}."
+                )
+        self.results = results.load(local_path("results", self.path))
+
+    def run(self) -> None:
+        """Prints them."""
+        print(tables.show(self.results))
+
+
+def local_path(name: str, path: str | None) -> epath.Path:
+    """The path that a setting names.
 
     Raises:
-        ValueError: there is none, two have one name, or the baseline is not
-            among them.
+        ValueError: there is none, or it is not on this machine.
     """
-    found: list[epath.Path] = []
-    for pattern in settings.arms:
-        if os.path.isdir(pattern):
-            pattern = os.path.join(glob.escape(pattern), "*.cfg")
-        paths = [to_path(path) for path in sorted(glob.glob(pattern))]
-        if not paths:
-            raise ValueError(f"arms: there is no flag file {pattern}.")
-        found += paths
-    arms = {path.stem: path for path in found}
-    if len(arms) < len(found):
+    if not path:
         raise ValueError(
-            "arms must be different by the names of their files; got "
-            f"{', '.join(map(str, found)) or 'none'}."
+            f"{name} must be set: --study=flags/studies/NAME runs a study, "
+            "--results=FILE shows what one came to."
         )
-    baseline = settings.baseline or next(iter(arms), None)
-    if baseline not in arms:
-        raise ValueError(
-            f"baseline must be one of {', '.join(arms) or 'some arms'}; got "
-            f"{baseline!r}."
-        )
-    return {baseline: arms[baseline]} | arms
+    if is_remote(path):
+        raise ValueError(f"{name} must be on this machine; got {path}.")
+    return to_path(path)
 
 
-def main_arguments() -> list[str]:
-    """Returns the given flags of main.py, which apply to every run.
-
-    Raises:
-        ValueError: a study sets one of them itself.
-    """
-    given = [absl_flags.FLAGS[name] for name in flags.names()]
-    arguments = [flag for flag in given if flag.present]
-    for flag in arguments:
-        if flag.name in _SET_BY_STUDY:
-            raise ValueError(
-                f"{flag.name} is set for each run; choose by seeds and "
-                "runs_dir."
-            )
-    return [flag.serialize() for flag in arguments]
-
-
-def check_writable(path: epath.Path) -> None:
+def check_writable(name: str, path: epath.Path) -> None:
     """Refuses, before anything runs, what could not be written at the end.
 
     Raises:
-        ValueError: naming the path.
+        ValueError: naming the setting and the path.
     """
     if path.is_dir():
-        raise ValueError(f"{path} is to be written, and is a directory.")
+        raise ValueError(
+            f"{name}: {path} is to be written, and is a directory."
+        )
     there = next(parent for parent in path.parents if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(
-            f"runs_dir: {path} cannot be written, for {there} is no directory "
+            f"{name}: {path} cannot be written, for {there} is no directory "
             "that can be written to."
         )
 
 
-def run_all(
-    all_runs: Sequence[Run],
-    cores: Sequence[runs.Cores],
-    start_run: Callable[[Run], Any],
-) -> dict[str, list[Outcome]]:
-    """Runs all, with one line of progress for each.
-
-    Returns:
-        The outcomes of each arm, the baseline's first, in the order of
-        `all_runs`.
-    """
-    outcomes: dict[Run, Outcome] = {}
-
-    def finished(run: Run) -> None:
-        outcome = outcomes[run] = runs.read(run.directory)
-        top_1 = " -> ".join(f"{value:.2f}" for value in outcome.generations)
-        print(
-            f"{len(outcomes):>3} of {len(all_runs)}: {run}, {top_1} %, "
-            f"{outcome.seconds:.0f} s",
-            file=sys.stderr,
-        )
-
-    runs.finish_all(all_runs, cores, start_run, finished)
-    by_arm: dict[str, list[Outcome]] = {run.arm: [] for run in all_runs}
-    for run in all_runs:
-        by_arm[run.arm].append(outcomes[run])
-    return by_arm
+def say(line: str) -> None:
+    """Tells of the progress, apart from the results."""
+    print(line, file=sys.stderr, flush=True)
 
 
-def conclude(
-    directory: epath.Path,
-    about: dict[str, Any],
-    outcomes: Mapping[str, Sequence[Outcome]],
-) -> None:
-    """Prints the table, writes results and chart, and prints the JSON.
+def parse(argv: list[str]) -> list[str]:
+    """Parses the command line, which comes after the study's own settings."""
+    rest = parse_flags(argv)
+    directory = absl_flags.FLAGS["study"].value
+    if not directory or is_remote(directory):
+        return rest
+    path = to_path(directory) / SETTINGS_FILE
+    if not path.is_file():
+        return rest
+    try:
+        check_file(path)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+    return parse_flags([argv[0], f"--flagfile={path}", *argv[1:]])
 
-    Args:
-        directory: where `RESULTS_FILE` and `CHART_FILE` go.
-        about: what the results file tells of the study.
-        outcomes: the runs of each arm; the first is the baseline.
-    """
-    baseline = next(iter(outcomes))
-    summary = figures.summarize(outcomes, baseline)
-    num_seeds = len(outcomes[baseline])
-    print(figures.format_table(summary, num_seeds), flush=True)
-    beaten = {"all_beat_baseline": figures.all_beat(summary, baseline)}
-    arms = figures.entries(summary, 6)
-    for arm, results in outcomes.items():
-        arms[arm]["top_1"] = [
-            [round(value, 6) for value in run.generations] for run in results
-        ]
-        arms[arm]["run_seconds"] = [round(run.seconds, 1) for run in results]
-    about |= {"baseline": baseline, "arms": arms}
-    writing.write_json(directory / RESULTS_FILE, about | beaten)
-    picture = chart.draw(outcomes, summary, baseline)
-    chart.save(picture, directory / CHART_FILE)
-    print(json.dumps(figures.entries(summary, 3) | beaten))
+
+def make_stage() -> Study | Shown:
+    """What the flags ask for."""
+    settings = flags.read(StudySettings)
+    if settings.results is not None:
+        return Shown(settings.results)
+    given = [absl_flags.FLAGS[name] for name in flags.names()]
+    arguments = [flag.serialize() for flag in given if flag.present]
+    return Study(settings, arguments)
 
 
 def main(argv: list[str]) -> None:
     """Compares what the flags name."""
-    run_stage(argv, lambda: Study(flags.read(StudySettings), main_arguments()))
+    run_stage(argv, make_stage)
 
 
 if __name__ == "__main__":
     flags.show_in_help(StudySettings)
-    app.run(main)
+    app.run(main, flags_parser=parse)

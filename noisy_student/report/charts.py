@@ -27,7 +27,7 @@ _MOST_TICKS = 6  # places on the x axis that are all named
 
 def accuracy(scores: Sequence[Score]) -> "figure.Figure":
     """The accuracy of each generation, with 95 % intervals where known."""
-    picture, plot = _start()
+    picture, plot = svg.start(_SIZE)
     places = np.arange(len(scores))
     for place, score in enumerate(scores):
         bounds = score.interval or (score.accuracy,) * 3
@@ -68,7 +68,7 @@ def lines(
         y_label: of the axis of `values`.
         logarithmic: whether large and small values are to be told.
     """
-    picture, plot = _start()
+    picture, plot = svg.start(_SIZE)
     few = max(len(curve.steps) for curve in curves.values()) <= _MOST_MARKERS
     for number, (name, curve) in enumerate(curves.items()):
         plot.plot(
@@ -95,7 +95,7 @@ def lines(
 def confidences(labels: Labels) -> "figure.Figure":
     """How sure the teacher was: images by its greatest probability."""
     assert labels.histogram is not None  # the caller looked
-    picture, plot = _start()
+    picture, plot = svg.start(_SIZE)
     edges = np.arange(0, 101, 5)
     above, below = (
         _by_twenty(labels.histogram, mask)
@@ -147,7 +147,7 @@ def classes(labels: Labels, names: Sequence[str]) -> "figure.Figure":
             for title, column in columns.items()
         }
         return lines(curves, "classes, richest first", "images")
-    picture, plot = _start()
+    picture, plot = svg.start(_SIZE)
     width = 0.8 / len(columns)
     for number, (title, column) in enumerate(columns.items()):
         places = np.arange(len(names)) + (number - 1.5) * width
@@ -178,21 +178,6 @@ def reliability(
     plot.plot([0, 100], [0, 100], color=svg.GRID, linewidth=2, zorder=0)
     plot.set(xlim=(0, 102), ylim=(0, 102))
     return picture
-
-
-def _start() -> tuple["figure.Figure", "axes.Axes"]:
-    from matplotlib import figure
-
-    picture = figure.Figure(figsize=_SIZE, layout="constrained")
-    plot = picture.subplots()
-    plot.spines[["top", "right"]].set_visible(False)
-    plot.spines[["bottom", "left"]].set_color(svg.INK)
-    plot.tick_params(which="both", colors=svg.INK, labelsize=9)
-    plot.xaxis.label.set_color(svg.INK)
-    plot.yaxis.label.set_color(svg.INK)
-    plot.grid(axis="y", color=svg.GRID, linewidth=0.8)
-    plot.set_axisbelow(True)
-    return picture, plot
 
 
 def _make_logarithmic(plot: "axes.Axes") -> None:

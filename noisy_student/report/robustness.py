@@ -60,13 +60,16 @@ def score_rows(scores: Scores) -> list[tuple[str, ...]]:
     return rows
 
 
+def in_percent(name: str, score: float) -> float:
+    """A score in %, of which some are shares, and others in % already."""
+    return score if name.startswith(_IN_PERCENT) else 100 * score
+
+
 def _cell(name: str, value: float | None) -> str:
-    """A share as %; other scores are in % already."""
     if value is None:
         return "-"
-    if name.startswith(_IN_PERCENT):
-        return f"{value:.2f}"
-    return tables.percent(value)
+    unit = "" if name.startswith(_IN_PERCENT) else " %"
+    return f"{in_percent(name, value):.2f}{unit}"
 
 
 def _draw(directory: epath.Path, results: SuiteResults) -> None:

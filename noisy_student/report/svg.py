@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from matplotlib import figure
+    from matplotlib import axes, figure
 
 _MARGIN = 0.12  # of a file of its own, in inches
 # Colours that no figure has by chance, and their variables.
@@ -42,6 +42,28 @@ _DARK = {
     "--series-4": "#e3c13a",
     "--series-5": "#9aa5b1",
 }
+
+
+def start(
+    size: tuple[float, float],
+) -> tuple["figure.Figure", "axes.Axes"]:
+    """An empty figure in these colours, and its axes.
+
+    Args:
+        size: width and height in inches.
+    """
+    from matplotlib import figure
+
+    picture = figure.Figure(figsize=size, layout="constrained")
+    plot = picture.subplots()
+    plot.spines[["top", "right"]].set_visible(False)
+    plot.spines[["bottom", "left"]].set_color(INK)
+    plot.tick_params(which="both", colors=INK, labelsize=9)
+    plot.xaxis.label.set_color(INK)
+    plot.yaxis.label.set_color(INK)
+    plot.grid(axis="y", color=GRID, linewidth=0.8)
+    plot.set_axisbelow(True)
+    return picture, plot
 
 
 def colors_css(selector: str) -> str:

@@ -10,6 +10,7 @@ from noisy_student import methods, models
 from noisy_student.stages import generations
 from noisy_student.training import schedules
 from tests.scripts import ROOT
+from tools.studies import arms
 
 RECIPES = sorted(
     (pathlib.Path(flags.__file__).parent / "recipes").glob("*.cfg")
@@ -127,19 +128,17 @@ def test_fine_tuning_is_of_the_same_model(path):
         assert getattr(tuning.train, name) == getattr(trained.train, name)
 
 
-COMPARED = RECIPES[0].parent / "compare"
+STUDIES = RECIPES[0].parents[1] / "studies"
 
 
 @pytest.mark.parametrize("task", ["digits", "cifar10"])
-def test_methods_are_compared_on_the_same_model_and_steps(task, monkeypatch):
-    monkeypatch.chdir(COMPARED.parents[2])  # recipes name one another
+def test_methods_are_compared_on_the_same_model_and_steps(task):
+    found = arms.read(STUDIES / f"methods_{task}", [])
     parsed = {
-        method: parse(
-            f"--flagfile={COMPARED / f'{task}_{method}.cfg'}", "--model_dir=x"
-        )
-        for method in methods.names()
+        "supervised" if arm.name == "base" else arm.name: parse(*arm.flags)
+        for arm in found
     }
-    assert len(list(COMPARED.glob(f"{task}_*.cfg"))) == len(parsed)
+    assert sorted(parsed) == sorted(methods.names())
     base = parsed["supervised"]
     for method, experiment in parsed.items():
         assert experiment.train.method == method

@@ -1,126 +1,290 @@
-"""The study: its flags, arms and bad input."""
+"""The study: what is run, what is not run again, and bad input."""
 
+import dataclasses
 import json
-import pathlib
+import os
 import subprocess
-import sys
 
 import pytest
-from absl import flags as absl_flags
 from absl.testing import flagsaver
 
-import flags
-from tests.scripts import error_of, python
+from noisy_student.errors import InputError
+from tests.scripts import ROOT, error_of, python
+from tests.tools.studied import MACHINE, Started, run_study, write_study
 from tools import study
-from tools.studies import runs
+from tools.studies import machine, runs
 
-METHODS = ("supervised", "noisy_student", "pi_model", "mean_teacher")
+LOOP = "--mode=self_train\n--unlabel_ratio=3\n"
 
 
 @pytest.fixture
-def recipes(tmp_path) -> pathlib.Path:
-    """Flag files of all methods, which say nothing but their method."""
-    folder = tmp_path / "recipes"
-    folder.mkdir()
-    for method in METHODS:
-        (folder / f"toy_{method}.cfg").write_text(
-            f"--mode=train\n--method={method}\n"
+def toy(tmp_path):
+    """A study of three arms; b has other flags than a."""
+    return write_study(
+        tmp_path / "toy",
+        b="# Longer.\n--train_steps=50\n",
+        a="--train_steps=20\n--method=pi_model\n",
+    )
+
+
+@pytest.fixture
+def started(monkeypatch):
+    return Started(monkeypatch)
+
+
+@pytest.fixture
+def call(toy, tmp_path):
+    """Runs the study, with seed 1 unless something else is said."""
+
+    def run(*arguments):
+        at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs", "--seeds=1"]
+        run_study(*at, *arguments)
+
+    return run
+
+
+def read_results(path):
+    """Top-1 in %, by arm and seed."""
+    return {
+        arm: {
+            seed: [100 * row["scores"]["top_1_accuracy"] for row in rows]
+            for seed, run in found["runs"].items()
+            for rows in [run["generations"]]
+        }
+        for arm, found in json.loads(path.read_text())["arms"].items()
+    }
+
+
+def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
+    call("--seeds=4,2", "--noremat")
+    order = [(arm, seed) for seed in (4, 2) for arm in ("base", "a", "b")]
+    assert started.take() == order
+    out, err = capsys.readouterr()
+    assert err.split("\n")[0] == "1 of 6: base, seed 4, 11.00 %, 10 s"
+    assert err.count("\n") == 6
+    assert read_results(tmp_path / "runs/toy/toy.json") == {
+        "base": {"2": [pytest.approx(9)], "4": [pytest.approx(11)]},
+        "a": {"2": [pytest.approx(22)], "4": [pytest.approx(24)]},
+        "b": {"2": [pytest.approx(52)], "4": [pytest.approx(54)]},
+    }
+    last = json.loads(out.strip().split("\n")[-1])
+    assert last["b"]["over_base"]["mean"] == 43
+    assert (tmp_path / "runs/toy/toy.svg").read_text().startswith("<svg")
+    call("--seeds=2,4", "--noremat")
+    assert not started.take()
+    assert capsys.readouterr() == (out, "6 of 6 runs are finished already.\n")
+
+
+def test_flags_come_in_order(call, started, toy):
+    """Of base.cfg, of the arm, and of the command line."""
+    call("--seeds=0", "--train_batch_size=9", "--method=supervised")
+    base, arm, _ = started.runs
+    # In the order of their names, each once.
+    assert base.arm.flags == (
+        "--method=supervised",
+        "--mode=train",
+        "--train_batch_size=9",
+        "--train_steps=7",
+    )
+    assert arm.arm.flags == (*base.arm.flags[:3], "--train_steps=20")
+    text = arm.flag_file.read_text() if arm.flag_file.exists() else ""
+    assert text == ""  # runs.start writes it
+    assert arm.directory.parent.name == f"a-{arm.arm.digest}"
+
+
+def test_what_makes_no_difference_repeats_nothing(call, started, toy):
+    """Comments, blank lines, order, forms of numbers, and places of data."""
+    call()
+    started.take()
+    (toy / "base.cfg").write_text(
+        "--train_steps=3\n\n// Another one.\n--train_steps=07\n--mode=train\n"
+    )
+    call("--tfds_data_dir=elsewhere")
+    assert not started.take()
+
+
+def test_places_of_data_reach_the_runs(call, started):
+    call("--tfds_data_dir=here")
+    for run in started.runs:
+        assert run.arm.places == ("--tfds_data_dir=here",)
+        assert not any("here" in flag for flag in run.arm.flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "arms"), [("a", ["a"]), ("base", ["base", "a", "b"])]
+)
+def test_a_changed_file_makes_new_runs(
+    name, arms, call, started, toy, tmp_path, capsys
+):
+    call()
+    started.take()
+    before = read_results(tmp_path / "runs/toy/toy.json")
+    text = (toy / f"{name}.cfg").read_text()
+    (toy / f"{name}.cfg").write_text(f"{text}--weight_decay=0.5\n")
+    capsys.readouterr()
+    call()
+    assert started.take() == [(arm, 1) for arm in arms]
+    lines = capsys.readouterr().err.split("\n")
+    for arm, line in zip(arms, lines, strict=False):
+        assert line == (
+            f"{tmp_path}/runs/toy/toy.json: results of 1 run of {arm} are "
+            "dropped, whose flags have changed (--weight_decay=0.5)."
         )
-    return folder
+    folders = {path.name for path in tmp_path.glob("runs/toy/*-*")}
+    assert len(folders) == 3 + len(arms)
+    assert read_results(tmp_path / "runs/toy/toy.json") == before
+    # The earlier runs are still there.
+    (toy / f"{name}.cfg").write_text(text)
+    call()
+    assert not started.take()
 
 
-def compare(*arguments):
-    return python("-m", "tools.study", *arguments, timeout=240)
+def test_a_flag_of_the_command_line_makes_new_runs(call, started):
+    call()
+    started.take()
+    call("--weight_decay=0.5")
+    assert len(started.take()) == 3
+    call()
+    assert not started.take()
 
 
-def parse(*arguments):
-    absl_flags.FLAGS(["study", *map(str, arguments)])
+def test_seeds_and_arms_are_added(call, started, toy, tmp_path, capsys):
+    call("--seeds=1,2", "--only_arms=b")
+    assert started.take() == [("b", 1), ("b", 2)]
+    out = capsys.readouterr().out
+    assert "Not run: base (seed 1, 2), a (seed 1, 2).\n" in out
+    call("--seeds=2", "--only_arms=base")
+    assert started.take() == [("base", 2)]
+    out = capsys.readouterr().out
+    assert "Not run: base (seed 1), a (seed 1, 2).\n" in out
+    table = json.loads(out.strip().split("\n")[-1])
+    assert table["b"]["over_base"] == {"mean": 43, "low": None, "high": None}
+    (toy / "c.cfg").write_text("--train_steps=60\n")
+    call("--seeds=2,3")
+    left = [("a", 2), ("c", 2)]
+    left += [(arm, 3) for arm in ("base", "a", "b", "c")]
+    assert started.take() == left
+    found = read_results(tmp_path / "runs/toy/toy.json")
+    assert {arm: [*seeds] for arm, seeds in found.items()} == {
+        "base": ["2", "3"],
+        "a": ["2", "3"],
+        "b": ["1", "2", "3"],
+        "c": ["2", "3"],
+    }
 
 
-def arms_of(*arguments):
-    with flagsaver.flagsaver():
-        parse(*arguments)
-        return study.find_arms(flags.read(study.StudySettings))
+def test_an_arm_that_is_gone_is_dropped(call, started, toy, tmp_path, capsys):
+    call()
+    (toy / "a.cfg").unlink()
+    call()
+    assert "of a are dropped, which is no arm" in capsys.readouterr().err
+    assert [*read_results(tmp_path / "runs/toy/toy.json")] == ["base", "b"]
 
 
-def test_flags_of_main_go_to_every_run():
-    with flagsaver.flagsaver():
-        parse("--jobs=2", "--noremat", "--train_steps=7", "--shard_id=0,1")
-        assert sorted(study.main_arguments()) == [
-            "--noremat",
-            "--shard_id=0,1",
-            "--train_steps=7",
-        ]
-    for name in ("seed=3", "model_dir=runs/a"):
-        with flagsaver.flagsaver():
-            parse(f"--{name}")
-            with pytest.raises(ValueError, match="is set for each run"):
-                study.main_arguments()
+def test_results_alone_show_what_the_run_showed(
+    call, started, tmp_path, capsys, monkeypatch
+):
+    call("--seeds=0,1", "--base_name=supervised", "--generations=0")
+    printed = capsys.readouterr().out
+    assert "over supervised" in printed
+    copy = tmp_path / "elsewhere.json"
+    (tmp_path / "runs/toy/toy.json").rename(copy)
+    monkeypatch.chdir("/")
+    run_study(f"--results={copy}")
+    assert capsys.readouterr().out == printed
 
 
-def test_each_arm_runs_once_per_seed(tmp_path, monkeypatch, recipes, capsys):
-    started = []
+def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
+    """As where a file comes with the project: its runs need not be here."""
+    at = f"--results_dir={tmp_path}/docs"
+    call(at)
+    path = tmp_path / "docs/toy.json"
+    there = path.read_text().replace(machine.describe(1).processor, "Theirs")
+    path.write_text(there)
+    (tmp_path / "runs").rename(tmp_path / "gone")
+    started.take()
+    call(at, "--seeds=1,2")
+    assert started.take() == [("base", 2), ("a", 2), ("b", 2)]
+    *_, theirs, ours, _ = capsys.readouterr().out.strip().split("\n")
+    assert theirs.startswith("3 runs: ") and "Theirs" in theirs
+    assert ours.startswith("3 runs: ") and "Theirs" not in ours
 
-    def start(one, arguments):
-        started.append((one.arm, one.seed, one.recipe.name, arguments))
-        one.directory.mkdir(parents=True)
-        row = {"top_1_accuracy": 0.5 + one.seed / 10, "seconds": 1}
-        (one.directory / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-        return subprocess.Popen([sys.executable, "-c", ""])
+
+def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
+    """Where their results go to another file, by a later program."""
+    other = dataclasses.replace(MACHINE, commit="fedcba")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "describe", lambda jobs: other)
+        call()
+    call(f"--results_dir={tmp_path}/docs")
+    written = json.loads((tmp_path / "docs/toy.json").read_text())
+    assert [each["commit"] for each in written["machines"]] == ["fedcba"]
+
+
+def test_finished_runs_are_kept_when_another_fails(
+    call, started, tmp_path, monkeypatch
+):
+    def start(run):
+        if run.arm.name == "a":
+            run.log.parent.mkdir(parents=True)
+            run.log.write_text("error: no room\n")
+            return subprocess.Popen(["false"])
+        return started(run)
 
     monkeypatch.setattr(runs, "start", start)
-    arms = [recipes / f"toy_{name}.cfg" for name in METHODS[::3]]
-    with flagsaver.flagsaver():
-        parse(
-            f"--arms={arms[1]},{arms[0]}",
-            "--baseline=toy_supervised",
-            "--seeds=4,2",
-            f"--runs_dir={tmp_path}/runs",
-            "--train_steps=7",
-        )
-        settings = flags.read(study.StudySettings)
-        stage = study.Study(settings, study.main_arguments())
-        stage.validate()
-        stage.run()
-    assert started == [
-        (f"toy_{name}", seed, f"toy_{name}.cfg", ["--train_steps=7"])
-        for seed in (4, 2)
-        for name in METHODS[::3]
-    ]
-    folder = tmp_path / "runs"
-    assert (folder / "toy_mean_teacher/seed_2/metrics.jsonl").exists()
-    written = json.loads((folder / "study.json").read_text())
-    assert written["flags"] == ["--train_steps=7"]
-    assert written["seeds"] == [4, 2] and written["jobs"] == 1
-    assert written["baseline"] == "toy_supervised"
-    assert written["arms"]["toy_mean_teacher"]["top_1"] == [[90], [70]]
-    last = json.loads(capsys.readouterr().out.strip().split("\n")[-1])
-    assert last["toy_supervised"]["mean"] == 80
+    with pytest.raises(InputError, match=r"^a, seed 1: .*: no room$"):
+        call()
+    found = read_results(tmp_path / "runs/toy/toy.json")
+    assert [*found["base"]] == ["1"] and not found["a"] and not found["b"]
+    monkeypatch.setattr(runs, "start", started)
+    started.take()
+    call()
+    assert started.take() == [("a", 1), ("b", 1)]
 
 
-def test_arms_are_files_patterns_and_directories(recipes):
-    paths = {path.stem: path for path in sorted(recipes.glob("*.cfg"))}
-    assert arms_of(f"--arms={recipes}") == paths
-    assert arms_of(f"--arms={recipes}/toy_*.cfg") == paths
-    some = [paths["toy_pi_model"], paths["toy_mean_teacher"]]
-    found = arms_of(f"--arms={some[0]},{recipes}/*mean*.cfg")
-    assert [*found.values()] == some
+def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):
+    """Which those of the command line override."""
+    settings = "--seeds=5,6\n--base_name=alone\n--generations=0\n"
+    folder = write_study(tmp_path / "own", settings, b=LOOP)
+    at = [f"--study={folder}/", f"--runs_dir={tmp_path}/runs"]
+    run_study(*at)
+    arms = ("base", "b")
+    assert started.take() == [(arm, seed) for seed in (5, 6) for arm in arms]
+    assert "over alone" in capsys.readouterr().out
+    run_study(*at, "--seeds=7", "--base_name=supervised")
+    assert started.take() == [(arm, 7) for arm in arms]
+    assert "over supervised" in capsys.readouterr().out
+    written = json.loads((tmp_path / "runs/own/own.json").read_text())
+    assert written["study"] == "own" and written["generations"] == [0]
 
 
-def test_the_baseline_comes_first(recipes):
-    arms = arms_of(f"--arms={recipes}", "--baseline=toy_supervised")
-    assert next(iter(arms)) == "toy_supervised" and len(arms) == len(METHODS)
-    assert next(iter(arms_of(f"--arms={recipes}"))) == "toy_mean_teacher"
+@pytest.fixture
+def refusal(toy, tmp_path, monkeypatch, capsys):
+    """What the command says of bad input, one line; nothing is run."""
+    monkeypatch.setattr(runs, "start", pytest.fail)
+
+    def run(*arguments):
+        at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs"]
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as caught:
+            study.main(study.parse(["study", *at, *map(str, arguments)]))
+        assert caught.value.code == 2
+        out, err = capsys.readouterr()
+        line, _, rest = err.partition("\n")
+        assert line.startswith("error: ") and not out and not rest
+        return line
+
+    return run
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--arms=flags/nope_*.cfg", "there is no flag file flags/nope_*.cfg"),
-        ("--arms=tests", "there is no flag file tests/*.cfg"),
-        ("--arms=", "baseline must be one of some arms; got None"),
-        ("--arms=flags/recipes,flags/recipes/digits.cfg", "must be different"),
-        ("--baseline=best", "toy_supervised; got 'best'"),
+        ("--study=", "study must be set: --study=flags/studies/NAME runs"),
+        ("--study=docs", "there is no docs/base.cfg, the flag file of"),
+        ("--study=gs://a/b", "study must be on this machine; got gs://a/b"),
+        ("--runs_dir=gs://a/b", "runs_dir must be on this machine"),
+        ("--runs_dir=Makefile", "for Makefile is no directory"),
+        ("--results_dir=Makefile", "results_dir: Makefile/toy.json cannot"),
         ("--seeds=", "seeds must be integers separated by commas; got ''"),
         ("--seeds=0,one", "integers separated by commas; got '0,one'"),
         ("--seeds=0,-1", "seeds must be in [0, "),
@@ -128,38 +292,94 @@ def test_the_baseline_comes_first(recipes):
         ("--seeds=1,2,1", "as 0,1,2; got '1,2,1'"),
         ("--jobs=0", "jobs must be at least 1; got 0"),
         ("--jobs=1000", "jobs must be at most the number of cores"),
-        ("--seed=3", "seed is set for each run"),
-        ("--runs_dir=Makefile", "for Makefile is no directory"),
+        ("--only_arms=a,d", "only_arms must be among base, a, b; got d."),
+        ("--base_name=a", "base_name must not be that of another arm"),
+        ("--base_name= ", "base_name must have letters; got ' '"),
+        ("--generations=-1", "generations must be at least 0; got -1"),
+        ("--seed=3", "base.cfg: seed is set for each run; choose by seeds"),
+        ("--model_dir=x", "base.cfg: model_dir is set for each run"),
+        ("--mode=eval", "mode must be train or self_train; got 'eval'"),
+        ("--dry_run", "dry_run is for main.py alone"),
+        ("--train_steps=-5", "base.cfg with --train_steps=-5: train_steps"),
+        ("--arms=a", "Unknown command line flag 'arms'"),
+        ("--results=a.json", "shown as they are; leave out --study"),
         ("digits", "unknown arguments digits"),
     ],
 )
-def test_bad_input_is_one_line(argument, message, recipes):
-    process = compare(f"--arms={recipes}", argument)
-    assert process.returncode == 2
-    (line,) = process.stderr.strip().split("\n")
-    assert line.startswith("error: ") and message in line
-    assert not process.stdout
+def test_bad_input_is_one_line(argument, message, refusal, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert message in refusal(argument)
 
 
-def test_a_chart_that_cannot_be_written_is_told_before_all_runs(
-    tmp_path, recipes
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a", "--steps=5", "a.cfg: Unknown command line flag 'steps'"),
+        ("a", "train_steps=5", "a.cfg has what is no flag: train_steps=5."),
+        ("a", "--flagfile=none.cfg", "Unable to open flagfile"),
+        ("a", "--train_steps=x", "a.cfg: flag --train_steps=x: "),
+        ("a", "--train_steps=-5", "a.cfg: train_steps must be above 0"),
+        ("b", "--seed=5", "b.cfg: seed is set for each run"),
+        ("study", "--jobs=2", "generations and nothing else; got jobs."),
+        ("study", "--train_steps=2", "study.cfg: Unknown command line flag"),
+        ("study", "--seeds=1,1", "study.cfg: seeds must be different"),
+        ("study", "seeds=1", "nothing else; got seeds=1."),
+    ],
+)
+def test_bad_flag_files_are_one_line(name, text, message, toy, refusal):
+    (toy / f"{name}.cfg").write_text(f"{text}\n")
+    assert message in refusal()
+
+
+@pytest.mark.parametrize("name", ["toy.svg", "toy.json"])
+def test_what_cannot_be_written_is_told_before_all_runs(
+    name, refusal, tmp_path
 ):
-    (tmp_path / "runs/study.png").mkdir(parents=True)
-    process = compare(f"--arms={recipes}", f"--runs_dir={tmp_path}/runs")
-    assert error_of(process).endswith(
-        "study.png is to be written, and is a directory."
-    )
+    (tmp_path / "runs/toy" / name).mkdir(parents=True)
+    told = f"{name} is to be written, and is a directory."
+    assert refusal().endswith(told)
 
 
-def test_what_main_refuses_is_one_line(tmp_path, recipes):
-    process = compare(
-        f"--arms={recipes}/toy_supervised.cfg",
-        f"--runs_dir={tmp_path}",
-        "--train_steps=-5",
+def test_damaged_results_are_told_before_all_runs(refusal, tmp_path):
+    (tmp_path / "toy.json").write_text("[]")
+    line = refusal(f"--results_dir={tmp_path}")
+    assert "toy.json has no results of a study" in line
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--train_steps=3", "shown as they are; leave out --train_steps"),
+        ("--jobs=2", "shown as they are; leave out --jobs"),
+        ("--debug=false", "none.json cannot be read: No such file"),
+    ],
+)
+def test_results_are_shown_by_one_flag(argument, message):
+    process = command("--results=none.json", argument)
+    assert message in error_of(process)
+    assert process.stderr.count("\n") == 1 and not process.stdout
+
+
+def command(*arguments):
+    return python("-m", "tools.study", *arguments, timeout=240)
+
+
+def test_what_main_refuses_is_one_line(toy, tmp_path):
+    process = command(
+        f"--study={toy}", f"--runs_dir={tmp_path}", "--label_data_dir=none"
     )
-    assert process.returncode == 2
-    (line,) = process.stderr.strip().split("\n")
-    assert line.startswith("error: toy_supervised, seed 0: main.py ended with ")
-    assert "train_steps" in line
-    log = tmp_path / "toy_supervised/seed_0.log"
-    assert str(log) in line and "train_steps" in log.read_text()
+    line = error_of(process)
+    assert line.startswith("error: base, seed 0: main.py ended with code 2 (")
+    (log,) = tmp_path.glob("toy/base-*/seed_0.log")
+    assert str(log) in line and "none" in log.read_text()
+    assert not (tmp_path / "toy/toy.json").exists()
+
+
+def test_the_studies_of_this_project_can_be_run(monkeypatch, started, tmp_path):
+    monkeypatch.chdir(ROOT)
+    for path in sorted((ROOT / "flags/studies").iterdir()):
+        run_study(f"--study={path}", "--seeds=0", f"--runs_dir={tmp_path}")
+        names = {name.stem for name in path.glob("*.cfg")} - {"study"}
+        assert {arm for arm, _ in started.take()} == names
+        first = (path / "base.cfg").read_text().split("\n")[0]
+        assert first.startswith("# ") and os.sep not in first

@@ -1,12 +1,16 @@
-"""Arms are compared as statistics says, and the chart shows just that."""
+"""Arms are compared as statistics says, and tables and chart show just that."""
+
+import dataclasses
+import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from scipy import stats
 
 from noisy_student.errors import InputError
-from tools.studies import chart, figures
-from tools.studies.figures import Outcome
+from tests.tools.studied import MACHINE, by_seed, outcome, record
+from tools.studies import chart, figures, tables
+from tools.studies.results import ArmResults, Results
 
 ARMS = (
     "supervised",
@@ -17,180 +21,229 @@ ARMS = (
 )
 
 
-def outcomes_of(**top_1):
-    """One outcome a number; the i-th run took i + 1 seconds."""
-    return {
-        arm: [Outcome((value,), i + 1) for i, value in enumerate(values)]
-        for arm, values in top_1.items()
+def results_of(generations=(), **arms):
+    """Results of records by arm and seed; the first arm is the base."""
+    base, *_ = arms
+    by_arm = {
+        "base" if name == base else name: ArmResults((f"--{name}",), runs)
+        for name, runs in arms.items()
     }
+    return Results("toy", base, generations, by_arm)
 
 
-def test_figures_are_those_of_numpy():
+def cells(table):
+    """The words of each line, without the spaces between them."""
+    return [" ".join(line.split()) for line in table.split("\n")]
+
+
+def test_figures_are_those_of_numpy_and_scipy():
     generator = np.random.default_rng(0)
     top_1 = {name: generator.uniform(80, 95, 7) for name in ARMS}
-    summary = figures.summarize(outcomes_of(**top_1), "supervised")
-    assert list(summary) == list(ARMS)
+    outcomes = {name: by_seed(values) for name, values in top_1.items()}
+    found = figures.of_arms(outcomes, "supervised")
+    assert list(found) == list(ARMS)
     for name, values in top_1.items():
-        assert summary[name].mean == pytest.approx(values.mean())
-        assert summary[name].std == pytest.approx(values.std(ddof=1))
-        assert summary[name].seconds == 4
+        assert found[name].seeds == tuple(range(7))
+        spread = (values.mean(), values.std(ddof=1))
+        assert found[name].top_1 == pytest.approx(spread)
         if name != "supervised":
-            gains = values - top_1["supervised"]
-            error = gains.std(ddof=1) / np.sqrt(7)
-            assert summary[name].gain == pytest.approx(gains.mean())
-            assert summary[name].standard_error == pytest.approx(error)
-            ratio = gains.mean() / error
-            assert summary[name].ratio == pytest.approx(ratio)
-    baseline = summary["supervised"]
-    assert baseline.gain is baseline.standard_error is baseline.ratio is None
+            test = stats.ttest_rel(values, top_1["supervised"])
+            low, high = test.confidence_interval(0.95)
+            mean = (values - top_1["supervised"]).mean()
+            assert found[name].over_base == pytest.approx((mean, low, high))
+    assert found["supervised"].over_base is None
 
 
-def test_the_error_is_that_of_pairs():
+def test_intervals_are_those_of_pairs():
     """Seeds differ by tens of points, methods by 1, 2 and 3."""
-    outcomes = outcomes_of(supervised=[50, 70, 90], pi_model=[51, 72, 93])
-    summary = figures.summarize(outcomes, "supervised")["pi_model"]
-    assert summary.gain == pytest.approx(2)
-    assert summary.standard_error == pytest.approx(1 / np.sqrt(3))
-    assert summary.std == pytest.approx(21)
-
-
-@pytest.mark.parametrize(
-    ("others", "beaten"),
-    [
-        ({"pi_model": [51, 71.5]}, True),
-        ({"pi_model": [51, 71]}, True),  # without any error
-        ({"pi_model": [51, 71.5], "mean_teacher": [50, 71]}, False),
-        ({"pi_model": [49, 69.5]}, False),
-        ({}, None),
-    ],
-)
-def test_all_beat_supervised(others, beaten):
-    outcomes = outcomes_of(supervised=[50, 70], **others)
-    summary = figures.summarize(outcomes, "supervised")
-    assert figures.all_beat(summary, "supervised") is beaten
-
-
-def test_one_seed_has_no_deviations():
-    outcomes = outcomes_of(supervised=[80], mean_teacher=[82.5])
-    summary = figures.summarize(outcomes, "supervised")
-    row = summary["mean_teacher"]
-    assert (row.mean, row.gain) == (82.5, 2.5)
-    assert row.std is row.standard_error is row.ratio is None
-    assert figures.all_beat(summary, "supervised") is None
-    table = figures.format_table(summary, 1).split("\n")
-    assert " ".join(table[1].split()) == "supervised 1 80.00 ± - - - 1"
-    expected = "mean_teacher 1 82.50 ± - +2.50 ± - - 1"
-    assert " ".join(table[2].split()) == expected
-
-
-def test_the_table():
-    outcomes = outcomes_of(supervised=[80, 82], pi_model=[84, 83])
-    summary = figures.summarize(outcomes, "supervised")
-    header, first, second = figures.format_table(summary, 2).split("\n")
-    assert len(header) == len(first) == len(second)
-    assert " ".join(first.split()) == "supervised 2 81.00 ± 1.41 - - 2"
-    expected = "pi_model 2 83.50 ± 0.71 +2.50 ± 1.50 1.7 2"
-    assert " ".join(second.split()) == expected
-
-
-def test_students_are_compared_with_their_own_first_teachers():
-    runs = [Outcome((80, 70, 90), 30), Outcome((90, 90, 94), 30)]
-    summary = figures.summarize({"digits": runs}, "digits")
-    row = summary["digits"]
-    assert (row.teacher, row.mean) == (85, 92)
-    assert row.student_gain == pytest.approx(7)
-    assert row.teacher_std == pytest.approx(np.std([80, 90], ddof=1))
-    assert row.student_gain_std == pytest.approx(np.std([10, 4], ddof=1))
-    assert row.gain is row.standard_error is None and row.seconds == 30
-    assert figures.all_beat(summary, "digits") is None
-    header, line = figures.format_table(summary, 2).split("\n")
-    assert "first teacher, %" in header and "student gain" in header
-    expected = "digits 2 92.00 ± 2.83 - - 85.00 ± 7.07 +7.00 ± 4.24 30"
-    assert " ".join(line.split()) == expected
-
-
-def test_runs_of_one_generation_have_no_teacher():
-    outcomes = outcomes_of(supervised=[80, 82]) | {
-        "self_training": [Outcome((70, 90), 5), Outcome((71, 92), 5)]
+    outcomes = {
+        "supervised": by_seed([50, 70, 90]),
+        "pi_model": by_seed([51, 72, 93]),
     }
-    summary = figures.summarize(outcomes, "supervised")
-    alone = summary["supervised"]
-    assert alone.teacher is alone.student_gain is alone.teacher_std is None
-    _, first, second = figures.format_table(summary, 2).split("\n")
-    assert first.split()[-3:] == ["-", "-", "2"]
-    assert " ".join(second.split()[-7:-1]) == "70.50 ± 0.71 +20.50 ± 0.71"
-    without = figures.format_table(
-        figures.summarize(outcomes_of(supervised=[80]), "supervised"), 1
+    row = figures.of_arms(outcomes, "supervised")["pi_model"]
+    half = 4.302653 / np.sqrt(3)  # Student's quantile, from a printed table
+    assert row.over_base == pytest.approx((2, 2 - half, 2 + half))
+    assert row.top_1.std == pytest.approx(21)
+
+
+def test_only_seeds_that_both_have_are_paired():
+    after = {0: 60.0, 3: 71.0, 5: 82.0, 7: 0.0}
+    before = {9: 100.0, 5: 80.0, 3: 70.0, 0: 60.0}
+    mean, low, high = figures.difference(after, before)
+    expected = stats.ttest_rel([60, 71, 82], [60, 70, 80])
+    assert mean == 1
+    bounds = expected.confidence_interval(0.95)
+    assert (low, high) == pytest.approx((bounds.low, bounds.high))
+    assert figures.difference({0: 1.0}, {1: 1.0}) is None
+
+
+def test_one_seed_has_no_interval():
+    results = results_of(
+        supervised={4: record(80)}, mean_teacher={4: record(82.5)}
     )
-    assert "teacher" not in without
+    outcomes = results.outcomes()
+    row = figures.of_arms(outcomes, "supervised")["mean_teacher"]
+    assert row.top_1 == (82.5, None) and row.over_base == (2.5, None, None)
+    _, first, second, *_ = cells(tables.show(results))
+    assert first == "supervised 1 80.00 ± - - - 1"
+    assert second == "mean_teacher 1 82.50 ± - +2.50 - 1"
 
 
-def test_figures_for_json_are_rounded():
-    outcomes = outcomes_of(supervised=[80, 81, 83])
-    summary = figures.summarize(outcomes, "supervised")
-    assert figures.entries(summary, 2)["supervised"] == {
-        "mean": 81.33,
-        "std": 1.53,
-        "gain": None,
-        "standard_error": None,
-        "teacher": None,
-        "teacher_std": None,
-        "student_gain": None,
-        "student_gain_std": None,
-        "seconds": 2,
+def test_the_table_of_arms():
+    results = results_of(
+        supervised={0: record(80), 1: record(82, seconds=4)},
+        pi_model={0: record(84), 1: record(83)},
+    )
+    lines = tables.show(results).split("\n")
+    assert len(lines[0]) == len(lines[1]) == len(lines[2])
+    header, first, second, machine, last = cells("\n".join(lines))
+    assert header == "arm seeds top-1, % over supervised 95 % interval seconds"
+    assert first == "supervised 2 81.00 ± 1.41 - - 2"
+    low, high = stats.ttest_rel([84, 83], [80, 82]).confidence_interval()
+    interval = f"{low:+.2f} to {high:+.2f}"
+    assert second == f"pi_model 2 83.50 ± 0.71 +2.50 {interval} 1"
+    assert machine == ("4 runs: 0123456; Python 3.11.7; A, 2 cores, 4.5 GiB")
+    assert json.loads(last)["pi_model"] == {
+        "seeds": [0, 1],
+        "top_1": {"mean": 83.5, "std": 0.707},
+        "over_base": {
+            "mean": 2.5,
+            "low": pytest.approx(low, abs=6e-4),
+            "high": pytest.approx(high, abs=6e-4),
+        },
+        "seconds": 1,
     }
 
 
-def test_the_chart_has_bars_from_zero_and_a_dot_a_seed():
+def test_students_are_compared_with_those_before():
+    """Against scipy, where one run ended before its last student."""
+    top_1 = np.array([[80, 84, 90], [90, 91, 94], [70, 76, 75]])
+    runs = {seed: record(*row) for seed, row in enumerate(top_1)}
+    runs[3] = record(60, 65)
+    rows = figures.of_generations(results_of(digits=runs).outcomes()["digits"])
+    assert [row.number for row in rows] == [0, 1, 2]
+    assert [row.seeds for row in rows] == [(0, 1, 2, 3)] * 2 + [(0, 1, 2)]
+    first, second = [*top_1[:, 0], 60], [*top_1[:, 1], 65]
+    assert rows[0].top_1 == pytest.approx((75, np.std(first, ddof=1)))
+    assert rows[0].over_first is rows[0].over_previous is None
+    assert rows[1].over_first == rows[1].over_previous
+    for pair, estimate in (
+        ((second, first), rows[1].over_first),
+        ((top_1[:, 2], top_1[:, 0]), rows[2].over_first),
+        ((top_1[:, 2], top_1[:, 1]), rows[2].over_previous),
+    ):
+        bounds = stats.ttest_rel(*pair).confidence_interval(0.95)
+        mean = np.mean(np.subtract(*pair))
+        assert estimate == pytest.approx((mean, bounds.low, bounds.high))
+
+
+def test_the_table_of_generations():
+    scores = {"corrupted_accuracy": 0.5, "mean_flip_rate": 61.0}
+    both = {
+        0: record(80, 90, labels=0.75, **scores),
+        1: record(82, 86, labels=0.85, **scores),
+    }
+    results = results_of(alone={0: record(70), 1: record(71)}, loop=both)
+    text = tables.show(results)
+    table = text.split("\n\n")[1]
+    header, first, second = cells(table)
+    assert header == (
+        "arm generation seeds top-1, % over first teacher 95 % interval over "
+        "the one before 95 % interval labels right, % corrupted, % "
+        "mean-flip-rate, %"
+    )
+    ends = "80.00 ± 7.07 50.00 ± 0.00 61.00 ± 0.00"
+    assert first == f"loop 0 2 81.00 ± 1.41 - - - - {ends}"
+    low, high = stats.ttest_rel([90, 86], [80, 82]).confidence_interval()
+    gain = f"+7.00 {low:+.2f} to {high:+.2f}"
+    assert second == f"loop 1 2 88.00 ± 2.83 {gain} {gain} {ends}"
+    entry = json.loads(text.split("\n")[-1])["loop"]["generations"][1]
+    assert entry["corrupted_accuracy"] == {"mean": 50, "std": 0}
+    assert entry["over_first"]["mean"] == entry["over_previous"]["mean"] == 7
+    assert entry["label_accuracy"] == {"mean": 80, "std": 7.071}
+
+
+def test_some_generations_are_shown():
+    runs = {0: record(80, 85, 90), 1: record(81, 88, 92)}
+    whole = tables.show(results_of(digits=runs)).split("\n\n")[1]
+    some = tables.show(results_of(digits=runs, generations=(0, 2)))
+    expected = cells(whole)
+    assert cells(some.split("\n\n")[1]) == [*expected[:2], expected[3]]
+
+
+def test_runs_of_one_generation_have_one_table():
+    text = tables.show(results_of(supervised={0: record(80)}))
+    assert "generation" not in text and "\n\n" not in text
+
+
+def test_what_was_not_run_is_said():
+    other = dataclasses.replace(MACHINE, has_changes=True, jobs=2)
+    results = results_of(
+        supervised={2: record(80, machine=other)},
+        pi_model={1: record(80), 2: record(81), 5: record(82)},
+        mean_teacher={},
+    )
+    table, rest = tables.show(results).split("Not run: ")
+    assert "mean_teacher" not in table
+    missing, first, second, _ = rest.split("\n")
+    assert missing == "supervised (seed 1, 5), mean_teacher (seed 1, 2, 5)."
+    assert first.startswith("1 run: 0123456 with changes; ")
+    assert first.endswith(", 2 runs at once")
+    assert second.startswith("3 runs: 0123456; ")
+    without_base = results_of(supervised={}, pi_model={1: record(80)})
+    assert "pi_model 1 80.00 ± - - - 1" in cells(tables.show(without_base))
+
+
+def test_the_chart_has_intervals_and_a_dot_a_seed():
     generator = np.random.default_rng(0)
     top_1 = {name: generator.uniform(80, 99, 4) for name in ARMS}
-    outcomes = outcomes_of(**top_1)
-    summary = figures.summarize(outcomes, "supervised")
-    picture = chart.draw(outcomes, summary, "supervised")
-    (plot,) = picture.axes
-    bars, errors = plot.containers
-    means = [values.mean() for values in top_1.values()]
-    assert [bar.get_height() for bar in bars] == pytest.approx(means)
-    assert {bar.get_y() for bar in bars} == {0} and plot.get_ylim()[0] == 0
-    ends = np.array(errors.lines[2][0].get_segments())[:, :, 1]
-    stds = [values.std(ddof=1) for values in top_1.values()]
-    np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * np.array(stds))
-    np.testing.assert_allclose(ends.mean(axis=1), means)
+    outcomes = {name: by_seed(values) for name, values in top_1.items()}
+    (plot,) = chart.draw(outcomes | {"later": {}}, "supervised").axes
+    assert len(plot.containers) == len(ARMS)
+    for place, values in enumerate(top_1.values()):
+        bars = plot.containers[place]
+        (marks,) = bars.lines[0].get_xydata()
+        np.testing.assert_allclose(marks, [values.mean(), place])
+        ((left, right),) = bars.lines[2][0].get_segments()
+        error = stats.sem(values)
+        bounds = stats.t.interval(0.95, 3, values.mean(), error)
+        np.testing.assert_allclose([left[0], right[0]], bounds)
+    offsets = [found.get_offsets() for found in plot.collections]
+    dots = [found for found in offsets if len(found) == 4]
+    assert len(dots) == len(ARMS)
+    for place, values in enumerate(top_1.values()):
+        np.testing.assert_allclose(dots[place][:, 0], values)
+        assert {*np.round(dots[place][:, 1])} == {place}
     numbers = [text.get_text() for text in plot.texts]
-    assert numbers == [
-        f"{mean:.2f}\n± {std:.2f}"
-        for mean, std in zip(means, stds, strict=True)
+    assert numbers == [f"{values.mean():.2f}" for values in top_1.values()]
+    labels = [label.get_text() for label in plot.get_yticklabels()]
+    assert labels == list(ARMS) and plot.yaxis_inverted()
+    assert "%" in plot.get_xlabel()
+
+
+def test_the_chart_of_one_seed_has_no_intervals():
+    outcomes = {"supervised": by_seed([80.0]), "pi_model": by_seed([84.0])}
+    (plot,) = chart.draw(outcomes, "supervised").axes
+    assert [bars.has_xerr for bars in plot.containers] == [False, False]
+    assert [text.get_text() for text in plot.texts] == ["80.00", "84.00"]
+
+
+def test_the_chart_is_written_as_svg(tmp_path):
+    runs = {0: record(80), 1: record(81)}
+    results = results_of(supervised=runs, later={})
+    for name in ("a.svg", "b.svg"):
+        chart.write(results, tmp_path / name)
+    text = (tmp_path / "a.svg").read_text()
+    assert text == (tmp_path / "b.svg").read_text()
+    assert text.startswith("<svg ") and "supervised 80.50 %" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.svg",
+        "b.svg",
     ]
-    (dots,) = plot.collections[-1:]
-    places, heights = dots.get_offsets().T
-    np.testing.assert_allclose(heights, np.concatenate([*top_1.values()]))
-    assert list(np.round(places)) == [i for i in range(5) for _ in range(4)]
-    assert len(set(places)) == 20
-    assert max(heights) < plot.get_ylim()[1] and max(plot.get_yticks()) <= 100
-    labels = [label.get_text() for label in plot.get_xticklabels()]
-    assert [label.replace("\n", "_") for label in labels] == list(ARMS)
-    assert "4 seeds" in plot.get_title()
-    assert plot.get_xlabel() and "%" in plot.get_ylabel()
-
-
-def test_the_chart_of_one_seed_has_no_error_bars():
-    outcomes = outcomes_of(supervised=[0.0], pi_model=[0.0])
-    summary = figures.summarize(outcomes, "supervised")
-    (plot,) = chart.draw(outcomes, summary, "supervised").axes
-    assert len(plot.containers) == 1 and "1 seed" in plot.get_title()
-    assert [text.get_text() for text in plot.texts] == ["0.00", "0.00"]
-
-
-def test_the_chart_is_written_as_a_png(tmp_path):
-    outcomes = outcomes_of(supervised=[80.0, 81.0], pi_model=[84.0, 83.0])
-    picture = chart.draw(
-        outcomes, figures.summarize(outcomes, "supervised"), "supervised"
-    )
-    chart.save(picture, tmp_path / "chart.png")
-    with Image.open(tmp_path / "chart.png") as image:
-        assert image.format == "PNG" and min(image.size) > 500
-        assert len(image.convert("RGB").getcolors(10**6)) > 20
-    assert [path.name for path in tmp_path.iterdir()] == ["chart.png"]
     (tmp_path / "none").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        chart.save(picture, tmp_path / "none" / "chart.png")
+        chart.write(results, tmp_path / "none" / "chart.svg")
+
+
+def test_a_run_takes_as_long_as_its_generations():
+    assert outcome(80, 85, 90, seconds=2.5).seconds == 7.5

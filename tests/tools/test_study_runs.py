@@ -1,5 +1,6 @@
 """Runs to compare: some at once, stopped together, and what they left."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,125 +9,97 @@ import sys
 import threading
 
 import pytest
-from PIL import Image
 
 from noisy_student import preemption
 from noisy_student.errors import InputError
-from tools import study
+from tests.tools.studied import leave_training, record
+from tools.studies import outcomes
 from tools.studies import runs as study_runs
-from tools.studies.figures import Outcome
+from tools.studies.arms import Arm
+from tools.studies.outcomes import Generation, Outcome
 
 
-def runs_in(folder, arms, seeds):
+def runs_in(folder, names, seeds):
     return [
-        study_runs.Run(arm, seed, folder, folder / arm / f"seed_{seed}")
+        study_runs.Run(Arm(name, (f"--method={name}",)), seed, folder)
         for seed in seeds
-        for arm in arms
+        for name in names
     ]
-
-
-def leave_training(directory, top_1, seconds):
-    directory.mkdir(parents=True)
-    lines = [(5, 0.01, 1.0), (10, top_1, seconds)]
-    (directory / "metrics.jsonl").write_text(
-        "".join(
-            json.dumps({"step": a, "top_1_accuracy": b, "seconds": c}) + "\n"
-            for a, b, c in lines
-        )
-    )
-
-
-def leave_self_training(directory, *generations):
-    # The teacher's own lines are not where a run's result is looked for.
-    leave_training(directory / "generation_00", 0.99, 999)
-    rows = [{"top_1_accuracy": a, "seconds": b} for a, b in generations]
-    (directory / "results.json").write_text(json.dumps({"generations": rows}))
 
 
 def child(code):
     return subprocess.Popen([sys.executable, "-c", code])
 
 
-def test_results_of_both_kinds_of_runs_are_read(tmp_path):
+def test_results_of_training_are_read(tmp_path):
     leave_training(tmp_path / "a", 0.875, 12.5)
-    assert study_runs.read(tmp_path / "a") == Outcome((87.5,), 12.5)
-    leave_self_training(tmp_path / "b", (0.8, 10.0), (0.925, 20.5))
-    assert study_runs.read(tmp_path / "b") == Outcome((80.0, 92.5), 30.5)
+    found = outcomes.read(tmp_path / "a")
+    assert found == Outcome((Generation({"top_1_accuracy": 0.875}, 12.5),))
+    assert (found.top_1, found.seconds) == (87.5, 12.5)
     with pytest.raises(InputError, match=r"neither results\.json nor metr"):
-        study_runs.read(tmp_path)
+        outcomes.read(tmp_path)
 
 
-def test_finished_runs_are_compared(tmp_path, capsys):
-    runs = runs_in(tmp_path, ["supervised", "noisy_student"], [3, 1])
-    for i, one in enumerate(runs[::2]):
-        leave_training(one.directory, 0.8 + i / 100, 10)
-    for i, one in enumerate(runs[1::2]):
-        leave_self_training(one.directory, (0.7, 5), (0.9 + i / 50, 15))
-    started = []
-
-    def start(one):
-        started.append(one)
-        return child("")
-
-    outcomes = study.run_all(runs, [None], start)
-    assert started == runs
-    lines = capsys.readouterr().err.split("\n")
-    assert lines[0] == "  1 of 4: supervised, seed 3, 80.00 %, 10 s"
-    assert lines[3] == "  4 of 4: noisy_student, seed 1, 70.00 -> 92.00 %, 20 s"
-
-    study.conclude(tmp_path, {"flags": [], "seeds": [3, 1]}, outcomes)
-    *table, last = capsys.readouterr().out.strip().split("\n")
-    assert len(table) == 3
-    expected = {
-        "supervised": {
-            "mean": 80.5,
-            "std": 0.707,
-            "gain": None,
-            "standard_error": None,
-            "teacher": None,
-            "teacher_std": None,
-            "student_gain": None,
-            "student_gain_std": None,
-            "seconds": 10,
-        },
-        "noisy_student": {
-            "mean": 91,
-            "std": 1.414,
-            "gain": 10.5,
-            "standard_error": 0.5,
-            "teacher": 70,
-            "teacher_std": 0,
-            "student_gain": 21,
-            "student_gain_std": 1.414,
-            "seconds": 20,
-        },
-        "all_beat_baseline": True,
-    }
-    assert json.loads(last) == expected
-    written = json.loads((tmp_path / "study.json").read_text())
-    assert written["seeds"] == [3, 1] and written["baseline"] == "supervised"
-    assert written["all_beat_baseline"] is True
-    assert written["arms"]["noisy_student"]["top_1"] == [[70, 90], [70, 92]]
-    assert written["arms"]["supervised"]["run_seconds"] == [10, 10]
-    with Image.open(tmp_path / "study.png") as image:
-        assert image.format == "PNG"
-    assert not list(tmp_path.glob("tmp.*"))
+def test_results_of_self_training_are_read(tmp_path):
+    # The teacher's own lines are not where a run's result is looked for.
+    leave_training(tmp_path / "generation_00", 0.99, 999)
+    measured = {"top_1_accuracy": 0.9, "pgd_4_accuracy": 0.25}
+    others = {"generation": 1, "num_images": 7, "validation": None}
+    student = {"pseudo_labels": {"kept": 2, "accuracy": 0.5}, "seconds": 20.5}
+    teacher = {"top_1_accuracy": 0.8, "seconds": 10.0, "pseudo_labels": None}
+    rows = [teacher, measured | others | student]
+    text = json.dumps({"generations": rows})
+    (tmp_path / "results.json").write_text(text)
+    assert outcomes.read(tmp_path) == Outcome(
+        (
+            Generation({"top_1_accuracy": 0.8}, 10.0),
+            Generation(measured, 20.5, label_accuracy=0.5),
+        )
+    )
 
 
-def test_a_run_is_its_recipe_with_its_seed(tmp_path, monkeypatch):
+def test_what_a_real_run_leaves_is_read(finished):
+    """As its own table has it."""
+    found = outcomes.read(finished.directory)
+    table = finished.process.stdout.split("\n")
+    for row, line in zip(found.generations, table[1:3], strict=True):
+        assert {*row.scores} == {"top_1_accuracy", "top_5_accuracy"}
+        assert f" {row.top_1:.2f} % " in line
+        assert float(line.split()[-1]) == round(row.seconds)
+    assert found.generations[0].label_accuracy is None
+    label_accuracy = 100 * found.generations[1].label_accuracy
+    assert f" {label_accuracy:.2f} % " in table[2]
+
+
+def test_records_are_read_as_they_were_written(tmp_path):
+    (one,) = runs_in(tmp_path, ["pi_model"], [3])
+    assert study_runs.load_record(one) is None
+    kept = record(70, 80, labels=0.5, pgd_4_accuracy=0.1)
+    study_runs.save_record(one, kept)
+    assert study_runs.load_record(one) == kept
+    one.record.write_text('{"generations": []}')
+    with pytest.raises(InputError, match=r"seed_3\.json is damaged"):
+        study_runs.load_record(one)
+
+
+def test_a_run_is_its_arm_with_its_seed(tmp_path, monkeypatch):
     """A main.py that says what it was told."""
     monkeypatch.setattr(study_runs, "ROOT", tmp_path)
     (tmp_path / "main.py").write_text("import sys; print(sys.argv[1:])")
-    one = study_runs.Run("pi_model", 7, tmp_path / "a.cfg", tmp_path / "b/c")
+    arm = Arm("pi_model", ("--mode=train", "--seeds"), ("--tfds_data_dir=d",))
+    one = study_runs.Run(arm, 7, tmp_path / "runs")
     for _ in range(2):
-        assert study_runs.start(one, ["--train_steps=3"]).wait() == 0
+        assert study_runs.start(one).wait() == 0
+    digest = hashlib.sha256(b"--mode=train\n--seeds").hexdigest()[:8]
+    folder = tmp_path / f"runs/pi_model-{digest}"
     arguments = [
-        f"--flagfile={tmp_path}/a.cfg",
-        f"--model_dir={tmp_path}/b/c",
+        f"--flagfile={folder}/flags.cfg",
+        "--tfds_data_dir=d",
+        f"--model_dir={folder}/seed_7",
         "--seed=7",
-        "--train_steps=3",
     ]
-    assert (tmp_path / "b/c.log").read_text() == f"{arguments}\n" * 2
+    assert (folder / "flags.cfg").read_text() == "--mode=train\n--seeds\n"
+    assert (folder / "seed_7.log").read_text() == f"{arguments}\n" * 2
     assert not one.directory.exists()
 
 

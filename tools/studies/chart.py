@@ -1,97 +1,90 @@
-"""The chart of a study."""
+"""The chart of a study, as SVG in the colours of the report's."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from etils import epath
-from matplotlib import axes, figure
-from matplotlib.backends import backend_agg
 
 from noisy_student.files import writing
-from tools.studies.figures import Figures, Outcome
+from noisy_student.report import svg
+from tools.studies import figures
+from tools.studies.figures import Outcomes
+from tools.studies.results import Results
 
-_GREY, _BLUE, _DARK = "#bdbdbd", "#7fa8d1", "#333333"
-_ROOM = 1.1  # above the highest mark
-# Of a bar's dots, from its middle, where the deviation is, to its edge.
-_FIRST, _LAST = 0.12, 0.31
+if TYPE_CHECKING:
+    from matplotlib import axes, figure
+
+_WIDTH, _ROW, _FRAME = 6.0, 0.42, 1.1  # inches
+_BELOW = 0.22  # of a row: from an arm's mean down to the dots of its seeds
 
 
-def draw(
-    outcomes: Mapping[str, Sequence[Outcome]],
-    figures: Mapping[str, Figures],
-    baseline: str,
-) -> figure.Figure:
-    """Draws bars of the mean top-1, from zero on, and a dot for each seed.
+def draw(outcomes: Mapping[str, Outcomes], base: str) -> "figure.Figure":
+    """A row for each arm: the mean of its last models, and a dot a seed.
 
     Args:
-        outcomes: the runs of each arm, one per seed.
-        figures: what `figures.summarize` made of them.
-        baseline: the arm whose mean is drawn across.
+        outcomes: of each arm, by seed; those without runs have no row.
+        base: the arm whose mean is drawn across.
     """
-    picture = figure.Figure(figsize=(8, 6), layout="constrained")
-    # Agg draws without a display.
-    backend_agg.FigureCanvasAgg(picture)
-    plot = picture.add_subplot()
-    num_seeds = len(outcomes[baseline])
-    seeds = "1 seed" if num_seeds == 1 else f"{num_seeds} seeds"
-    plot.set_title(f"Top-1 accuracy of each arm, {seeds}")
-    plot.set_xlabel("arm")
-    plot.set_ylabel("top-1 on the test images, %")
-    highest = _draw_bars(plot, figures, baseline)
-    highest = max(highest, _draw_dots(plot, [*outcomes.values()]))
-    # From zero, for a bar's length is its value.
-    plot.set_ylim(0, highest * _ROOM or 1)
-    limit = min(100, highest * _ROOM)
-    plot.set_yticks([tick for tick in plot.get_yticks() if tick <= limit])
-    picture.legend(loc="outside lower center", ncols=4, frameon=False)
+    rows = {arm: _top_1(runs) for arm, runs in outcomes.items() if runs}
+    picture, plot = svg.start((_WIDTH, _FRAME + _ROW * len(rows)))
+    for place, values in enumerate(rows.values()):
+        _draw_row(plot, place, values)
+    if base in rows:
+        across: dict[str, Any] = {"color": svg.INK, "linestyle": ":"}
+        plot.axvline(rows[base].mean(), linewidth=1, zorder=0, **across)
+    plot.grid(visible=False, axis="y")
+    plot.set_yticks(range(len(rows)), [*rows])
+    plot.set_ylim(len(rows) - 0.5, -0.5)
+    plot.set_xlabel("top-1 on the test images, %")
     return picture
 
 
-def save(picture: figure.Figure, path: epath.Path) -> None:
-    """Writes a PNG.
+def write(results: Results, path: epath.Path) -> None:
+    """Draws and writes the chart of a study with at least one run.
+
+    Args:
+        results: the study's.
+        path: of the SVG file.
 
     Raises:
         InputError: it cannot be written, such as to a full disk.
     """
-    with writing.replacing(path) as temporary:
-        picture.savefig(temporary, format="png", dpi=150)
+    outcomes = results.outcomes()
+    means = ", ".join(
+        f"{arm} {_top_1(runs).mean():.2f} %"
+        for arm, runs in outcomes.items()
+        if runs
+    )
+    label = (
+        "Top-1 accuracy of each arm, mean with 95 % interval and a dot for "
+        f"each seed: {means}"
+    )
+    picture = draw(outcomes, results.base_name)
+    text = svg.standalone(picture, html.escape(label))
+    writing.write_text(path, f"{text}\n")
 
 
-def _draw_bars(
-    plot: axes.Axes, figures: Mapping[str, Figures], baseline: str
-) -> float:
-    """Draws means, with their numbers and deviations; returns the top."""
-    names = [arm.replace("_", "\n") for arm in figures]
-    means = [row.mean for row in figures.values()]
-    stds = [row.std or 0.0 for row in figures.values()]
-    colors = [_GREY if arm == baseline else _BLUE for arm in figures]
-    plot.bar(names, means, color=colors, width=0.7, label="mean")
-    line: dict[str, Any] = {"color": _DARK, "linestyle": ":", "linewidth": 1}
-    mean = figures[baseline].mean
-    plot.axhline(mean, label=f"mean of {baseline}", **line)
-    if any(row.std is not None for row in figures.values()):
-        ends: dict[str, Any] = {"fmt": "none", "ecolor": _DARK, "capsize": 6}
-        label = "± standard deviation"
-        plot.errorbar(names, means, stds, label=label, **ends)
-    for place, row in enumerate(figures.values()):
-        std = "" if row.std is None else f"\n± {row.std:.2f}"
-        text = f"{row.mean:.2f}{std}"
-        plot.text(place, row.mean / 2, text, ha="center", va="center")
-    return max(mean + std for mean, std in zip(means, stds, strict=True))
+def _top_1(runs: Outcomes) -> np.ndarray:
+    return np.array([run.top_1 for run in runs.values()])
 
 
-def _draw_dots(plot: axes.Axes, outcomes: Sequence[Sequence[Outcome]]) -> float:
-    """Draws a dot for each run, side by side; returns the highest value."""
-    top_1 = np.array([[run.top_1 for run in runs] for runs in outcomes])
-    num_arms, num_seeds = top_1.shape
-    aside = np.linspace(_FIRST, _LAST, num_seeds)
-    places = np.arange(num_arms)[:, np.newaxis] + aside
-    style: dict[str, Any] = {
-        "s": 14,
-        "color": "white",
-        "edgecolors": _DARK,
-        "zorder": 3,
-    }
-    plot.scatter(places.ravel(), top_1.ravel(), label="one seed", **style)
-    return float(top_1.max())
+def _draw_row(plot: "axes.Axes", place: int, values: np.ndarray) -> None:
+    mean, low, high = figures.estimate(values)
+    bounds = None
+    if low is not None and high is not None:
+        bounds = [[mean - low], [high - mean]]
+    style: dict[str, Any] = {"color": svg.SERIES[0], "capsize": 4, "fmt": "o"}
+    plot.errorbar(mean, place, xerr=bounds, **style)
+    plot.annotate(
+        f"{mean:.2f}",
+        (mean, place),
+        (0, 5),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        color=svg.INK,
+    )
+    dots: dict[str, Any] = {"s": 9, "color": svg.SERIES[1]}
+    plot.scatter(values, np.full(len(values), place + _BELOW), **dots)

@@ -1,179 +1,184 @@
-"""How the arms of a study compare: figures of their accuracies, and a table.
+"""How the arms of a study compare: means, deviations and intervals.
 
-Pure functions; `runs.py` makes the accuracies. Every standard deviation is
-that of a sample, with n - 1 in the denominator.
+Pure functions of outcomes by seed. A seed chooses the labelled images, so that
+runs of one seed differ in the arm alone: differences are paired by seed.
+Intervals are Student's, of 95 %, over the seeds. Standard deviations are those
+of samples, with n - 1 in the denominator. All is in % and percentage points.
 """
 
 import dataclasses
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-_MeanAndStd = tuple[float | None, float | None]
-# Columns of the table.
-_OF_TEACHERS = ("first teacher, %", "student gain")
+from scipy import special
 
+from noisy_student.report import robustness
+from tools.studies.outcomes import Generation, Outcome
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What one run came to.
+_CONFIDENCE = 0.95
+# What every generation has; the others are of robustness.
+_OF_ALL = ("top_1_accuracy", "top_5_accuracy")
 
-    Attributes:
-        generations: top-1 on the test images in %, of the first teacher and
-            of each student; training alone has one generation.
-        seconds: of all generations together.
-    """
-
-    generations: tuple[float, ...]
-    seconds: float
-
-    @property
-    def top_1(self) -> float:
-        """Top-1 of the last model in %."""
-        return self.generations[-1]
+Outcomes = Mapping[int, Outcome]  # by seed
 
 
-@dataclasses.dataclass(frozen=True)
-class Figures:
-    """One arm over seeds, in % and percentage points.
-
-    Attributes:
-        mean: mean top-1 of the last models.
-        std: its standard deviation; None where there is one seed.
-        gain: mean difference to the baseline; None for the baseline itself.
-        standard_error: of the gain, paired by seed; None for the baseline
-            and where there is one seed.
-        teacher: mean top-1 of the first teachers; None where the runs have
-            one generation.
-        teacher_std: its standard deviation, None as above.
-        student_gain: mean difference between last student and first teacher,
-            None as `teacher`.
-        student_gain_std: its standard deviation, paired by seed, None as
-            above.
-        seconds: mean duration of a run.
-    """
+class Spread(NamedTuple):
+    """A mean and its standard deviation, None of one value."""
 
     mean: float
     std: float | None
-    gain: float | None
-    standard_error: float | None
-    teacher: float | None
-    teacher_std: float | None
-    student_gain: float | None
-    student_gain_std: float | None
+
+
+class Estimate(NamedTuple):
+    """A mean and the bounds of its interval, None of one value."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmFigures:
+    """The last models of an arm.
+
+    Attributes:
+        seeds: of the runs.
+        top_1: of the last models.
+        over_base: difference to the base's, over the seeds that both have;
+            None for the base itself, and without such a seed.
+        seconds: mean duration of a run.
+    """
+
+    seeds: tuple[int, ...]
+    top_1: Spread
+    over_base: Estimate | None
     seconds: float
 
-    @property
-    def ratio(self) -> float | None:
-        """Gain over its standard error; None where there is no such number."""
-        if self.gain is None or not self.standard_error:
-            return None
-        return self.gain / self.standard_error
+
+@dataclasses.dataclass(frozen=True)
+class GenerationFigures:
+    """One generation of an arm.
+
+    Attributes:
+        number: of the generation; 0 is the first teacher.
+        seeds: of the runs that have it.
+        top_1: of its models.
+        over_first: difference to the first teachers; None for themselves.
+        over_previous: difference to the generation before, None likewise.
+        label_accuracy: of the pseudo labels that it learned from; None where
+            no run knows it.
+        robustness: by name, what else was measured of its models, in %.
+    """
+
+    number: int
+    seeds: tuple[int, ...]
+    top_1: Spread
+    over_first: Estimate | None
+    over_previous: Estimate | None
+    label_accuracy: Spread | None
+    robustness: Mapping[str, Spread]
 
 
-def summarize(
-    outcomes: Mapping[str, Sequence[Outcome]], baseline: str
-) -> dict[str, Figures]:
-    """Compares every arm with the baseline.
+def spread(values: Iterable[float]) -> Spread:
+    """The mean and the standard deviation of one value or more."""
+    given = [*values]
+    std = statistics.stdev(given) if len(given) > 1 else None
+    return Spread(statistics.mean(given), std)
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """The mean of one value or more, with its interval."""
+    given = [*values]
+    mean, std = spread(given)
+    if std is None:
+        return Estimate(mean, None, None)
+    quantile = special.stdtrit(len(given) - 1, (1 + _CONFIDENCE) / 2)
+    half = float(quantile) * std / math.sqrt(len(given))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def difference(
+    after: Mapping[int, float], before: Mapping[int, float]
+) -> Estimate | None:
+    """How much larger values are than others, paired by seed.
 
     Args:
-        outcomes: the runs of each arm, one per seed, in the same order of
-            seeds. A seed chooses the labelled images, so that runs of one
-            seed differ in the arm alone.
-        baseline: the arm that the others are compared with.
+        after: values by seed.
+        before: others; seeds that only one of both has do not count.
+
+    Returns:
+        None where they have no seed in common.
     """
-    reference = [run.top_1 for run in outcomes[baseline]]
+    both = [seed for seed in after if seed in before]
+    if not both:
+        return None
+    return estimate(after[seed] - before[seed] for seed in both)
+
+
+def of_arms(
+    outcomes: Mapping[str, Outcomes], base: str
+) -> dict[str, ArmFigures]:
+    """Compares the last models of every arm that has runs with the base's."""
+    reference = _last_top_1(outcomes.get(base, {}))
     return {
-        arm: _figures(runs, None if arm == baseline else reference)
+        arm: ArmFigures(
+            tuple(runs),
+            spread(_last_top_1(runs).values()),
+            None if arm == base else difference(_last_top_1(runs), reference),
+            statistics.mean(run.seconds for run in runs.values()),
+        )
         for arm, runs in outcomes.items()
+        if runs
     }
 
 
-def _figures(
-    runs: Sequence[Outcome], reference: Sequence[float] | None
-) -> Figures:
-    top_1 = [run.top_1 for run in runs]
-    gain = error = None
-    if reference is not None:
-        gain, error = _mean_and_std(_differences(reference, top_1))
-        error = None if error is None else error / math.sqrt(len(runs))
-    teacher: _MeanAndStd = (None, None)
-    student: _MeanAndStd = (None, None)
-    if all(len(run.generations) > 1 for run in runs):
-        first = [run.generations[0] for run in runs]
-        teacher = _mean_and_std(first)
-        student = _mean_and_std(_differences(first, top_1))
-    seconds = statistics.mean(run.seconds for run in runs)
-    return Figures(
-        *_mean_and_std(top_1), gain, error, *teacher, *student, seconds
-    )
-
-
-def _differences(
-    before: Sequence[float], after: Sequence[float]
-) -> list[float]:
-    return [b - a for a, b in zip(before, after, strict=True)]
-
-
-def _mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
-    std = statistics.stdev(values) if len(values) > 1 else None
-    return statistics.mean(values), std
-
-
-def all_beat(figures: Mapping[str, Figures], baseline: str) -> bool | None:
-    """Whether each gain is above its standard error; None: cannot be said."""
-    rivals = [row for arm, row in figures.items() if arm != baseline]
-    beats = []
-    for row in rivals:
-        if row.gain is None or row.standard_error is None:
-            return None
-        beats.append(row.gain > row.standard_error)
-    return all(beats) if beats else None
-
-
-def entries(figures: Mapping[str, Figures], digits: int) -> dict[str, dict]:
-    """Rounds the figures for JSON: by arm, by name."""
-    return {
-        arm: {
-            name: value if value is None else round(value, digits)
-            for name, value in dataclasses.asdict(row).items()
-        }
-        for arm, row in figures.items()
-    }
-
-
-def format_table(figures: Mapping[str, Figures], num_seeds: int) -> str:
-    """One line per arm; - where there is no such number.
-
-    After ± is a standard deviation, and that of the gain over the baseline is
-    its standard error. What is of teachers is left out where no arm has any.
-    """
-    header = ("arm", "seeds", "top-1, %", "gain, points", "gain/error")
-    rows: list[tuple[str, ...]] = [(*header, *_OF_TEACHERS, "seconds")]
-    for arm, row in figures.items():
-        cells = [arm, str(num_seeds), _pair(row.mean, row.std)]
-        cells += [_pair(row.gain, row.standard_error, "+")]
-        cells += [_number(row.ratio, ".1f")]
-        cells += [_pair(row.teacher, row.teacher_std)]
-        cells += [_pair(row.student_gain, row.student_gain_std, "+")]
-        rows.append((*cells, f"{row.seconds:.0f}"))
-    columns = [
-        column
-        for column in zip(*rows, strict=True)
-        if column[0] not in _OF_TEACHERS or {*column[1:]} != {"-"}
+def of_generations(runs: Outcomes) -> list[GenerationFigures]:
+    """Compares the generations of an arm; runs may have fewer than others."""
+    most = max((len(run.generations) for run in runs.values()), default=0)
+    rows = [_at(runs, number) for number in range(most)]
+    tops = [{seed: row.top_1 for seed, row in each.items()} for each in rows]
+    return [
+        GenerationFigures(
+            number,
+            tuple(row),
+            spread(tops[number].values()),
+            difference(tops[number], tops[0]) if number else None,
+            difference(tops[number], tops[number - 1]) if number else None,
+            _label_accuracy([*row.values()]),
+            _robustness([*row.values()]),
+        )
+        for number, row in enumerate(rows)
     ]
-    widths = [max(map(len, column)) for column in columns]
-    return "\n".join(
-        "  ".join(map(str.rjust, line, widths))
-        for line in zip(*columns, strict=True)
-    )
 
 
-def _pair(value: float | None, error: float | None, sign: str = "") -> str:
-    if value is None:
-        return "-"
-    return f"{value:{sign}.2f} ± {_number(error)}"
+def _last_top_1(runs: Outcomes) -> dict[int, float]:
+    return {seed: run.top_1 for seed, run in runs.items()}
 
 
-def _number(value: float | None, form: str = ".2f") -> str:
-    return "-" if value is None else f"{value:{form}}"
+def _at(runs: Outcomes, number: int) -> dict[int, Generation]:
+    return {
+        seed: run.generations[number]
+        for seed, run in runs.items()
+        if number < len(run.generations)
+    }
+
+
+def _label_accuracy(models: Sequence[Generation]) -> Spread | None:
+    known = [model.label_accuracy for model in models]
+    shares = [100 * share for share in known if share is not None]
+    return spread(shares) if shares else None
+
+
+def _robustness(models: Sequence[Generation]) -> dict[str, Spread]:
+    names = dict.fromkeys(name for model in models for name in model.scores)
+    return {
+        name: spread(
+            robustness.in_percent(name, model.scores[name])
+            for model in models
+            if name in model.scores
+        )
+        for name in names
+        if name not in _OF_ALL
+    }

@@ -1,4 +1,4 @@
-"""The runs of a study: main.py for each arm and seed, and its result."""
+"""The runs of a study: main.py for each arm and seed."""
 
 import collections
 import contextlib
@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from etils import epath
 
-from noisy_student import preemption, report
+from noisy_student import preemption
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory, writing
-from tools.studies.figures import Outcome
+from noisy_student.files import writing
+from tools.studies.arms import Arm
+from tools.studies.results import Record
 
 ROOT = pathlib.Path(__file__).parents[2]
+FLAGS_FILE = "flags.cfg"
 _POLL_SECONDS = 0.1
 
 # Cores that a process may use; None: all.
@@ -26,44 +28,84 @@ Cores = set[int] | None
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One arm with one seed."""
+    """One arm with one seed.
 
-    arm: str
+    Attributes:
+        arm: what is run.
+        seed: of everything that is drawn.
+        study: the directory of the study's runs.
+    """
+
+    arm: Arm
     seed: int
-    recipe: epath.Path
-    directory: epath.Path
+    study: epath.Path
 
     def __str__(self) -> str:
-        return f"{self.arm}, seed {self.seed}"
+        return f"{self.arm.name}, seed {self.seed}"
+
+    @property
+    def flag_file(self) -> epath.Path:
+        """The flags of the arm, in a directory of these flags alone."""
+        folder = f"{self.arm.name}-{self.arm.digest}"
+        return self.study / folder / FLAGS_FILE
+
+    @property
+    def directory(self) -> epath.Path:
+        """The run directory."""
+        return self.flag_file.with_name(f"seed_{self.seed}")
 
     @property
     def log(self) -> epath.Path:
         """What main.py says; beside the run directory, which is its own."""
-        return self.directory.with_name(f"{self.directory.name}.log")
+        return self.flag_file.with_name(f"seed_{self.seed}.log")
+
+    @property
+    def record(self) -> epath.Path:
+        """What it came to; it is there once the run is finished."""
+        return self.flag_file.with_name(f"seed_{self.seed}.json")
 
 
 # The processes under way, by the place of their cores.
 _Processes = dict[int, tuple[Run, subprocess.Popen]]
 
 
-def start(run: Run, arguments: Sequence[str]) -> subprocess.Popen:
-    """Starts a run, or resumes it.
-
-    Args:
-        run: what to run.
-        arguments: flags after the recipe's.
-    """
-    run.log.parent.mkdir(parents=True, exist_ok=True)
+def start(run: Run) -> subprocess.Popen:
+    """Starts a run, or resumes it."""
+    text = "".join(f"{flag}\n" for flag in run.arm.flags)
+    writing.write_text(run.flag_file, text)
     command = [sys.executable, "main.py"]
-    command += [f"--flagfile={run.recipe.absolute()}"]
+    command += [f"--flagfile={run.flag_file.absolute()}", *run.arm.places]
     command += [f"--model_dir={run.directory.absolute()}", f"--seed={run.seed}"]
-    with open(run.log, "a") as log:
+    with writing.disk_errors(run.log, OSError), open(run.log, "a") as log:
         return subprocess.Popen(
-            [*command, *arguments],
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
+
+
+def load_record(run: Run) -> Record | None:
+    """Reads what a run came to; None where it is not finished.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if not run.record.exists():
+        return None
+    try:
+        return Record.from_json(writing.read_json(run.record))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{run.record} is damaged ({type(error).__name__}: {error}). "
+            "Remove it, and the same command makes it again."
+        ) from error
+
+
+def save_record(run: Run, record: Record) -> None:
+    """Keeps what a run came to.
+
+    Raises:
+        InputError: it cannot be written, such as to a full disk.
+    """
+    writing.write_json(run.record, record.to_json())
 
 
 def share_cores(jobs: int) -> list[Cores]:
@@ -120,32 +162,6 @@ def finish_all(
                     finished(run)
         finally:
             _stop(processes)
-
-
-def read(directory: epath.Path) -> Outcome:
-    """Reads the result of a finished run.
-
-    Self-training leaves `results.json` with a row per generation; training
-    alone leaves `metrics.jsonl`, whose last line counts.
-
-    Raises:
-        InputError: there is neither.
-    """
-    results = directory / report.RESULTS_FILE
-    if results.exists():
-        rows = writing.read_json(results)["generations"]
-    else:
-        rows = run_directory.read_metrics(directory)[-1:]
-    if not rows:
-        raise InputError(
-            f"{directory} has neither {results.name} nor "
-            f"{run_directory.METRICS_FILE}; the arms of a study must have "
-            "mode=train or mode=self_train."
-        )
-    return Outcome(
-        tuple(100 * row["top_1_accuracy"] for row in rows),
-        sum(row["seconds"] for row in rows),
-    )
 
 
 @contextlib.contextmanager

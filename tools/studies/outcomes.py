@@ -1,0 +1,104 @@
+"""What a run of a study came to, read from its directory."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+from etils import epath
+
+from noisy_student import report
+from noisy_student.errors import InputError
+from noisy_student.files import run_directory, writing
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """The first teacher, or a student.
+
+    Attributes:
+        scores: what was measured of it, under the names of `results.json`;
+            accuracies are in [0, 1]. There always is `top_1_accuracy`.
+        seconds: that it took.
+        label_accuracy: of the pseudo labels that it learned from, in [0, 1];
+            None where there are none, or the truth is not known.
+    """
+
+    scores: Mapping[str, float]
+    seconds: float
+    label_accuracy: float | None = None
+
+    @property
+    def top_1(self) -> float:
+        """Top-1 on the test images, in %."""
+        return 100 * self.scores["top_1_accuracy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One run.
+
+    Attributes:
+        generations: the first teacher, and then each student; training alone
+            has one generation.
+    """
+
+    generations: tuple[Generation, ...]
+
+    @property
+    def top_1(self) -> float:
+        """Top-1 of the last model, in %."""
+        return self.generations[-1].top_1
+
+    @property
+    def seconds(self) -> float:
+        """Of all generations together."""
+        return sum(generation.seconds for generation in self.generations)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One dict for each generation."""
+        return [
+            dataclasses.asdict(generation) for generation in self.generations
+        ]
+
+    @classmethod
+    def from_json(cls, rows: list[dict[str, Any]]) -> Self:
+        """Reads what `to_json` made.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not make this.
+        """
+        generations = tuple(Generation(**row) for row in rows)
+        if not generations:
+            raise ValueError("a run without generations")
+        for generation in generations:
+            float(generation.top_1 + generation.seconds)
+        return cls(generations)
+
+
+def read(directory: epath.Path) -> Outcome:
+    """Reads the result of a finished run.
+
+    Self-training leaves `results.json` with a row per generation; training
+    alone leaves `metrics.jsonl`, whose last line counts.
+
+    Raises:
+        InputError: there is neither.
+    """
+    results = directory / report.RESULTS_FILE
+    if results.exists():
+        rows = writing.read_json(results)["generations"]
+    else:
+        rows = run_directory.read_metrics(directory)[-1:]
+    if not rows:
+        raise InputError(
+            f"{directory} has neither {results.name} nor "
+            f"{run_directory.METRICS_FILE}, though main.py has ended well."
+        )
+    return Outcome(tuple(map(_generation, rows)))
+
+
+def _generation(row: dict[str, Any]) -> Generation:
+    labels = row.get("pseudo_labels") or {}
+    return Generation(
+        report.metrics_of(row), row["seconds"], labels.get("accuracy")
+    )

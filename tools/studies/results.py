@@ -1,0 +1,192 @@
+"""The results of a study: one file of JSON, to which runs are added."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from etils import epath
+
+from noisy_student.errors import InputError, listed
+from noisy_student.files import writing
+from tools.studies import arms
+from tools.studies.arms import Arm
+from tools.studies.machine import Machine
+from tools.studies.outcomes import Outcome
+
+# What reading raises where a file is not as it was written.
+_DAMAGES = (ValueError, LookupError, TypeError, AttributeError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A finished run: what it came to, and where it was made."""
+
+    outcome: Outcome
+    machine: Machine
+
+    def to_json(self) -> dict[str, Any]:
+        """As the file of a single run has it."""
+        machine = dataclasses.asdict(self.machine)
+        return {"generations": self.outcome.to_json(), "machine": machine}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reads what `to_json` made."""
+        outcome = Outcome.from_json(value["generations"])
+        return cls(outcome, Machine(**value["machine"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmResults:
+    """The finished runs of an arm, by seed in ascending order."""
+
+    flags: tuple[str, ...]
+    runs: Mapping[int, Record] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What a study has come to so far.
+
+    Attributes:
+        study: its name.
+        base_name: what tables call its base.
+        generations: those that tables show; empty: all.
+        arms: by name, all of the study, the base first.
+    """
+
+    study: str
+    base_name: str
+    generations: tuple[int, ...]
+    arms: Mapping[str, ArmResults]
+
+    def outcomes(self) -> dict[str, dict[int, Outcome]]:
+        """Those of each arm, by seed; under the base's name for tables."""
+        return {
+            self.base_name if name == arms.BASE else name: {
+                seed: record.outcome for seed, record in arm.runs.items()
+            }
+            for name, arm in self.arms.items()
+        }
+
+    def machines(self) -> dict[str, int]:
+        """How many runs were made on each, as it describes itself."""
+        counts: dict[str, int] = {}
+        for arm in self.arms.values():
+            for record in arm.runs.values():
+                name = str(record.machine)
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def with_arms(self, known: Iterable[Arm]) -> Self:
+        """Results of these arms alone, without those of other flags."""
+        kept = {
+            arm.name: ArmResults(
+                arm.flags,
+                theirs.runs if theirs.flags == arm.flags else {},
+            )
+            for arm in known
+            for theirs in [self.arms.get(arm.name, ArmResults(()))]
+        }
+        return dataclasses.replace(self, arms=kept)
+
+    def with_run(self, name: str, seed: int, record: Record) -> Self:
+        """Adds a run of an arm, in place of an earlier one of its seed."""
+        arm = self.arms[name]
+        merged = dict(sorted({**arm.runs, seed: record}.items()))
+        added = {name: dataclasses.replace(arm, runs=merged)}
+        return dataclasses.replace(self, arms={**self.arms, **added})
+
+    def dropped_by(self, known: Sequence[Arm]) -> list[str]:
+        """Says which runs `with_arms` leaves out, a line for each arm."""
+        now = {arm.name: arm.flags for arm in known}
+        lines = []
+        for name, arm in self.arms.items():
+            if not arm.runs or now.get(name) == arm.flags:
+                continue
+            why = "which is no arm any more"
+            if name in now:
+                changes = sorted({*arm.flags} ^ {*now[name]})
+                why = f"whose flags have changed ({listed(changes)})"
+            lines.append(
+                f"results of {_counted(len(arm.runs))} of {name} are dropped, "
+                f"{why}"
+            )
+        return lines
+
+
+def load(path: epath.Path) -> Results:
+    """Reads a file of results.
+
+    Raises:
+        InputError: it is no such file, or damaged.
+    """
+    try:
+        value = writing.read_json(path)
+        machines = [Machine(**each) for each in value["machines"]]
+        return Results(
+            str(value["study"]),
+            str(value["base_name"]),
+            tuple(value["generations"]),
+            {
+                name: ArmResults(
+                    tuple(arm["flags"]),
+                    {
+                        int(seed): Record(
+                            Outcome.from_json(run["generations"]),
+                            machines[run["machine"]],
+                        )
+                        for seed, run in arm["runs"].items()
+                    },
+                )
+                for name, arm in value["arms"].items()
+            },
+        )
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise InputError(
+            f"{path} has no results of a study, or is damaged "
+            f"({type(error).__name__}: {error}). Remove it or name another."
+        ) from error
+
+
+def save(path: epath.Path, results: Results) -> None:
+    """Writes a file of results; each machine is in it once.
+
+    Raises:
+        InputError: it cannot be written, such as to a full disk.
+    """
+    machines: list[Machine] = []
+    by_arm = {}
+    for name, arm in results.arms.items():
+        rows = {}
+        for seed, record in arm.runs.items():
+            if record.machine not in machines:
+                machines.append(record.machine)
+            rows[str(seed)] = {
+                "generations": record.outcome.to_json(),
+                "machine": machines.index(record.machine),
+            }
+        by_arm[name] = {
+            "digest": arms.digest(arm.flags),
+            "flags": arm.flags,
+            "runs": rows,
+        }
+    about = {
+        "study": results.study,
+        "base_name": results.base_name,
+        "generations": results.generations,
+        "machines": [dataclasses.asdict(each) for each in machines],
+    }
+    writing.write_json(path, about | {"arms": by_arm})
+
+
+def _counted(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"

@@ -1,0 +1,165 @@
+"""Tables of a study, and its line of JSON: all that is printed of results."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from noisy_student.report import tables
+from tools.studies import figures
+from tools.studies.figures import (
+    ArmFigures,
+    Estimate,
+    GenerationFigures,
+    Outcomes,
+    Spread,
+)
+from tools.studies.results import Results
+
+_INTERVAL = "95 % interval"
+_DIGITS = 3  # after the point, in JSON
+
+
+def show(results: Results) -> str:
+    """All that is to be said of results; the last line is JSON.
+
+    After ± is a standard deviation over seeds, and - where there is no such
+    number.
+    """
+    outcomes, base = results.outcomes(), results.base_name
+    arms = figures.of_arms(outcomes, base)
+    generations = {
+        arm: [
+            row
+            for row in figures.of_generations(runs)
+            if not results.generations or row.number in results.generations
+        ]
+        for arm, runs in outcomes.items()
+        if any(len(run.generations) > 1 for run in runs.values())
+    }
+    parts = [_arms_table(arms, base)]
+    if any(generations.values()):
+        parts += ["", _generations_table(generations), ""]
+    parts += _missing(outcomes)
+    parts += [
+        f"{'1 run' if runs == 1 else f'{runs} runs'}: {machine}"
+        for machine, runs in results.machines().items()
+    ]
+    return "\n".join([*parts, _json(arms, generations)])
+
+
+def _arms_table(arms: Mapping[str, ArmFigures], base: str) -> str:
+    header = ["arm", "seeds", "top-1, %", f"over {base}", _INTERVAL, "seconds"]
+    rows = [
+        [
+            name,
+            str(len(arm.seeds)),
+            _spread(arm.top_1),
+            *_estimate(arm.over_base),
+            f"{arm.seconds:.0f}",
+        ]
+        for name, arm in arms.items()
+    ]
+    return tables.aligned([header, *rows])
+
+
+def _generations_table(
+    generations: Mapping[str, list[GenerationFigures]],
+) -> str:
+    every = [row for rows in generations.values() for row in rows]
+    with_labels = any(row.label_accuracy for row in every)
+    scores = [*dict.fromkeys(name for row in every for name in row.robustness)]
+    header = ["arm", "generation", "seeds", "top-1, %"]
+    header += ["over first teacher", _INTERVAL]
+    header += ["over the one before", _INTERVAL]
+    header += ["labels right, %"] if with_labels else []
+    header += [_title(name) for name in scores]
+    lines = [header]
+    for arm, rows in generations.items():
+        for row in rows:
+            cells = [arm, str(row.number), str(len(row.seeds))]
+            cells += [_spread(row.top_1), *_estimate(row.over_first)]
+            cells += _estimate(row.over_previous)
+            cells += [_spread(row.label_accuracy)] if with_labels else []
+            cells += [_spread(row.robustness.get(name)) for name in scores]
+            lines.append(cells)
+    return tables.aligned(lines)
+
+
+def _missing(outcomes: Mapping[str, Outcomes]) -> Iterable[str]:
+    """Says in a line which runs would make the arms alike in seeds."""
+    seeds = sorted({seed for runs in outcomes.values() for seed in runs})
+    gaps = {
+        arm: [seed for seed in seeds if seed not in runs]
+        for arm, runs in outcomes.items()
+    }
+    words = [
+        f"{arm} (seed {', '.join(map(str, gap))})"
+        for arm, gap in gaps.items()
+        if gap
+    ]
+    if words:
+        yield f"Not run: {', '.join(words)}."
+
+
+def _json(
+    arms: Mapping[str, ArmFigures],
+    generations: Mapping[str, list[GenerationFigures]],
+) -> str:
+    entries: dict[str, dict[str, Any]] = {}
+    for name, arm in arms.items():
+        entries[name] = {
+            "seeds": arm.seeds,
+            "top_1": _rounded(arm.top_1),
+            "over_base": _rounded(arm.over_base),
+            "seconds": round(arm.seconds, _DIGITS),
+        }
+        if name in generations:
+            entries[name]["generations"] = [
+                {
+                    "generation": row.number,
+                    "seeds": row.seeds,
+                    "top_1": _rounded(row.top_1),
+                    "over_first": _rounded(row.over_first),
+                    "over_previous": _rounded(row.over_previous),
+                    "label_accuracy": _rounded(row.label_accuracy),
+                }
+                | {
+                    name: _rounded(score)
+                    for name, score in row.robustness.items()
+                }
+                for row in generations[name]
+            ]
+    return json.dumps(entries)
+
+
+def _rounded(
+    numbers: Spread | Estimate | None,
+) -> dict[str, float | None] | None:
+    if numbers is None:
+        return None
+    return {
+        name: value if value is None else round(value, _DIGITS)
+        for name, value in numbers._asdict().items()
+    }
+
+
+def _spread(found: Spread | None) -> str:
+    if found is None:
+        return "-"
+    std = "-" if found.std is None else f"{found.std:.2f}"
+    return f"{found.mean:.2f} ± {std}"
+
+
+def _estimate(found: Estimate | None) -> list[str]:
+    """The cells of a difference and of its interval."""
+    if found is None:
+        return ["-", "-"]
+    mean, low, high = found
+    if low is None or high is None:
+        return [f"{mean:+.2f}", "-"]
+    return [f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}"]
+
+
+def _title(name: str) -> str:
+    """`fgsm-4, %` for `fgsm_4_accuracy`."""
+    return f"{name.removesuffix('_accuracy').replace('_', '-')}, %"

@@ -11,6 +11,7 @@ from noisy_student.stages import generations
 from noisy_student.training import schedules
 from tests.scripts import ROOT
 from tools.studies import arms
+from tools.studies.settings import check_file
 
 RECIPES = sorted(
     (pathlib.Path(flags.__file__).parent / "recipes").glob("*.cfg")
@@ -129,6 +130,21 @@ def test_fine_tuning_is_of_the_same_model(path):
 
 
 STUDIES = RECIPES[0].parents[1] / "studies"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(STUDIES.iterdir()), ids=lambda path: path.name
+)
+def test_arms_of_studies_are_experiments(path, monkeypatch):
+    monkeypatch.chdir(ROOT)  # they name recipes
+    found = arms.read(path, [])
+    assert len({arm.flags for arm in found}) == len(found)
+    for arm in found:
+        experiment = parse(*arm.flags, "--model_dir=x")
+        if experiment.mode == "self_train":
+            generations.check_settings(experiment)
+    if (path / "study.cfg").exists():
+        check_file(path / "study.cfg")
 
 
 @pytest.mark.parametrize("task", ["digits", "cifar10"])

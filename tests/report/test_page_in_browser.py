@@ -95,7 +95,7 @@ def test_it_is_whole_and_fits(text, tmp_path, width, is_light):
     assert messages == []
     assert found["inner"] == width
     assert found["scroll"] <= width
-    assert len(found["images"]) == 4 and all(found["images"])
+    assert len(found["images"]) == 5 and all(found["images"])
     assert len(found["sizes"]) == 10
     for svg_width, svg_height in found["sizes"]:
         assert 300 <= svg_width <= min(width, 400) and svg_height > 200

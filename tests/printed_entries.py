@@ -112,8 +112,12 @@ ENTRIES = [
         f"{_SHORT} --input_image_size=32 --test_fraction=0.5",
     ),
     Entry(
-        "python main.py --label_data_dir=records",
+        "python main.py --label_data_dir=records --mode=train",
         f"{_SHORT} --input_image_size=32",
+    ),
+    Entry(
+        "python main.py --label_data_dir=records --unlabel_image_dir=heap",
+        f"{_SHORT_LOOP} --input_image_size=32",
     ),
     Entry(
         "python tools/make_records.py --task_name=cifar10",

@@ -22,7 +22,7 @@ from noisy_student.config.tools import SvhnSettings
 from noisy_student.data import records
 from noisy_student.files import shards
 from noisy_student.make_records import PrepareSvhn
-from tests.data.directories import photo, write_folders
+from tests.data.directories import encode, photo, write_folders, write_shard
 from tests.data.svhn_files import write_svhn
 from tests.printed_commands import calls_of, collect
 from tests.printed_entries import BENCHMARKS, ENTRIES, entry_of
@@ -231,6 +231,21 @@ def make_heap(path):
     path.with_name("labels.csv").write_text("\n".join(["path,class", *lines]))
 
 
+def make_records(path):
+    """Records of two classes, as tools/make_records.py writes them."""
+    path.mkdir()
+    (path / "classes.txt").write_text("a\nb\n")
+    for split, first in (("train", 20), ("test", 30)):
+        examples = [(encode(photo(i)), i % 2) for i in range(first, first + 8)]
+        write_shard(path / shards.shard_name(split, 0, 1), examples)
+
+
+def make_truth(path):
+    """A class, or -1, for each image of the heap that lies beside it."""
+    images = sorted((path.parent / "heap").rglob("*.jpg"))
+    np.save(path, np.arange(len(images)) % 3 - 1)
+
+
 def make_predictions(path):
     path.mkdir()
     rows = np.random.default_rng(0).dirichlet(np.ones(10), 20)
@@ -266,6 +281,8 @@ OF_FINISHED = (
 MAKERS = {
     "=photos": ("photos", make_photos),
     "=heap": ("heap", make_heap),
+    "=records --unlabel_image_dir": ("records", make_records),
+    "=truth.npy": ("truth.npy", make_truth),
     "=RAW": ("RAW/downloaded_data", make_svhn),
     "--label_data_dir=svhn": ("svhn", make_svhn_records),
     "=cat.jpg": ("cat.jpg", lambda path: photo(0, (300, 260)).save(path)),

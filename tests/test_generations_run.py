@@ -93,6 +93,8 @@ def test_every_generation_is_measured_on_disturbed_images(tmp_path):
         *TINY,
         "--evaluate_robustness",
         "--corruption_types=fog",
+        "--perturbation_types=tilt",
+        "--num_frames=3",
         f"--model_dir={tmp_path}",
     ]
     done = run(*command, "--num_robustness_images=20", "--attacks=fgsm")
@@ -101,6 +103,9 @@ def test_every_generation_is_measured_on_disturbed_images(tmp_path):
     for row in rows:
         for name in ("corrupted_accuracy", "fgsm_4_accuracy"):
             assert (20 * row[name]) == pytest.approx(round(20 * row[name]))
+        # Of each image's 3 frames, none or one or both of the last flip.
+        flips = 40 * row["mean_flip_probability"]
+        assert flips == pytest.approx(round(flips))
         assert "pgd_4_accuracy" not in row
     # Others would not compare with these.
     done = run(*command, "--num_robustness_images=30", "--num_iterations=2")

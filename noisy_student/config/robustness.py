@@ -52,8 +52,8 @@ class RobustnessConfig(Settings):
     (FGSM and PGD)."""
 
     num_robustness_images: int | None = setting(None, above=0)
-    """Only the first so many test images. Default: all. The sets of
-    --natural_sets are always evaluated whole."""
+    """Only so many test images, evenly spread over all. Default: all. The sets
+    of --natural_sets are always evaluated whole."""
 
     baseline_model_path: str | None = setting(None, none=("",))
     """A model whose errors and flip rates are the unit of the mean corruption

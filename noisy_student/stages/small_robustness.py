@@ -8,7 +8,7 @@ from noisy_student.config import RobustnessConfig
 from noisy_student.stages.experiment import Experiment
 from noisy_student.stages.suites import SUITES, Suite
 
-_MOST_IMAGES = 500
+_MOST_IMAGES, _MOST_SEQUENCES, _MOST_FRAMES = 500, 100, 11
 _SEVERITY, _EPSILON = 3, 4.0
 
 
@@ -18,29 +18,47 @@ def suites(experiment: Experiment) -> list[Suite]:
     Raises:
         ValueError: What one of them needs is not there.
     """
-    settings = experiment.config.robustness
-    most = min(_MOST_IMAGES, experiment.data.test.num_images)
-    small: RobustnessConfig = dataclasses.replace(
-        settings,
-        num_robustness_images=settings.num_robustness_images or most,
-        severities=(_SEVERITY,),
-        epsilons=(_EPSILON,),
-    )
     made = [
-        SUITES[name](experiment, small)
-        for name in ("corruptions", "adversarial")
+        SUITES[name](experiment, settings)
+        for name, settings in _settings(experiment).items()
     ]
     for suite in made:
         suite.validate()
     return made
 
 
+def _settings(experiment: Experiment) -> dict[str, RobustnessConfig]:
+    """The settings of each suite; the flags may ask for less, or for more."""
+    settings = experiment.config.robustness
+
+    def on_images(most: int) -> RobustnessConfig:
+        number = min(most, experiment.data.test.num_images)
+        return dataclasses.replace(
+            settings,
+            num_robustness_images=settings.num_robustness_images or number,
+        )
+
+    return {
+        "corruptions": dataclasses.replace(
+            on_images(_MOST_IMAGES), severities=(_SEVERITY,)
+        ),
+        "perturbations": dataclasses.replace(
+            on_images(_MOST_SEQUENCES),
+            num_frames=min(_MOST_FRAMES, settings.num_frames),
+        ),
+        "adversarial": dataclasses.replace(
+            on_images(_MOST_IMAGES), epsilons=(_EPSILON,)
+        ),
+    }
+
+
 def scores(experiment: Experiment, model: keras.Model) -> dict[str, float]:
     """Measures a model, in the strategy's scope; all workers do it alike.
 
     Returns:
-        `corrupted_accuracy`, the mean over the types of corruption, and
-        `fgsm_4_accuracy` and `pgd_4_accuracy`, in [0, 1].
+        `corrupted_accuracy`, the mean over the types of corruption,
+        `mean_flip_probability`, that over the types of perturbation, and
+        `fgsm_4_accuracy` and `pgd_4_accuracy`, all in [0, 1].
     """
     found: dict[str, float] = {}
     for suite in suites(experiment):
@@ -49,5 +67,6 @@ def scores(experiment: Experiment, model: keras.Model) -> dict[str, float]:
     attacked = (f"{name}_{_EPSILON:g}_accuracy" for name in ("fgsm", "pgd"))
     return {
         "corrupted_accuracy": 1 - found["corrupted_error"],
+        "mean_flip_probability": found["mean_flip_probability"],
         **{name: found[name] for name in attacked if name in found},
     }

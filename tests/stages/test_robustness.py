@@ -198,7 +198,7 @@ def test_another_model_needs_a_place_for_its_results(run, suite):
 
 
 def test_the_small_version_is_small(run, monkeypatch):
-    """Of the digits' 400 test images, all; else 500."""
+    """The digits' 400 test images are less than its 500."""
     seen = {}
 
     def make(name):
@@ -208,21 +208,31 @@ def test_the_small_version_is_small(run, monkeypatch):
                 seen[name] = settings
 
             def summary(self, results, unit):
-                return {"corrupted_error": 0.25, "pgd_4_accuracy": 0.5}
+                return {
+                    "corruptions": {"corrupted_error": 0.25},
+                    "perturbations": {"mean_flip_probability": 0.125},
+                    "adversarial": {"pgd_4_accuracy": 0.5},
+                }[name]
 
         return Small
 
-    names = ("corruptions", "adversarial")
+    names = ("corruptions", "perturbations", "adversarial")
     suites = {name: make(name) for name in names}
     monkeypatch.setattr(small_robustness, "SUITES", suites)
     opened = Experiment.open(settings_of(run), devices=None)
     model = stages.robustness.models.load_model(run / "model.keras")
     found = small_robustness.scores(opened, model)
-    assert found == {"corrupted_accuracy": 0.75, "pgd_4_accuracy": 0.5}
+    assert found == {
+        "corrupted_accuracy": 0.75,
+        "mean_flip_probability": 0.125,
+        "pgd_4_accuracy": 0.5,
+    }
     assert set(seen) == set(names)
-    for settings in seen.values():
-        assert settings.num_robustness_images == 400
-        assert settings.severities == (3,) and settings.epsilons == (4.0,)
+    numbers = [seen[name].num_robustness_images for name in names]
+    assert numbers == [400, 100, 400]
+    assert seen["corruptions"].severities == (3,)
+    assert seen["perturbations"].num_frames == 11
+    assert seen["adversarial"].epsilons == (4.0,)
 
 
 @pytest.mark.parametrize("form", ["keras", "saved_model"])

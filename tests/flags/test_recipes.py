@@ -148,7 +148,7 @@ def test_arms_of_studies_are_experiments(path, monkeypatch):
 
 
 @pytest.mark.parametrize("task", ["digits", "cifar10"])
-def test_methods_are_compared_on_the_same_model_and_steps(task):
+def test_methods_are_compared_on_the_same_model_and_noise(task):
     found = arms.read(STUDIES / f"methods_{task}", [])
     parsed = {
         "supervised" if arm.name == "base" else arm.name: parse(*arm.flags)
@@ -170,18 +170,14 @@ def test_methods_are_compared_on_the_same_model_and_steps(task):
         ):
             ours = getattr(experiment.train, name)
             assert ours == getattr(base.train, name), (method, name)
-        # Labelled images look alike; unlabelled ones are the method's.
-        assert experiment.noise.augment_name == base.noise.augment_name
-        steps = experiment.train.train_steps
+        assert experiment.noise == base.noise
         if method == "noisy_student":
             assert experiment.mode == "self_train"
             assert experiment.self_training.num_iterations == 1
-            steps += experiment.train.teacher_train_steps
         else:
             assert experiment.mode == "train"
-        assert steps == base.train.train_steps
         if method != "supervised":
-            assert experiment.train.unlabel_ratio == 3
+            assert experiment.train.unlabel_ratio >= 1
 
 
 def test_flags_after_the_file_override_it():

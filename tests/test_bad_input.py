@@ -92,6 +92,14 @@ CASES = [
         ["--mode=predict", "--image_dir=.", "--unlabel_truth=/no.npy"],
         "unlabel_truth is for the pseudo labels of mode=self_train, and of",
     ),
+    (
+        ["--mode=train", "--noise_teacher"],
+        "noise_teacher is for the pseudo labels of mode=self_train and mode=p",
+    ),
+    (
+        ["--mode=predict", "--image_dir=.", "--noise_teacher"],
+        "noise_teacher is for the pseudo labels of mode=self_train and mode=p",
+    ),
     (["--method=pi_model"], "use mode=train for pi_model"),
     (["--method=nope"], "must be one of mean_teacher, noisy_student, pi_model"),
     (["--method=nowhere:Nothing"], "method=nowhere:Nothing is not there"),

@@ -220,6 +220,12 @@ class NoiseConfig(Settings):
     """Whether training images are mirrored at random. Default: the task's (not
     for digits)."""
 
+    noise_teacher: bool = setting(False)
+    """Let a teacher predict unlabelled images under the noise that they train
+    with, its own dropout and stochastic depth on; for the ablation in section
+    4.1 of arXiv 1911.04252, whose teachers have none otherwise. Its batch norm
+    is that of evaluation."""
+
     def __post_init__(self) -> None:
         if self.unl_aug == "":  # as in the original, where None is "default"
             self._resolve(unl_aug="none")

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 
 from etils import epath
 
-from noisy_student.config import ExperimentConfig, ModelConfig, Settings
+from noisy_student.config import (
+    GROUPS,
+    ExperimentConfig,
+    ModelConfig,
+    Settings,
+)
 from noisy_student.config.paths import is_remote
 from noisy_student.config.settings import rule_of
 from noisy_student.files import lock, remote, stamps, writing
@@ -84,7 +89,7 @@ def check(directory: epath.Path, config: ExperimentConfig) -> None:
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"model_dir {directory} is a file.")
     if path.exists():
-        theirs, ours = writing.read_json(path), dataclasses.asdict(config)
+        theirs, ours = _read_values(path), dataclasses.asdict(config)
         stamps.check_same(
             theirs,
             ours,
@@ -97,6 +102,19 @@ def check(directory: epath.Path, config: ExperimentConfig) -> None:
             f"model_dir {directory} is not empty and has no {CONFIG_FILE}; "
             "name a new directory."
         )
+
+
+def _read_values(path: epath.Path) -> dict[str, Any]:
+    """Reads `config.json`; switches that it does not know are at their default.
+
+    None, which a missing setting counts as, is no state of a switch.
+    """
+    values = writing.read_json(path)
+    for name, group in GROUPS.items():
+        for field in dataclasses.fields(group):  # type: ignore[arg-type]
+            if isinstance(field.default, bool) and name in values:
+                values[name].setdefault(field.name, field.default)
+    return values
 
 
 def _free(

@@ -75,9 +75,9 @@ def random_states(model: keras.Model) -> list[keras.Variable]:
 def call_as_teacher(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """Predicts with the model's noise; the moving statistics do not change.
 
-    As in training, dropout and stochastic depth are on and norms use the
-    batch's statistics. This is for an averaged model, whose moving statistics
-    are averages of the student's and not of its own batches.
+    As in training, dropout and stochastic depth are on and norms, unless they
+    are frozen, use the batch's statistics. This is for an averaged model, whose
+    moving statistics are averages of the student's and not of its own batches.
 
     Args:
         model: a model made by `build_model`.

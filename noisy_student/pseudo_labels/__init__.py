@@ -9,7 +9,11 @@ from noisy_student.pseudo_labels.filtered import (
     with_filtered,
 )
 from noisy_student.pseudo_labels.layout import LabelFiles
-from noisy_student.pseudo_labels.predicting import Predictor, predict
+from noisy_student.pseudo_labels.predicting import (
+    NoisedPredictor,
+    Predictor,
+    predict,
+)
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 from noisy_student.pseudo_labels.stats import PseudoLabelStats, check_output
 from noisy_student.pseudo_labels.stored import (
@@ -21,6 +25,7 @@ from noisy_student.pseudo_labels.stored import (
 __all__ = [
     "FilterJob",
     "LabelFiles",
+    "NoisedPredictor",
     "PredictionFiles",
     "Predictor",
     "PseudoLabelStats",

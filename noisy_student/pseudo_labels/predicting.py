@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noisy_student import memory, progress
+from noisy_student import memory, models, progress
 from noisy_student.data import decoding, passes, plain, records, sources
 from noisy_student.errors import InputError
 from noisy_student.files import shards, writing
+from noisy_student.models import batch_norm
 from noisy_student.pseudo_labels.predictions import PredictionFiles, Share
 
 
@@ -40,8 +41,14 @@ class Predictor:
         self._batches = batches
         self._batch_size = batch_size
 
-    def __call__(self, source: sources.ImageSource) -> Iterator[np.ndarray]:
+    def __call__(
+        self, source: sources.ImageSource, **options: Any
+    ) -> Iterator[np.ndarray]:
         """Predicts the images of a source, one pass.
+
+        Args:
+            source: the images.
+            **options: of `batches`, which takes them too.
 
         Yields:
             Probabilities of some images after the other, float32 (images,
@@ -54,7 +61,9 @@ class Predictor:
 
         def of_replica(context: tf.distribute.InputContext) -> tf.data.Dataset:
             size = context.get_per_replica_batch_size(self._batch_size)
-            return self._batches(source, batch_size=size, context=context)
+            return self._batches(
+                source, batch_size=size, context=context, **options
+            )
 
         strategy, number = tf.distribute.get_strategy(), source.num_images
         iterator, steps, step_size = passes.distribute(of_replica, number)
@@ -71,6 +80,13 @@ class Predictor:
             due = np.arange(first, min(first + step_size, number))
             yield in_order(places, probabilities, due, source.name)
 
+    def of_share(
+        self, source: sources.ImageSource, share: Share
+    ) -> Iterator[np.ndarray]:
+        """Predicts the images of a share; see `__call__`."""
+        del share  # on which noise depends
+        return self(source)
+
     @tf.function
     def _step(self, iterator: Iterator) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns places and probabilities of a step, on each replica."""
@@ -81,9 +97,53 @@ class Predictor:
     def _on_replica(
         self, batch: dict[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self._model(batch["image"], training=False)
+        logits = self._logits(batch["image"])
         weight = batch["weight"][:, tf.newaxis]
         return batch["row"], tf.nn.softmax(logits) * weight
+
+    def _logits(self, images: tf.Tensor) -> tf.Tensor:
+        return self._model(images, training=False)
+
+
+class NoisedPredictor(Predictor):
+    """A model's probabilities under noise, for the paper's ablation.
+
+    Its images are noised, its dropout and stochastic depth are on, and its
+    norms, which are frozen, use the statistics that they have. On the same
+    devices, with the same `batch_size`, a share's probabilities are a function
+    of the seed (arXiv 1911.04252, section 4.1).
+
+    Args:
+        model: see `Predictor`.
+        batches: as `plain.noised_images` does; also takes `seed`.
+        batch_size: see `Predictor`.
+        seed: of the noise, from 0.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: Callable[..., tf.data.Dataset],
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__(model, batches, batch_size)
+        batch_norm.freeze(model)
+        self._states = models.random_states(model)
+        self._seed = seed
+
+    def of_share(
+        self, source: sources.ImageSource, share: Share
+    ) -> Iterator[np.ndarray]:
+        """Predicts the images of a share under noise of its own."""
+        sequence = np.random.SeedSequence([self._seed, *share])
+        of_images, *of_model = sequence.generate_state(1 + len(self._states))
+        for state, seed in zip(self._states, of_model, strict=True):
+            state.assign([seed >> 1, 0])  # the state may be signed
+        yield from self(source, seed=int(of_images))
+
+    def _logits(self, images: tf.Tensor) -> tf.Tensor:
+        return models.call_as_teacher(self._model, images)
 
 
 def in_order(
@@ -126,7 +186,7 @@ def predict(
     shares: Iterable[Share],
     made_from: dict[str, Any],
 ) -> None:
-    """Writes the probabilities of a teacher that runs without noise.
+    """Writes the probabilities of a teacher.
 
     Args:
         predictor: the teacher. Images with weight 0, which could not be
@@ -134,8 +194,8 @@ def predict(
         source: all unlabelled images.
         files: where the predictions go.
         shares: those to predict.
-        made_from: `images` (`TaskData.identity`) and `teacher` (its digest),
-            which the info files keep.
+        made_from: `images` (`TaskData.identity`) and `teacher` (its digest,
+            and its noise), which the info files keep.
 
     Raises:
         InputError: images are damaged or missing, or the disk has no room.
@@ -150,7 +210,7 @@ def predict(
                 images.num_images, _description(files, share), "image"
             ) as bar,
         ):
-            for rows in predictor(images):
+            for rows in predictor.of_share(images, share):
                 for probabilities in rows:
                     writer.write(records.encode_prediction(probabilities))
                 undecodable += int((rows == 0).all(axis=1).sum())

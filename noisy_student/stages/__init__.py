@@ -14,7 +14,7 @@ from noisy_student.config import ExperimentConfig
 from noisy_student.config.paths import to_path
 from noisy_student.config.settings import changed
 from noisy_student.files import run_directory
-from noisy_student.stages import reporting
+from noisy_student.stages import reporting, training_input
 from noisy_student.stages.audit import Audit
 from noisy_student.stages.dry_run import DryRun
 from noisy_student.stages.evaluate import Evaluate
@@ -64,6 +64,7 @@ def make_stage(config: ExperimentConfig) -> Stage | None:
     if config.data.image_dir is not None and config.mode != "predict":
         raise ValueError("image_dir is for mode=predict; leave it out.")
     _check_truth(config)
+    _check_noised_teacher(config)
     if config.run.dry_run:
         return DryRun(config)
     stages: dict[str, type[Stage]] = {
@@ -94,6 +95,18 @@ def _check_truth(config: ExperimentConfig) -> None:
             "unlabel_truth is for the pseudo labels of mode=self_train, and of "
             "mode=predict with tools/filter_unlabel.py; leave it out."
         )
+
+
+def _check_noised_teacher(config: ExperimentConfig) -> None:
+    """Refuses a noised teacher where none labels, or without its noise."""
+    if not config.noise.noise_teacher:
+        return
+    if config.mode == "train" or config.data.image_dir is not None:
+        raise ValueError(
+            "noise_teacher is for the pseudo labels of mode=self_train and "
+            "mode=predict; leave it out."
+        )
+    training_input.check_noise(config)
 
 
 def _predicting(config: ExperimentConfig) -> type[Stage]:

@@ -56,9 +56,11 @@ class Audit(Stage):
             models.resolve_model_path(generation.model)
         self.experiment = labelled.that_labelled(opened, plan, student)
         self.job = labelled.filter_job(self.experiment, self.student)
-        self.job.predictions.check_made_from(
-            {"teacher": models.digest(self.teacher.model)}
+        labelling = self.student.trainings[0]
+        identity = predict.teacher_identity(
+            self.teacher.model, labelling.config.noise, labelling.seed
         )
+        self.job.predictions.check_made_from({"teacher": identity})
         self.validation = opened.validation
 
     def run(self) -> None:

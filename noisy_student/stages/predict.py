@@ -3,17 +3,21 @@
 `make_pseudo_labels` does that and what follows: it filters and balances.
 """
 
+import dataclasses
 import functools
 from collections.abc import Collection, Iterable
 
+import keras
 from etils import epath
 
 from noisy_student import models, pseudo_labels
-from noisy_student.config import ExperimentConfig
-from noisy_student.data import decoding, plain, sources
+from noisy_student.config import ExperimentConfig, NoiseConfig
+from noisy_student.config.settings import changed
+from noisy_student.data import batching, decoding, plain, sources, views
 from noisy_student.data.raw import open_to_label
 from noisy_student.errors import InputError
 from noisy_student.files import disk_space, run_directory
+from noisy_student.stages import training_input
 from noisy_student.stages.experiment import (
     Experiment,
     Stage,
@@ -53,7 +57,13 @@ class Predict(Stage):
     def run(self) -> None:
         names = self.experiment.data.class_names
         run_directory.write_class_names(self.output_dir, names)
-        label_images(self.experiment, self.teacher, self.files, self.shares)
+        label_images(
+            self.experiment,
+            self.teacher,
+            self.files,
+            self.config.seed,
+            self.shares,
+        )
 
 
 def prediction_files(
@@ -109,6 +119,7 @@ def label_images(
     experiment: Experiment,
     teacher: epath.Path,
     files: pseudo_labels.PredictionFiles,
+    seed: int,
     shares: Collection[pseudo_labels.Share] | None = None,
 ) -> None:
     """Predicts the unlabelled images with a teacher.
@@ -117,6 +128,7 @@ def label_images(
         experiment: Its `data.unlabeled` must be there.
         teacher: A `.keras` file, or the prefix of the original's checkpoint.
         files: Where the predictions go.
+        seed: Of the noise, with `noise_teacher`.
         shares: Those to predict, None for all; finished ones are passed over.
 
     Raises:
@@ -124,7 +136,8 @@ def label_images(
             or the teacher takes images of another size than the settings say.
     """
     data = experiment.data
-    made_from = {"images": data.identity, "teacher": models.digest(teacher)}
+    identity = teacher_identity(teacher, experiment.config.noise, seed)
+    made_from = {"images": data.identity, "teacher": identity}
     files.check_made_from(made_from)
     missing = files.missing(shares)
     if not missing:
@@ -140,17 +153,57 @@ def label_images(
                 f"The teacher {teacher} takes images of {side} pixels; leave "
                 f"out input_image_size={asked}."
             )
-        batches = functools.partial(
-            plain.plain_images,
-            image_format=experiment.image_format(side),
-            warnings=decoding.SkipWarnings(),
-            input_config=experiment.config.input_pipeline,
-        )
-        predictor = pseudo_labels.Predictor(
-            model, batches, experiment.config.run.eval_batch_size
-        )
+        predictor = _predictor(experiment, model, seed)
         unlabeled = data.require_unlabeled()
         pseudo_labels.predict(predictor, unlabeled, files, missing, made_from)
+
+
+def teacher_identity(teacher: epath.Path, noise: NoiseConfig, seed: int) -> str:
+    """What tells a teacher's predictions from others': its digest.
+
+    Under noise it is another teacher, and the noise is part of its name.
+
+    Args:
+        teacher: See `label_images`.
+        noise: The settings of the experiment that labels.
+        seed: Of the noise.
+    """
+    if not noise.noise_teacher:
+        return models.digest(teacher)
+    made_by = dataclasses.replace(
+        noise.of_unlabeled(), unl_aug=None, noise_teacher=False
+    )
+    words = [f"{k}={v}" for k, v in changed(made_by).items()]
+    return " ".join([models.digest(teacher), "noised:", f"{seed=}", *words])
+
+
+def _predictor(
+    experiment: Experiment, model: keras.Model, seed: int
+) -> pseudo_labels.Predictor:
+    config = experiment.config
+    size, threads = config.run.eval_batch_size, config.input_pipeline
+    image_format = experiment.image_format(model.input_shape[1])
+    warnings = decoding.SkipWarnings()
+    if config.noise.noise_teacher:
+        spec = views.BatchSpec(
+            image_format,
+            config.noise.of_unlabeled(),
+            batching.CHUNK,
+            seed,
+            noise_form=training_input.host_noise_form(experiment),
+            input=threads,
+        )
+        noised = functools.partial(
+            plain.noised_images, spec=spec, warnings=warnings
+        )
+        return pseudo_labels.NoisedPredictor(model, noised, size, seed)
+    batches = functools.partial(
+        plain.plain_images,
+        image_format=image_format,
+        warnings=warnings,
+        input_config=threads,
+    )
+    return pseudo_labels.Predictor(model, batches, size)
 
 
 def size_of_predictions(
@@ -198,12 +251,12 @@ def make_pseudo_labels(
         experiment: Of the student.
         teacher: A `.keras` file, or the prefix of the original's checkpoint.
         directory: Gets the predictions and the records.
-        seed: Of the random copies.
+        seed: Of the random copies, and of the teacher's noise.
     """
     config, devices = experiment.config, experiment.devices
     files = label_files(config, directory)
     shares = files.shares()[devices.worker :: devices.num_workers]
-    label_images(experiment, teacher, files, shares)
+    label_images(experiment, teacher, files, seed, shares)
     devices.wait_for_all()
     if devices.is_chief:
         pseudo_labels.filter_and_balance(

@@ -27,6 +27,7 @@ from noisy_student.stages.predict import (
     label_files,
     label_images,
     local_devices,
+    teacher_identity,
 )
 
 
@@ -80,7 +81,7 @@ class Reassign(Stage):
             original_names=original,
             data_dir="" if original else layout.DATA_DIR,
         )
-        teacher = models.digest(self.teacher)
+        teacher = teacher_identity(self.teacher, config.noise, config.seed)
         pseudo_labels.check_output(
             self.output_dir, filtered.data, teacher, settings, config.seed
         )
@@ -91,7 +92,13 @@ class Reassign(Stage):
     def run(self) -> None:
         config, data = self.experiment.config, self.experiment.data
         files, shares = self.files, self.shares
-        label_images(self.experiment, self.teacher, files.predictions, shares)
+        label_images(
+            self.experiment,
+            self.teacher,
+            files.predictions,
+            config.seed,
+            shares,
+        )
         job = pseudo_labels.FilterJob(
             data, files, config.pseudo_labels, config.seed, shares
         )

@@ -202,4 +202,9 @@ def _noise_form(experiment: Experiment) -> str:
     """The one of `noise.FORMS` that these devices need."""
     if experiment.config.input_pipeline.noise_on == "device":
         return "device"
+    return host_noise_form(experiment)
+
+
+def host_noise_form(experiment: Experiment) -> str:
+    """The one of `noise.FORMS` for noise that the hosts add."""
     return "compiled" if experiment.devices.host_compiles else "uncompiled"

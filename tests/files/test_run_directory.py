@@ -105,6 +105,25 @@ def test_settings_that_a_run_does_not_know_have_their_defaults(tmp_path):
     assert run_directory.read_config(tmp_path / "run") == settings
 
 
+def test_switches_that_a_run_does_not_know_are_as_by_default(tmp_path):
+    settings = experiment(tmp_path)
+    run_directory.claim(tmp_path, settings)
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    del values["noise"]["noise_teacher"], values["noise"]["cutout_op"]
+    path.write_text(json.dumps(values))
+    run_directory.claim(tmp_path, settings)
+    path.write_text(json.dumps(values))
+    other = config.NoiseConfig(noise_teacher=True, cutout_op=False)
+    with pytest.raises(
+        ValueError,
+        match="cutout_op=True there and False here; noise_teacher=False there",
+    ):
+        run_directory.check(
+            tmp_path, dataclasses.replace(settings, noise=other)
+        )
+
+
 def test_a_directory_without_settings_is_no_run(tmp_path):
     with pytest.raises(ValueError, match=r"There is no run in .*config\.json"):
         run_directory.read_config(tmp_path)

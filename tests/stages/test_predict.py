@@ -1,5 +1,6 @@
 """Which teacher labels the images, and what is checked before it does."""
 
+import dataclasses
 import json
 import shutil
 import types
@@ -59,6 +60,58 @@ def test_predictions_know_the_content_of_the_checkpoint(images, tmp_path):
     stage = predicting(images, tmp_path / "p", tmp_path / "other.keras")
     with pytest.raises(ValueError, match="made of something else: teacher="):
         stage.run()
+
+
+NOISED = config.NoiseConfig("v1", randaug_mag=5, noise_teacher=True)
+
+
+def predictions(directory):
+    return [path.read_bytes() for path in sorted(directory.glob("train-info*"))]
+
+
+def test_a_noised_teacher_goes_on_as_if_never_killed(images, tmp_path):
+    groups = {
+        "noise": config.NoiseConfig(noise_teacher=True),
+        "pseudo_labels": config.PseudoLabelConfig(num_shards=2),
+    }
+    predicting(images, tmp_path / "p", **groups).run()
+    whole = predictions(tmp_path / "p")
+    infos = sorted(tmp_path.glob("p/info/*"))
+    stamps = [json.loads(path.read_text())["made_from"] for path in infos]
+    assert [stamp["teacher"] for stamp in stamps] == 2 * [
+        f"{models.digest(svhn.CHECKPOINT)} noised: seed=0"
+    ]
+    infos[1].unlink()
+    (tmp_path / "p/train-info-00001-of-00002-00000").write_bytes(b"")
+    predicting(images, tmp_path / "p", **groups).run()
+    assert predictions(tmp_path / "p") == whole
+
+
+def test_predictions_with_and_without_noise_do_not_mix(images, tmp_path):
+    quiet = config.NoiseConfig("v1", randaug_mag=5)
+    predicting(images, tmp_path / "plain", noise=quiet).run()
+    predicting(images, tmp_path / "noised", noise=NOISED).run()
+    info = tmp_path / "plain/info/info-00000-of-00001-00000.txt"
+    made_from = json.loads(info.read_text())["made_from"]
+    assert sorted(made_from) == ["division", "images", "teacher"]
+    assert made_from["teacher"] == models.digest(svhn.CHECKPOINT)
+    assert predictions(tmp_path / "plain") != predictions(tmp_path / "noised")
+    weaker = dataclasses.replace(NOISED, randaug_mag=1)
+    for directory, groups, here in (
+        (
+            "plain",
+            {"noise": NOISED},
+            " noised: seed=0 augment_name=v1 randaug_mag=5",
+        ),
+        ("noised", {"noise": quiet}, "[0-9a-f]{64}"),
+        ("noised", {"noise": weaker}, "[^']*randaug_mag=1"),
+        ("noised", {"noise": NOISED, "seed": 1}, "[^']*seed=1 [^']*"),
+    ):
+        stage = predicting(images, tmp_path / directory, **groups)
+        message = f"of something else: teacher='.*' there and '.*{here}' here"
+        with pytest.raises(ValueError, match=message) as error:
+            stage.run()
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def scores(experiment: Experiment, model: keras.Model) -> dict[str, float]:
 
     Returns:
         `corrupted_accuracy`, the mean over the types of corruption,
-        `mean_flip_probability`, that over the types of perturbation, and
-        `fgsm_4_accuracy` and `pgd_4_accuracy`, all in [0, 1].
+        `mean_flip_probability`, that over the types of perturbation, and for
+        each of `attacks` `fgsm_4_accuracy` or `pgd_4_accuracy`; in [0, 1].
     """
     found: dict[str, float] = {}
     for suite in suites(experiment):

@@ -197,8 +197,10 @@ def test_another_model_needs_a_place_for_its_results(run, suite):
         ).validate()
 
 
-def test_the_small_version_is_small(run, monkeypatch):
-    """The digits' 400 test images are less than its 500."""
+@pytest.mark.parametrize("most, taken", [(500, 400), (300, 300)])
+def test_the_small_version_is_small(most, taken, run, monkeypatch):
+    """There are 400 test images."""
+    monkeypatch.setattr(small_robustness, "_MOST_IMAGES", most)
     seen = {}
 
     def make(name):
@@ -229,7 +231,7 @@ def test_the_small_version_is_small(run, monkeypatch):
     }
     assert set(seen) == set(names)
     numbers = [seen[name].num_robustness_images for name in names]
-    assert numbers == [400, 100, 400]
+    assert numbers == [taken, 100, taken]
     assert seen["corruptions"].severities == (3,)
     assert seen["perturbations"].num_frames == 11
     assert seen["adversarial"].epsilons == (4.0,)

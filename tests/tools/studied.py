@@ -13,7 +13,7 @@ from tools.studies.results import Record
 MACHINE = Machine("0123456789", False, {"Python": "3.11.7"}, "A", 2, 4.5, 1)
 
 
-def outcome(*top_1, seconds=1.0, labels=None, **scores):
+def outcome(*top_1, seconds=1.0, labels=None, chosen=None, **scores):
     """An outcome with these top-1 in %, and the same scores throughout."""
     return Outcome(
         tuple(
@@ -21,7 +21,8 @@ def outcome(*top_1, seconds=1.0, labels=None, **scores):
                 {"top_1_accuracy": value / 100} | scores, seconds, labels
             )
             for value in top_1
-        )
+        ),
+        chosen,
     )
 
 

@@ -115,6 +115,20 @@ def test_the_table_of_arms():
     }
 
 
+def test_the_chosen_models_are_compared():
+    """By the table of arms and the chart, while generations stay in order."""
+    results = results_of(
+        supervised={0: record(70)}, loop={0: record(80, 90, 85, chosen=1)}
+    )
+    text = tables.show(results)
+    _, _, row, *_ = cells(text)
+    assert row == "loop 1 90.00 ± - +20.00 - 3"
+    rows = cells(text.split("\n\n")[1])[1:]
+    assert [line.split()[3] for line in rows] == ["80.00", "90.00", "85.00"]
+    (plot,) = chart.draw(results.outcomes(), "supervised").axes
+    assert [mark.get_text() for mark in plot.texts] == ["70.00", "90.00"]
+
+
 def test_students_are_compared_with_those_before():
     """Against scipy, where one run ended before its last student."""
     top_1 = np.array([[80, 84, 90], [90, 91, 94], [70, 76, 75]])

@@ -28,9 +28,10 @@ def made():
 def test_what_is_saved_is_loaded(tmp_path):
     far = dataclasses.replace(MACHINE, processor="B", jobs=2)
     whole = made().with_run("base", 0, record(60, machine=far))
+    whole = whole.with_run("base", 4, record(80, 90, 85, chosen=1))
     results.save(tmp_path / "toy.json", whole)
     assert results.load(tmp_path / "toy.json") == whole
-    assert [*whole.arms["base"].runs] == [0, 3]  # in order
+    assert [*whole.arms["base"].runs] == [0, 3, 4]  # in order
     written = json.loads((tmp_path / "toy.json").read_text())
     assert [each["processor"] for each in written["machines"]] == ["B", "A"]
     base = written["arms"]["base"]
@@ -91,6 +92,9 @@ def test_a_run_takes_the_place_of_an_earlier_one():
         lambda value: value["machines"][0].update(more=1),
         lambda value: value.update(arms=[]),
         lambda value: value["arms"]["base"]["runs"]["3"].update(generations=[]),
+        lambda value: value["arms"]["base"]["runs"]["3"].update(
+            chosen_generation=2
+        ),
         lambda value: value["arms"]["base"]["runs"]["3"].update(
             generations=[{"scores": {"top_1_accuracy": "0.8"}, "seconds": 1}]
         ),

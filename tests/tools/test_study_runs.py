@@ -58,10 +58,20 @@ def test_results_of_self_training_are_read(tmp_path):
     )
 
 
+def test_the_model_of_a_run_is_the_one_that_was_chosen(tmp_path):
+    """By validation images; results of before that key have the last."""
+    rows = [{"top_1_accuracy": a, "seconds": 1.0} for a in (0.8, 0.9, 0.85)]
+    for more, top_1 in (({"chosen_generation": 1}, 90), ({}, 85)):
+        text = json.dumps({"generations": rows} | more)
+        (tmp_path / "results.json").write_text(text)
+        assert outcomes.read(tmp_path).top_1 == pytest.approx(top_1)
+
+
 def test_what_a_real_run_leaves_is_read(finished):
     """As its own table has it."""
     found = outcomes.read(finished.directory)
     table = finished.process.stdout.split("\n")
+    assert found.chosen == 1
     for row, line in zip(found.generations, table[1:3], strict=True):
         assert {*row.scores} == {"top_1_accuracy", "top_5_accuracy"}
         assert f" {row.top_1:.2f} % " in line
@@ -74,9 +84,10 @@ def test_what_a_real_run_leaves_is_read(finished):
 def test_records_are_read_as_they_were_written(tmp_path):
     (one,) = runs_in(tmp_path, ["pi_model"], [3])
     assert study_runs.load_record(one) is None
-    kept = record(70, 80, labels=0.5, pgd_4_accuracy=0.1)
-    study_runs.save_record(one, kept)
-    assert study_runs.load_record(one) == kept
+    for chosen in (None, 0):
+        kept = record(70, 80, labels=0.5, chosen=chosen, pgd_4_accuracy=0.1)
+        study_runs.save_record(one, kept)
+        assert study_runs.load_record(one) == kept
     one.record.write_text('{"generations": []}')
     with pytest.raises(InputError, match=r"seed_3\.json is damaged"):
         study_runs.load_record(one)

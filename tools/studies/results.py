@@ -27,13 +27,12 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """As the file of a single run has it."""
         machine = dataclasses.asdict(self.machine)
-        return {"generations": self.outcome.to_json(), "machine": machine}
+        return {**self.outcome.to_json(), "machine": machine}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Reads what `to_json` made."""
-        outcome = Outcome.from_json(value["generations"])
-        return cls(outcome, Machine(**value["machine"]))
+        return cls(Outcome.from_json(value), Machine(**value["machine"]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +132,7 @@ def load(path: epath.Path) -> Results:
                     tuple(arm["flags"]),
                     {
                         int(seed): Record(
-                            Outcome.from_json(run["generations"]),
+                            Outcome.from_json(run),
                             machines[run["machine"]],
                         )
                         for seed, run in arm["runs"].items()
@@ -171,7 +170,7 @@ def save(path: epath.Path, results: Results) -> None:
             if record.machine not in machines:
                 machines.append(record.machine)
             rows[str(seed)] = {
-                "generations": record.outcome.to_json(),
+                **record.outcome.to_json(),
                 "machine": machines.index(record.machine),
             }
         by_arm[name] = {

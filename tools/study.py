@@ -27,7 +27,17 @@ from etils import epath
 import flags
 from flags.entry import USAGE_ERROR, parse_flags, run_stage
 from noisy_student.config.paths import is_remote, to_path
-from tools.studies import arms, chart, machine, outcomes, results, runs, tables
+from noisy_student.errors import InputError, listed
+from tools.studies import (
+    arms,
+    chart,
+    machine,
+    outcomes,
+    processes,
+    results,
+    runs,
+    tables,
+)
 from tools.studies.results import Record, Results
 from tools.studies.runs import Run
 from tools.studies.settings import SETTINGS_FILE, StudySettings, check_file
@@ -63,7 +73,7 @@ class Study:
                 f"{settings.base_name!r}."
             )
         chosen = arms.choose(self.arms, settings.only_arms)
-        self.cores = runs.share_cores(settings.jobs)
+        self.cores = processes.share_cores(settings.jobs)
         self.machine = machine.describe(settings.jobs)
         self.name = source.resolve().name
         directory = local_path("runs_dir", settings.runs_dir) / self.name
@@ -82,17 +92,29 @@ class Study:
         self.so_far = self._load()
 
     def run(self) -> None:
-        """Runs what is not finished; writes and prints the results."""
+        """Runs what is not finished; writes and prints the results.
+
+        Raises:
+            InputError: some runs failed; the others are in the results.
+        """
         for line in self.so_far.dropped_by(self.arms):
             say(f"{self.file}: {line}.")
         self.finished = self._find_finished()
         waiting = [run for run in self.runs if run not in self.finished]
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")
-        runs.finish_all(waiting, self.cores, runs.start, self._finish)
-        so_far = self._save()
-        chart.write(so_far, self.file.with_suffix(".svg"))
-        print(tables.show(so_far))
+        self.failed: list[Run] = []
+        processes.finish_all(waiting, self.cores, processes.start, self._take)
+        if self.finished:
+            so_far = self._save()
+            chart.write(so_far, self.file.with_suffix(".svg"))
+            print(tables.show(so_far), flush=True)
+        if self.failed:
+            logs = listed([f"{run} ({run.log})" for run in self.failed])
+            raise InputError(
+                f"{len(self.failed)} of {len(self.runs)} runs failed; the same "
+                f"command starts them again: {logs}."
+            )
 
     def _find_finished(self) -> dict[Run, Record]:
         """What is known of runs, also of arms that are not chosen."""
@@ -104,8 +126,15 @@ class Study:
         }
         return {run: record for run, record in found.items() if record}
 
-    def _finish(self, run: Run) -> None:
-        outcome = outcomes.read(run.directory)
+    def _take(self, run: Run, code: int) -> None:
+        """Records a run that has ended, or that it failed."""
+        try:
+            processes.check(run, code)
+            outcome = outcomes.read(run.directory)
+        except InputError as error:
+            self.failed.append(run)
+            say(f"failed: {run}: {error}")
+            return
         record = self.finished[run] = Record(outcome, self.machine)
         runs.save_record(run, record)
         self._save()

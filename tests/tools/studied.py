@@ -5,7 +5,7 @@ import json
 from absl.testing import flagsaver
 
 from tools import study
-from tools.studies import runs
+from tools.studies import processes
 from tools.studies.machine import Machine
 from tools.studies.outcomes import Generation, Outcome
 from tools.studies.results import Record
@@ -75,15 +75,15 @@ class Ended:
 
 
 class Started:
-    """In the place of `runs.start`: keeps what it was told, leaves results.
+    """In the place of `processes.start`: keeps what it was told.
 
-    A run's top-1 is its number of training steps and its seed, in %.
+    It leaves results; a run's top-1 in % is its steps of training and its seed.
     """
 
     def __init__(self, monkeypatch):
         self.runs = []
-        monkeypatch.setattr(runs, "start", self)
-        monkeypatch.setattr(runs, "_POLL_SECONDS", 0)
+        monkeypatch.setattr(processes, "start", self)
+        monkeypatch.setattr(processes, "_POLL_SECONDS", 0)
 
     def __call__(self, run):
         self.runs.append(run)

@@ -9,8 +9,9 @@ import pytest
 
 from noisy_student.errors import InputError
 from tests.scripts import ROOT
+from tests.tools import studied
 from tests.tools.studied import MACHINE, Started, run_study, write_study
-from tools.studies import machine, runs
+from tools.studies import machine, processes
 
 LOOP = "--mode=self_train\n--unlabel_ratio=3\n"
 
@@ -219,8 +220,8 @@ def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
     assert [each["commit"] for each in written["machines"]] == ["fedcba"]
 
 
-def test_finished_runs_are_kept_when_another_fails(
-    call, started, tmp_path, monkeypatch
+def test_the_others_are_run_when_one_fails(
+    call, started, tmp_path, monkeypatch, capsys
 ):
     def start(run):
         if run.arm.name == "a":
@@ -229,15 +230,36 @@ def test_finished_runs_are_kept_when_another_fails(
             return subprocess.Popen(["false"])
         return started(run)
 
-    monkeypatch.setattr(runs, "start", start)
-    with pytest.raises(InputError, match=r"^a, seed 1: .*: no room$"):
+    monkeypatch.setattr(processes, "start", start)
+    message = r"^1 of 3 runs failed; .*: a, seed 1 \(.*/seed_1\.log\)\.$"
+    with pytest.raises(InputError, match=message):
         call()
     found = read_results(tmp_path / "runs/toy/toy.json")
-    assert [*found["base"]] == ["1"] and not found["a"] and not found["b"]
-    monkeypatch.setattr(runs, "start", started)
+    assert {arm: [*seeds] for arm, seeds in found.items()} == {
+        "base": ["1"],
+        "a": [],
+        "b": ["1"],
+    }
+    out, err = capsys.readouterr()
+    _, failed, last, _ = err.split("\n")
+    assert failed.startswith("failed: a, seed 1: ")
+    assert failed.endswith(": no room") and last.startswith("2 of 3: b, seed")
+    assert "Not run: a (seed 1).\n" in out
+    assert "b 51.00 %" in (tmp_path / "runs/toy/toy.svg").read_text()
+    monkeypatch.setattr(processes, "start", started)
     started.take()
     call()
-    assert started.take() == [("a", 1), ("b", 1)]
+    assert started.take() == [("a", 1)]
+
+
+def test_a_run_that_leaves_nothing_has_failed(call, started, capsys):
+    """Though main.py has ended well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studied, "leave_training", lambda *_, **options: None)
+        with pytest.raises(InputError, match="3 of 3 runs failed"):
+            call()
+    out, err = capsys.readouterr()
+    assert err.count("neither results.json nor metrics.jsonl") == 3 and not out
 
 
 def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):

@@ -6,7 +6,7 @@ from absl.testing import flagsaver
 from tests.scripts import ROOT, error_of, python
 from tests.tools.studied import write_study
 from tools import study
-from tools.studies import runs
+from tools.studies import processes
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def toy(tmp_path):
 @pytest.fixture
 def refusal(toy, tmp_path, monkeypatch, capsys):
     """What the command says of bad input, one line; nothing is run."""
-    monkeypatch.setattr(runs, "start", pytest.fail)
+    monkeypatch.setattr(processes, "start", pytest.fail)
 
     def run(*arguments):
         at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs"]
@@ -127,10 +127,21 @@ def command(*arguments):
 
 def test_what_main_refuses_is_one_line(toy, tmp_path):
     process = command(
-        f"--study={toy}", f"--runs_dir={tmp_path}", "--label_data_dir=none"
+        f"--study={toy}",
+        f"--runs_dir={tmp_path}",
+        "--label_data_dir=none",
+        "--seeds=0",
+        "--only_arms=base",
     )
     line = error_of(process)
-    assert line.startswith("error: base, seed 0: main.py ended with code 2 (")
     (log,) = tmp_path.glob("toy/base-*/seed_0.log")
-    assert str(log) in line and "none" in log.read_text()
+    assert line == (
+        "error: 1 of 1 runs failed; the same command starts them again: base, "
+        f"seed 0 ({log})."
+    )
+    told = log.read_text().strip().split("\n")[-1].removeprefix("error: ")
+    assert process.stderr.split("\n")[0] == (
+        f"failed: base, seed 0: main.py ended with code 2 ({log}): {told}"
+    )
+    assert "none" in told and not process.stdout
     assert not (tmp_path / "toy/toy.json").exists()

@@ -17,6 +17,7 @@ docs/compare.md says more.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -104,7 +105,8 @@ class Study:
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")
         self.failed: list[Run] = []
-        processes.finish_all(waiting, self.cores, processes.start, self._take)
+        self.log_starts: dict[Run, int] = {}
+        processes.finish_all(waiting, self.cores, self._start, self._take)
         if self.finished:
             so_far = self._save()
             chart.write(so_far, self.file.with_suffix(".svg"))
@@ -126,10 +128,15 @@ class Study:
         }
         return {run: record for run, record in found.items() if record}
 
+    def _start(self, run: Run) -> subprocess.Popen:
+        exists = run.log.exists()
+        self.log_starts[run] = os.path.getsize(run.log) if exists else 0
+        return processes.start(run)
+
     def _take(self, run: Run, code: int) -> None:
         """Records a run that has ended, or that it failed."""
         try:
-            processes.check(run, code)
+            processes.check(run, code, self.log_starts[run])
             outcome = outcomes.read(run.directory)
         except InputError as error:
             self.failed.append(run)

@@ -226,8 +226,9 @@ def test_the_others_are_run_when_one_fails(
     def start(run):
         if run.arm.name == "a":
             run.log.parent.mkdir(parents=True)
-            run.log.write_text("error: no room\n")
-            return subprocess.Popen(["false"])
+            run.log.touch()
+            code = f"echo 'error: no room' >>{run.log}; exit 3"
+            return subprocess.Popen(["sh", "-c", code])
         return started(run)
 
     monkeypatch.setattr(processes, "start", start)
@@ -246,6 +247,10 @@ def test_the_others_are_run_when_one_fails(
     assert failed.endswith(": no room") and last.startswith("2 of 3: b, seed")
     assert "Not run: a (seed 1).\n" in out
     assert "b 51.00 %" in (tmp_path / "runs/toy/toy.svg").read_text()
+    monkeypatch.setattr(processes, "start", lambda _: subprocess.Popen("false"))
+    with pytest.raises(InputError):
+        call()
+    assert "nothing was said" in capsys.readouterr().err  # this time
     monkeypatch.setattr(processes, "start", started)
     started.take()
     call()

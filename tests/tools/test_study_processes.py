@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from noisy_student import preemption
+from noisy_student.errors import InputError
 from tools.studies import processes
 from tools.studies.arms import Arm
 from tools.studies.runs import Run
@@ -101,6 +102,34 @@ def test_a_failure_leaves_the_others_alone(tmp_path):
         ended.__setitem__,
     )
     assert ended == codes
+
+
+@pytest.mark.parametrize(
+    ("code", "written", "message"),
+    [
+        (2, b"one\nerror: two", r"code 2 \(.*seed_7\.log\): two$"),
+        (3, b"caf\xe9 full\n\n", r"code 3 \(.*seed_7\.log\): caf\ufffd full$"),
+        (1, b"", r"code 1 \(.*seed_7\.log\): nothing was said$"),
+        (
+            -9,
+            b"started",
+            r"by signal 9 \(SIGKILL\); if memory was short, use fewer --jobs "
+            r"\(.*seed_7\.log\)$",
+        ),
+        (-11, b"started", r"by signal 11 \(SIGSEGV\) \(.*seed_7\.log\)$"),
+        (-40, b"", r"by signal 40 \(unknown\)"),
+    ],
+)
+def test_a_failure_tells_what_this_attempt_said(
+    code, written, message, tmp_path
+):
+    (run,) = runs_in(tmp_path, ["pi_model"], [7])
+    earlier = b"error: of yesterday\n"
+    run.log.parent.mkdir(parents=True)
+    run.log.write_bytes(earlier + written)
+    with pytest.raises(InputError, match=message):
+        processes.check(run, code, len(earlier))
+    processes.check(run, 0, len(earlier))
 
 
 @pytest.mark.parametrize("codes", [(75, 0), (0, -signal.SIGTERM)])

@@ -124,16 +124,31 @@ def _take_ended(
         raise preemption.Preempted(f"{stopped[0]} was stopped")
 
 
-def check(run: Run, code: int) -> None:
+def check(run: Run, code: int, log_start: int) -> None:
     """Says what is known of the end of a run that is not as it should be.
+
+    Args:
+        run: that has ended.
+        code: its exit code; below 0, that of the signal which killed it.
+        log_start: how many bytes of its log are of earlier attempts.
 
     Raises:
         InputError: it failed.
     """
+    if code < 0:
+        names = {each.value: each.name for each in signal.Signals}
+        advice = ""
+        if -code == signal.SIGKILL:
+            advice = "; if memory was short, use fewer --jobs"
+        raise InputError(
+            f"main.py was killed by signal {-code} "
+            f"({names.get(-code, 'unknown')}){advice} ({run.log})"
+        )
     if code:
-        lines = run.log.read_text().splitlines()
-        last = lines[-1].removeprefix("error: ") if lines else "nothing"
-        raise InputError(f"main.py ended with code {code} ({run.log}): {last}")
+        written = run.log.read_bytes()[log_start:].decode(errors="replace")
+        *_, last = written.strip().splitlines() or ["nothing was said"]
+        said = last.removeprefix("error: ")
+        raise InputError(f"main.py ended with code {code} ({run.log}): {said}")
 
 
 def _stop(processes: _Processes) -> None:

@@ -32,13 +32,13 @@ from noisy_student.errors import InputError, listed
 from tools.studies import (
     arms,
     chart,
-    machine,
     outcomes,
     processes,
     results,
     runs,
     tables,
 )
+from tools.studies.processes import Attempt
 from tools.studies.results import Record, Results
 from tools.studies.runs import Run
 from tools.studies.settings import SETTINGS_FILE, StudySettings, check_file
@@ -75,7 +75,6 @@ class Study:
             )
         chosen = arms.choose(self.arms, settings.only_arms)
         self.cores = processes.share_cores(settings.jobs)
-        self.machine = machine.describe(settings.jobs)
         self.name = source.resolve().name
         directory = local_path("runs_dir", settings.runs_dir) / self.name
         results_dir = settings.results_dir or str(directory)
@@ -105,7 +104,7 @@ class Study:
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")
         self.failed: list[Run] = []
-        self.log_starts: dict[Run, int] = {}
+        self.attempts: dict[Run, Attempt] = {}
         processes.finish_all(waiting, self.cores, self._start, self._take)
         if self.finished:
             so_far = self._save()
@@ -129,20 +128,21 @@ class Study:
         return {run: record for run, record in found.items() if record}
 
     def _start(self, run: Run) -> subprocess.Popen:
-        exists = run.log.exists()
-        self.log_starts[run] = os.path.getsize(run.log) if exists else 0
+        self.attempts[run] = Attempt.of(run, self.settings.jobs)
         return processes.start(run)
 
     def _take(self, run: Run, code: int) -> None:
         """Records a run that has ended, or that it failed."""
         try:
-            processes.check(run, code, self.log_starts[run])
+            processes.check(run, code, self.attempts[run])
             outcome = outcomes.read(run.directory)
         except InputError as error:
             self.failed.append(run)
             say(f"failed: {run}: {error}")
             return
-        record = self.finished[run] = Record(outcome, self.machine)
+        record = self.finished[run] = Record(
+            outcome, self.attempts[run].machine
+        )
         runs.save_record(run, record)
         self._save()
         top_1 = " -> ".join(f"{each.top_1:.2f}" for each in outcome.generations)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -205,8 +206,9 @@ def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
     call(at, "--seeds=1,2")
     assert started.take() == [("base", 2), ("a", 2), ("b", 2)]
     *_, theirs, ours, _ = capsys.readouterr().out.strip().split("\n")
-    assert theirs.startswith("3 runs: ") and "Theirs" in theirs
-    assert ours.startswith("3 runs: ") and "Theirs" not in ours
+    made = "3 runs, base (seed {0}), a (seed {0}), b (seed {0}): "
+    assert theirs.startswith(made.format(1)) and "Theirs" in theirs
+    assert ours.startswith(made.format(2)) and "Theirs" not in ours
 
 
 def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
@@ -218,6 +220,36 @@ def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
     call(f"--results_dir={tmp_path}/docs")
     written = json.loads((tmp_path / "docs/toy.json").read_text())
     assert [each["commit"] for each in written["machines"]] == ["fedcba"]
+
+
+def test_each_run_says_by_which_program_it_was_started(
+    call, started, tmp_path, monkeypatch
+):
+    """The program may change while a study is under way."""
+    commits = iter(["abc", "def", "012"])
+    monkeypatch.setattr(
+        machine,
+        "describe",
+        lambda jobs: dataclasses.replace(MACHINE, commit=next(commits)),
+    )
+    call()
+    written = json.loads((tmp_path / "runs/toy/toy.json").read_text())
+    made = [written["arms"][arm]["runs"]["1"]["machine"] for arm in "ab"]
+    assert [written["machines"][i]["commit"] for i in made] == ["def", "012"]
+
+
+def test_a_run_that_was_removed_is_repeated(call, started, tmp_path):
+    """With what is beside it, and with the results; the others come back."""
+    call()
+    started.take()
+    path = tmp_path / "runs/toy/toy.json"
+    before = read_results(path)
+    (directory,) = tmp_path.glob("runs/toy/a-*/seed_1")
+    shutil.rmtree(directory)
+    directory.with_suffix(".json").unlink()
+    path.unlink()
+    call()
+    assert started.take() == [("a", 1)] and read_results(path) == before
 
 
 def test_the_others_are_run_when_one_fails(

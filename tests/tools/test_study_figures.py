@@ -201,9 +201,9 @@ def test_what_was_not_run_is_said():
     assert "mean_teacher" not in table
     missing, first, second, _ = rest.split("\n")
     assert missing == "supervised (seed 1, 5), mean_teacher (seed 1, 2, 5)."
-    assert first.startswith("1 run: 0123456 with changes; ")
+    assert first.startswith("1 run, supervised (seed 2): 0123456 with changes;")
     assert first.endswith(", 2 runs at once")
-    assert second.startswith("3 runs: 0123456; ")
+    assert second.startswith("3 runs, pi_model (seed 1, 2, 5): 0123456; ")
     without_base = results_of(supervised={}, pi_model={1: record(80)})
     assert "pi_model 1 80.00 ± - - - 1" in cells(tables.show(without_base))
 

@@ -13,6 +13,7 @@ from noisy_student import preemption
 from noisy_student.errors import InputError
 from tools.studies import processes
 from tools.studies.arms import Arm
+from tools.studies.processes import Attempt
 from tools.studies.runs import Run
 
 
@@ -126,10 +127,12 @@ def test_a_failure_tells_what_this_attempt_said(
     (run,) = runs_in(tmp_path, ["pi_model"], [7])
     earlier = b"error: of yesterday\n"
     run.log.parent.mkdir(parents=True)
+    run.log.write_bytes(earlier)
+    attempt = Attempt.of(run, jobs=1)
     run.log.write_bytes(earlier + written)
     with pytest.raises(InputError, match=message):
-        processes.check(run, code, len(earlier))
-    processes.check(run, 0, len(earlier))
+        processes.check(run, code, attempt)
+    processes.check(run, 0, attempt)
 
 
 @pytest.mark.parametrize("codes", [(75, 0), (0, -signal.SIGTERM)])

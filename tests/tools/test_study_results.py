@@ -55,7 +55,8 @@ def test_the_base_has_its_name_in_tables():
         "supervised": [3],
         "pi_model": [1],
     }
-    assert made().machines() == {str(MACHINE): 2}
+    runs = {"supervised": [3], "pi_model": [1]}
+    assert made().machines() == {str(MACHINE): runs}
 
 
 def test_results_of_other_flags_are_dropped():

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Self
 
 from noisy_student import preemption
 from noisy_student.errors import InputError
 from noisy_student.files import writing
+from tools.studies import machine
+from tools.studies.machine import Machine
 from tools.studies.runs import Run
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -24,6 +27,25 @@ _STOPPED = (preemption.EXIT_CODE, -signal.SIGTERM)
 Cores = set[int] | None
 # The processes under way, by the place of their cores.
 _Processes = dict[int, tuple[Run, subprocess.Popen]]
+
+
+class Attempt(NamedTuple):
+    """What is known of a run as soon as it is started.
+
+    Attributes:
+        machine: on which it runs, and by what program; it may have changed
+            when the run has ended.
+        log_start: how many bytes of its log are of earlier attempts.
+    """
+
+    machine: Machine
+    log_start: int
+
+    @classmethod
+    def of(cls, run: Run, jobs: int) -> Self:
+        """Describes a run that is now started, with so many at once."""
+        size = os.path.getsize(run.log) if run.log.exists() else 0
+        return cls(machine.describe(jobs), size)
 
 
 def share_cores(jobs: int) -> list[Cores]:
@@ -124,13 +146,13 @@ def _take_ended(
         raise preemption.Preempted(f"{stopped[0]} was stopped")
 
 
-def check(run: Run, code: int, log_start: int) -> None:
+def check(run: Run, code: int, attempt: Attempt) -> None:
     """Says what is known of the end of a run that is not as it should be.
 
     Args:
         run: that has ended.
         code: its exit code; below 0, that of the signal which killed it.
-        log_start: how many bytes of its log are of earlier attempts.
+        attempt: the one that has ended.
 
     Raises:
         InputError: it failed.
@@ -145,8 +167,9 @@ def check(run: Run, code: int, log_start: int) -> None:
             f"({names.get(-code, 'unknown')}){advice} ({run.log})"
         )
     if code:
-        written = run.log.read_bytes()[log_start:].decode(errors="replace")
-        *_, last = written.strip().splitlines() or ["nothing was said"]
+        written = run.log.read_bytes()[attempt.log_start :]
+        lines = written.decode(errors="replace")
+        *_, last = lines.strip().splitlines() or ["nothing was said"]
         said = last.removeprefix("error: ")
         raise InputError(f"main.py ended with code {code} ({run.log}): {said}")
 

@@ -19,7 +19,10 @@ _DAMAGES = (ValueError, LookupError, TypeError, AttributeError)
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A finished run: what it came to, and where it was made."""
+    """A finished run: what it came to, and where it was made.
+
+    Of a run that was resumed, this is where it was started the last time.
+    """
 
     outcome: Outcome
     machine: Machine
@@ -62,20 +65,24 @@ class Results:
     def outcomes(self) -> dict[str, dict[int, Outcome]]:
         """Those of each arm, by seed; under the base's name for tables."""
         return {
-            self.base_name if name == arms.BASE else name: {
+            self._shown(name): {
                 seed: record.outcome for seed, record in arm.runs.items()
             }
             for name, arm in self.arms.items()
         }
 
-    def machines(self) -> dict[str, int]:
-        """How many runs were made on each, as it describes itself."""
-        counts: dict[str, int] = {}
-        for arm in self.arms.values():
-            for record in arm.runs.values():
-                name = str(record.machine)
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+    def machines(self) -> dict[str, dict[str, list[int]]]:
+        """Each, as it describes itself, with arms and seeds made on it."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for name, arm in self.arms.items():
+            for seed, record in arm.runs.items():
+                its = found.setdefault(str(record.machine), {})
+                its.setdefault(self._shown(name), []).append(seed)
+        return found
+
+    def _shown(self, name: str) -> str:
+        """What tables call an arm."""
+        return self.base_name if name == arms.BASE else name
 
     def with_arms(self, known: Iterable[Arm]) -> Self:
         """Results of these arms alone, without those of other flags."""

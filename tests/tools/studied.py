@@ -58,6 +58,18 @@ def leave_training(directory, top_1, seconds):
     )
 
 
+def read_results(path):
+    """Top-1 in %, by arm and seed."""
+    return {
+        arm: {
+            seed: [100 * row["scores"]["top_1_accuracy"] for row in rows]
+            for seed, run in found["runs"].items()
+            for rows in [run["generations"]]
+        }
+        for arm, found in json.loads(path.read_text())["arms"].items()
+    }
+
+
 def run_study(*arguments):
     """Does what the command does, in this process."""
     with flagsaver.flagsaver():

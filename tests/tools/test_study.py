@@ -1,58 +1,14 @@
 """The study: what is run, and what is not run again."""
 
-import dataclasses
 import json
 import os
-import shutil
-import subprocess
 
 import pytest
 
-from noisy_student.errors import InputError
 from tests.scripts import ROOT
-from tests.tools import studied
-from tests.tools.studied import MACHINE, Started, run_study, write_study
-from tools.studies import machine, processes
+from tests.tools.studied import read_results, run_study, write_study
 
 LOOP = "--mode=self_train\n--unlabel_ratio=3\n"
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """A study of three arms; b has other flags than a."""
-    return write_study(
-        tmp_path / "toy",
-        b="# Longer.\n--train_steps=50\n",
-        a="--train_steps=20\n--method=pi_model\n",
-    )
-
-
-@pytest.fixture
-def started(monkeypatch):
-    return Started(monkeypatch)
-
-
-@pytest.fixture
-def call(toy, tmp_path):
-    """Runs the study, with seed 1 unless something else is said."""
-
-    def run(*arguments):
-        at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs", "--seeds=1"]
-        run_study(*at, *arguments)
-
-    return run
-
-
-def read_results(path):
-    """Top-1 in %, by arm and seed."""
-    return {
-        arm: {
-            seed: [100 * row["scores"]["top_1_accuracy"] for row in rows]
-            for seed, run in found["runs"].items()
-            for rows in [run["generations"]]
-        }
-        for arm, found in json.loads(path.read_text())["arms"].items()
-    }
 
 
 def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
@@ -192,111 +148,6 @@ def test_results_alone_show_what_the_run_showed(
     monkeypatch.chdir("/")
     run_study(f"--results={copy}")
     assert capsys.readouterr().out == printed
-
-
-def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
-    """As where a file comes with the project: its runs need not be here."""
-    at = f"--results_dir={tmp_path}/docs"
-    call(at)
-    path = tmp_path / "docs/toy.json"
-    there = path.read_text().replace(machine.describe(1).processor, "Theirs")
-    path.write_text(there)
-    (tmp_path / "runs").rename(tmp_path / "gone")
-    started.take()
-    call(at, "--seeds=1,2")
-    assert started.take() == [("base", 2), ("a", 2), ("b", 2)]
-    *_, theirs, ours, _ = capsys.readouterr().out.strip().split("\n")
-    made = "3 runs, base (seed {0}), a (seed {0}), b (seed {0}): "
-    assert theirs.startswith(made.format(1)) and "Theirs" in theirs
-    assert ours.startswith(made.format(2)) and "Theirs" not in ours
-
-
-def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
-    """Where their results go to another file, by a later program."""
-    other = dataclasses.replace(MACHINE, commit="fedcba")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "describe", lambda jobs: other)
-        call()
-    call(f"--results_dir={tmp_path}/docs")
-    written = json.loads((tmp_path / "docs/toy.json").read_text())
-    assert [each["commit"] for each in written["machines"]] == ["fedcba"]
-
-
-def test_each_run_says_by_which_program_it_was_started(
-    call, started, tmp_path, monkeypatch
-):
-    """The program may change while a study is under way."""
-    commits = iter(["abc", "def", "012"])
-    monkeypatch.setattr(
-        machine,
-        "describe",
-        lambda jobs: dataclasses.replace(MACHINE, commit=next(commits)),
-    )
-    call()
-    written = json.loads((tmp_path / "runs/toy/toy.json").read_text())
-    made = [written["arms"][arm]["runs"]["1"]["machine"] for arm in "ab"]
-    assert [written["machines"][i]["commit"] for i in made] == ["def", "012"]
-
-
-def test_a_run_that_was_removed_is_repeated(call, started, tmp_path):
-    """With what is beside it, and with the results; the others come back."""
-    call()
-    started.take()
-    path = tmp_path / "runs/toy/toy.json"
-    before = read_results(path)
-    (directory,) = tmp_path.glob("runs/toy/a-*/seed_1")
-    shutil.rmtree(directory)
-    directory.with_suffix(".json").unlink()
-    path.unlink()
-    call()
-    assert started.take() == [("a", 1)] and read_results(path) == before
-
-
-def test_the_others_are_run_when_one_fails(
-    call, started, tmp_path, monkeypatch, capsys
-):
-    def start(run):
-        if run.arm.name == "a":
-            run.log.parent.mkdir(parents=True)
-            run.log.touch()
-            code = f"echo 'error: no room' >>{run.log}; exit 3"
-            return subprocess.Popen(["sh", "-c", code])
-        return started(run)
-
-    monkeypatch.setattr(processes, "start", start)
-    message = r"^1 of 3 runs failed; .*: a, seed 1 \(.*/seed_1\.log\)\.$"
-    with pytest.raises(InputError, match=message):
-        call()
-    found = read_results(tmp_path / "runs/toy/toy.json")
-    assert {arm: [*seeds] for arm, seeds in found.items()} == {
-        "base": ["1"],
-        "a": [],
-        "b": ["1"],
-    }
-    out, err = capsys.readouterr()
-    _, failed, last, _ = err.split("\n")
-    assert failed.startswith("failed: a, seed 1: ")
-    assert failed.endswith(": no room") and last.startswith("2 of 3: b, seed")
-    assert "Not run: a (seed 1).\n" in out
-    assert "b 51.00 %" in (tmp_path / "runs/toy/toy.svg").read_text()
-    monkeypatch.setattr(processes, "start", lambda _: subprocess.Popen("false"))
-    with pytest.raises(InputError):
-        call()
-    assert "nothing was said" in capsys.readouterr().err  # this time
-    monkeypatch.setattr(processes, "start", started)
-    started.take()
-    call()
-    assert started.take() == [("a", 1)]
-
-
-def test_a_run_that_leaves_nothing_has_failed(call, started, capsys):
-    """Though main.py has ended well."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(studied, "leave_training", lambda *_, **options: None)
-        with pytest.raises(InputError, match="3 of 3 runs failed"):
-            call()
-    out, err = capsys.readouterr()
-    assert err.count("neither results.json nor metrics.jsonl") == 3 and not out
 
 
 def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):

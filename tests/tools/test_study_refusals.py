@@ -4,19 +4,8 @@ import pytest
 from absl.testing import flagsaver
 
 from tests.scripts import ROOT, error_of, python
-from tests.tools.studied import write_study
 from tools import study
 from tools.studies import processes
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """A study of three arms."""
-    return write_study(
-        tmp_path / "toy",
-        b="# Longer.\n--train_steps=50\n",
-        a="--train_steps=20\n--method=pi_model\n",
-    )
 
 
 @pytest.fixture

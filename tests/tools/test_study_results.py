@@ -66,15 +66,16 @@ def test_results_of_other_flags_are_dropped():
     assert kept.arms["base"].flags == changed.flags
     assert kept.arms["pi_model"] == made().arms["pi_model"]
     assert kept.arms["new"] == ArmResults(())
-    assert made().dropped_by([changed, OTHER]) == [
-        "results of 1 run of base are dropped, whose flags have changed "
-        "(--b=2, --b=3)"
-    ]
-    assert made().dropped_by([BASE]) == [
+    assert made().dropped_by([changed, OTHER]) == {
+        "base": "results of 1 run of base are dropped, whose flags have "
+        "changed (--b=2, --b=3)"
+    }
+    (line,) = made().dropped_by([BASE]).values()
+    assert line == (
         "results of 1 run of pi_model are dropped, which is no arm any more"
-    ]
+    )
     assert made().with_arms([BASE]).arms == {"base": made().arms["base"]}
-    assert made().dropped_by([BASE, OTHER]) == []
+    assert made().dropped_by([BASE, OTHER]) == {}
 
 
 def test_a_run_takes_the_place_of_an_earlier_one():

@@ -103,10 +103,10 @@ class Results:
         added = {name: dataclasses.replace(arm, runs=merged)}
         return dataclasses.replace(self, arms={**self.arms, **added})
 
-    def dropped_by(self, known: Sequence[Arm]) -> list[str]:
-        """Says which runs `with_arms` leaves out, a line for each arm."""
+    def dropped_by(self, known: Sequence[Arm]) -> dict[str, str]:
+        """Says which runs `with_arms` leaves out, a line for each arm's."""
         now = {arm.name: arm.flags for arm in known}
-        lines = []
+        lines = {}
         for name, arm in self.arms.items():
             if not arm.runs or now.get(name) == arm.flags:
                 continue
@@ -114,7 +114,7 @@ class Results:
             if name in now:
                 changes = sorted({*arm.flags} ^ {*now[name]})
                 why = f"whose flags have changed ({listed(changes)})"
-            lines.append(
+            lines[name] = (
                 f"results of {_counted(len(arm.runs))} of {name} are dropped, "
                 f"{why}"
             )

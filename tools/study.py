@@ -28,6 +28,7 @@ from noisy_student.config.paths import is_remote, to_path
 from noisy_student.errors import InputError, listed
 from tools.studies import (
     chart,
+    locks,
     outcomes,
     plans,
     processes,
@@ -76,6 +77,12 @@ class Study:
             known = fitting[run.arm.name].runs.get(run.seed)
             if record := known or runs.load_record(run):
                 self.finished[run] = record
+        for run in self._waiting():
+            if locks.is_taken(run.log):
+                raise ValueError(
+                    f"{run} is under way in another call ({run.log}). Wait for "
+                    "its end, stop it, or choose by --only_arms and --seeds."
+                )
 
     def run(self) -> None:
         """Runs what is not finished; writes and prints the results.
@@ -86,7 +93,7 @@ class Study:
         if earlier := self._load():
             for line in earlier.dropped_by(self.plan.arms).values():
                 say(f"{self.plan.file}: {line}.")
-        waiting = [run for run in self.runs if run not in self.finished]
+        waiting = self._waiting()
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")
         processes.finish_all(waiting, self.cores, self._start, self._take)
@@ -101,9 +108,19 @@ class Study:
                 f"command starts them again: {logs}."
             )
 
-    def _start(self, run: Run) -> subprocess.Popen:
+    def _waiting(self) -> list[Run]:
+        return [run for run in self.runs if run not in self.finished]
+
+    def _start(self, run: Run) -> subprocess.Popen | None:
+        """Starts a run, if another call did not do it in the meantime."""
+        if record := runs.load_record(run):
+            self._keep(run, record)
+            return None
         self.attempts[run] = Attempt.of(run, self.plan.settings.jobs)
-        return processes.start(run)
+        process = processes.start(run)
+        if process is None:
+            self._fail(run, "it is under way in another call")
+        return process
 
     def _take(self, run: Run, code: int) -> None:
         """Records a run that has ended, or that it failed."""
@@ -112,14 +129,21 @@ class Study:
             processes.check(run, code, attempt)
             outcome = outcomes.read(run.directory)
         except InputError as error:
-            self.failed.append(run)
-            say(f"failed: {run}: {error}")
+            self._fail(run, str(error))
             return
-        record = self.finished[run] = Record(outcome, attempt.machine)
+        record = Record(outcome, attempt.machine)
         runs.save_record(run, record)
+        self._keep(run, record)
+
+    def _keep(self, run: Run, record: Record) -> None:
+        self.finished[run], outcome = record, record.outcome
         self._save()
         top_1 = " -> ".join(f"{each.top_1:.2f}" for each in outcome.generations)
         say(f"{self._progress()}: {run}, {top_1} %, {outcome.seconds:.0f} s")
+
+    def _fail(self, run: Run, why: str) -> None:
+        self.failed.append(run)
+        say(f"failed: {run}: {why}")
 
     def _progress(self) -> str:
         done = sum(run in self.finished for run in self.runs)
@@ -131,10 +155,12 @@ class Study:
 
     def _save(self) -> Results:
         """Adds what is finished to the file, which others may have changed."""
-        so_far = self.plan.results(self._load())
+        return results.update(self.plan.file, self._add)
+
+    def _add(self, earlier: Results | None) -> Results:
+        so_far = self.plan.results(earlier)
         for run, record in self.finished.items():
             so_far = so_far.with_run(run.arm.name, run.seed, record)
-        results.save(self.plan.file, so_far)
         return so_far
 
 

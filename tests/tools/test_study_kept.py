@@ -1,13 +1,17 @@
 """What is kept of runs: in which file, by which program, and until when."""
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import shutil
 
 import pytest
 
-from tests.tools.studied import MACHINE, read_results
-from tools.studies import machine
+from noisy_student.errors import InputError
+from tests.tools.studied import MACHINE, read_results, record
+from tools.studies import arms, machine, processes
+from tools.studies import runs as study_runs
 
 
 def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
@@ -93,3 +97,66 @@ def test_results_are_not_lost_to_a_trial(call, started, tmp_path, capsys):
     assert path.read_text() != before
     call(at, "--seeds=1,2")
     assert path.read_text() == before and not started.take()
+
+
+def lock(path):
+    """What another call does, until the file is closed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = open(path, "a")  # noqa: SIM115 (the caller closes it)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def test_two_calls_do_not_run_the_same(call, started, tmp_path, capsys):
+    call("--only_arms=a")
+    (done,) = started.runs
+    started.take()
+    (tmp_path / "runs/toy/toy.json").unlink()
+    with lock(done.log):
+        call("--only_arms=a")  # it is finished, whoever reads its log
+    with lock(done.log.with_name("seed_2.log")) as log:
+        message = (
+            rf"^a, seed 2 is under way in another call \({log.name}\)\. Wait "
+            r"for its end, stop it, or choose by --only_arms and --seeds\.$"
+        )
+        with pytest.raises(ValueError, match=message):
+            call("--seeds=1,2")
+        assert not started.runs
+        call("--seeds=1,2", "--only_arms=base,b")
+    started.take()
+    call("--seeds=1,2")
+    assert started.take() == [("a", 2)]
+
+
+@pytest.fixture
+def really_start():
+    """What `started` takes the place of."""
+    return processes.start
+
+
+def test_what_another_call_does_meanwhile_is_left_to_it(
+    call, really_start, started, tmp_path, capsys, monkeypatch
+):
+    """It has finished one run and begun with the next, since this one began."""
+    other = dataclasses.replace(MACHINE, commit="theirs")
+    locked = contextlib.ExitStack()
+
+    def begin(run):
+        if run.arm.name == "b":
+            return really_start(run)
+        a, b = (dataclasses.replace(run, arm=arm) for arm in found[1:])
+        study_runs.save_record(a, record(95, machine=other))
+        locked.enter_context(lock(b.log))
+        return started(run)
+
+    found = arms.read(tmp_path / "toy", ["--train_steps=5"])
+    monkeypatch.setattr(processes, "start", begin)
+    message = "1 of 3 runs failed; .*: b, seed 1 "
+    with locked, pytest.raises(InputError, match=message):
+        call("--train_steps=5")
+    lines = capsys.readouterr().err.split("\n")
+    assert lines[1].startswith("2 of 3: a, seed 1, 95.00 %")
+    assert lines[2] == "failed: b, seed 1: it is under way in another call"
+    written = json.loads((tmp_path / "runs/toy/toy.json").read_text())
+    its = written["arms"]["a"]["runs"]["1"]["machine"]
+    assert written["machines"][its]["commit"] == "theirs"

@@ -1,8 +1,11 @@
 """The file of results: what is added and dropped, and what is none."""
 
 import dataclasses
+import functools
 import json
 import subprocess
+import time
+from concurrent import futures
 
 import pytest
 
@@ -82,6 +85,26 @@ def test_a_run_takes_the_place_of_an_earlier_one():
     again = made().with_run("base", 3, record(50))
     assert again.arms["base"].runs == {3: record(50)}
     assert made().arms["base"].runs[3].outcome.top_1 == 90
+
+
+def test_two_writers_lose_nothing_of_each_other(tmp_path):
+    """As two calls would, with an arm each."""
+    path = tmp_path / "new/toy.json"
+
+    def write(name):
+        def add(seed, earlier):
+            time.sleep(0.005)  # so that the other one would come in between
+            return (earlier or made()).with_run(name, seed, record(60))
+
+        for seed in range(10):
+            results.update(path, functools.partial(add, seed))
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, name) for name in ("base", "pi_model")]:
+            done.result()
+    arms = results.load(path).arms
+    assert [*arms["base"].runs] == [*arms["pi_model"].runs] == [*range(10)]
+    assert [each.name for each in path.parent.iterdir()] == ["toy.json"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from noisy_student import preemption
 from noisy_student.errors import InputError
 from noisy_student.files import writing
-from tools.studies import machine
+from tools.studies import locks, machine
 from tools.studies.machine import Machine
 from tools.studies.runs import Run
 
@@ -67,14 +67,23 @@ def share_cores(jobs: int) -> list[Cores]:
     return [set(cores[i::jobs]) for i in range(jobs)]
 
 
-def start(run: Run) -> subprocess.Popen:
-    """Starts a run, or resumes it."""
+def start(run: Run) -> subprocess.Popen | None:
+    """Starts a run, or resumes it.
+
+    Returns:
+        Its process, which keeps the log locked; None where another one does.
+
+    Raises:
+        InputError: the log or the flags cannot be written.
+    """
     text = "".join(f"{flag}\n" for flag in run.arm.flags)
     writing.write_text(run.flag_file, text)
     command = [sys.executable, "main.py"]
     command += [f"--flagfile={run.flag_file.absolute()}", *run.arm.places]
     command += [f"--model_dir={run.directory.absolute()}", f"--seed={run.seed}"]
     with writing.disk_errors(run.log, OSError), open(run.log, "a") as log:
+        if not locks.take(log):
+            return None
         return subprocess.Popen(
             command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
@@ -83,7 +92,7 @@ def start(run: Run) -> subprocess.Popen:
 def finish_all(
     runs: Sequence[Run],
     cores: Sequence[Cores],
-    start_run: Callable[[Run], subprocess.Popen],
+    start_run: Callable[[Run], subprocess.Popen | None],
     ended: Callable[[Run, int], None],
 ) -> None:
     """Runs all in this order, some at once.
@@ -91,7 +100,7 @@ def finish_all(
     Args:
         runs: what to run.
         cores: of the processes at once, one entry each.
-        start_run: starts the process of a run.
+        start_run: starts the process of a run; None where it needs none.
         ended: called after each run, with its exit code.
 
     Raises:
@@ -105,10 +114,12 @@ def finish_all(
         try:
             while (waiting or processes) and not preemption.is_requested():
                 for place in range(len(cores)):
-                    if waiting and place not in processes:
+                    while waiting and place not in processes:
                         run = waiting.popleft()
                         with _pinned_to(cores[place]):
-                            processes[place] = run, start_run(run)
+                            process = start_run(run)
+                        if process is not None:
+                            processes[place] = run, process
                 time.sleep(_POLL_SECONDS)
                 _take_ended(processes, ended)
         finally:

@@ -1,14 +1,14 @@
 """The results of a study: one file of JSON, to which runs are added."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from etils import epath
 
 from noisy_student.errors import InputError, listed
 from noisy_student.files import writing
-from tools.studies import arms
+from tools.studies import arms, locks
 from tools.studies.arms import Arm
 from tools.studies.machine import Machine
 from tools.studies.outcomes import Outcome
@@ -192,6 +192,30 @@ def save(path: epath.Path, results: Results) -> None:
         "machines": [dataclasses.asdict(each) for each in machines],
     }
     writing.write_json(path, about | {"arms": by_arm})
+
+
+def update(
+    path: epath.Path, change: Callable[[Results | None], Results]
+) -> Results:
+    """Changes a file of results, which no other call does meanwhile.
+
+    Args:
+        path: of the file.
+        change: makes the new results of the earlier ones, None if there are
+            none.
+
+    Returns:
+        The new ones.
+
+    Raises:
+        InputError: the file cannot be read or written.
+    """
+    with writing.disk_errors(path, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with locks.waited_for(path.parent):
+        now = change(load(path) if path.exists() else None)
+        save(path, now)
+    return now
 
 
 def _counted(number: int) -> str:

@@ -93,7 +93,7 @@ def test_what_cannot_be_written_is_told_before_all_runs(
 def test_damaged_results_are_told_before_all_runs(refusal, tmp_path):
     (tmp_path / "toy.json").write_text("[]")
     line = refusal(f"--results_dir={tmp_path}")
-    assert "toy.json has no results of a study" in line
+    assert "toy.json is damaged, or not of this tool" in line
 
 
 @pytest.mark.parametrize(

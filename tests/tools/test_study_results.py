@@ -107,40 +107,76 @@ def test_two_writers_lose_nothing_of_each_other(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["toy.json"]
 
 
+def run_of(value):
+    return value["arms"]["base"]["runs"]["3"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda value: value.pop("arms"),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(machine=1),
-        lambda value: value["arms"]["base"]["runs"].update(x={}),
-        lambda value: value["machines"][0].pop("cores"),
-        lambda value: value["machines"][0].update(more=1),
         lambda value: value.update(arms=[]),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(generations=[]),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(
-            chosen_generation=2
-        ),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(
-            generations=[{"scores": {"top_1_accuracy": "0.8"}, "seconds": 1}]
+        lambda value: run_of(value).update(machine=1),
+        lambda value: value["arms"]["base"]["runs"].update(x=run_of(value)),
+        lambda value: run_of(value).update(generations=[]),
+        lambda value: run_of(value).update(generations=[2]),
+        lambda value: run_of(value).update(chosen_generation=2),
+        lambda value: run_of(value)["generations"][0]["scores"].update(
+            top_1_accuracy="0.8"
         ),
     ],
 )
 def test_damaged_results_are_one_line(change, tmp_path):
+    assert "toy.json is damaged, or not of this tool (" in told(
+        change, tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda value: value.pop("arms"), "arms"),
+        (lambda value: run_of(value).pop("machine"), "machine"),
+        (lambda value: value["machines"][0].pop("cores"), "cores"),
+        (lambda value: value["machines"][0].update(gpu=1), "gpu"),
+        (lambda value: run_of(value)["generations"][0].update(at=1), "at"),
+        (lambda value: run_of(value)["generations"][0].pop("scores"), "scores"),
+    ],
+)
+def test_results_of_another_version_are_one_line(change, field, tmp_path):
+    line = told(change, tmp_path)
+    assert "toy.json was written by another version of this tool" in line
+    assert field in line
+
+
+def told(change, tmp_path):
+    """What is said of results after a change of their JSON."""
     path = tmp_path / "toy.json"
     results.save(path, made())
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
-    with pytest.raises(InputError, match=r"toy\.json has no results") as caught:
+    with pytest.raises(InputError) as caught:
         results.load(path)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_need_not_be_there_may_be_missing(tmp_path):
+    path = tmp_path / "toy.json"
+    results.save(path, made())
+    value = json.loads(path.read_text())
+    for row in run_of(value)["generations"]:
+        row.pop("label_accuracy")
+    path.write_text(json.dumps(value))
+    found = results.load(path).arms["base"].runs[3].outcome
+    assert found.generations[1].label_accuracy is None
 
 
 def test_what_is_no_json_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"a\.json cannot be read: No such"):
         results.load(tmp_path / "a.json")
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(InputError, match=r"a\.json has no results"):
+    with pytest.raises(InputError, match=r"a\.json is damaged"):
         results.load(tmp_path / "a.json")
 
 

@@ -69,6 +69,15 @@ def test_records_are_read_as_they_were_written(tmp_path):
         kept = record(70, 80, labels=0.5, chosen=chosen, pgd_4_accuracy=0.1)
         study_runs.save_record(one, kept)
         assert study_runs.load_record(one) == kept
-    one.record.write_text('{"generations": []}')
-    with pytest.raises(InputError, match=r"seed_3\.json is damaged"):
+    for text, words in (
+        ("[]", "is damaged"),
+        ('{"generations": [2], "machine": 1}', "is damaged"),
+        ('{"generations": []}', "another version"),
+    ):
+        one.record.write_text(text)
+        with pytest.raises(InputError, match=rf"seed_3\.json .*{words}"):
+            study_runs.load_record(one)
+    one.record.unlink()
+    one.record.mkdir()
+    with pytest.raises(InputError, match=r"seed_3\.json cannot be read: Is a"):
         study_runs.load_record(one)

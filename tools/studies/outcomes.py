@@ -9,6 +9,7 @@ from etils import epath
 from noisy_student import report
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, writing
+from tools.studies import written
 
 _CHOSEN = "chosen_generation"  # here as in a run's own results
 
@@ -76,7 +77,9 @@ class Outcome:
         Raises:
             LookupError, TypeError, ValueError: it did not make this.
         """
-        generations = tuple(Generation(**row) for row in value["generations"])
+        generations = tuple(
+            written.make(Generation, row) for row in value["generations"]
+        )
         for generation in generations:
             float(generation.top_1 + generation.seconds)
         # Files that are older than this key come without it.

@@ -6,15 +6,12 @@ from typing import Any, Self
 
 from etils import epath
 
-from noisy_student.errors import InputError, listed
+from noisy_student.errors import listed
 from noisy_student.files import writing
-from tools.studies import arms, locks
+from tools.studies import arms, locks, written
 from tools.studies.arms import Arm
 from tools.studies.machine import Machine
 from tools.studies.outcomes import Outcome
-
-# What reading raises where a file is not as it was written.
-_DAMAGES = (ValueError, LookupError, TypeError, AttributeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +32,8 @@ class Record:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Reads what `to_json` made."""
-        return cls(Outcome.from_json(value), Machine(**value["machine"]))
+        machine = written.make(Machine, value["machine"])
+        return cls(Outcome.from_json(value), machine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +123,11 @@ def load(path: epath.Path) -> Results:
     """Reads a file of results.
 
     Raises:
-        InputError: it is no such file, or damaged.
+        InputError: it is no such file, damaged, or of another version.
     """
     try:
         value = writing.read_json(path)
-        machines = [Machine(**each) for each in value["machines"]]
+        machines = [written.make(Machine, each) for each in value["machines"]]
         return Results(
             str(value["study"]),
             str(value["base_name"]),
@@ -148,19 +146,9 @@ def load(path: epath.Path) -> Results:
                 for name, arm in value["arms"].items()
             },
         )
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise InputError(
-            f"{path} has no results of a study, or is damaged "
-            f"({type(error).__name__}: {error}). Remove it or name another."
-        ) from error
+    except written.ERRORS as error:
+        advice = "Remove it or name another."
+        raise written.complaint(path, error, advice) from error
 
 
 def save(path: epath.Path, results: Results) -> None:

@@ -4,8 +4,8 @@ import dataclasses
 
 from etils import epath
 
-from noisy_student.errors import InputError
 from noisy_student.files import writing
+from tools.studies import written
 from tools.studies.arms import Arm
 from tools.studies.results import Record
 
@@ -55,17 +55,15 @@ def load_record(run: Run) -> Record | None:
     """Reads what a run came to; None where it is not finished.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or of another version.
     """
     if not run.record.exists():
         return None
     try:
         return Record.from_json(writing.read_json(run.record))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{run.record} is damaged ({type(error).__name__}: {error}). "
-            "Remove it, and the same command makes it again."
-        ) from error
+    except written.ERRORS as error:
+        advice = "Remove it, and the same command makes it again."
+        raise written.complaint(run.record, error, advice) from error
 
 
 def save_record(run: Run, record: Record) -> None:

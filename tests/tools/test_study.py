@@ -1,7 +1,8 @@
 """The study: what is run, and what is not run again."""
 
+import itertools
 import json
-import os
+import re
 
 import pytest
 
@@ -43,8 +44,6 @@ def test_flags_come_in_order(call, started, toy):
         "--train_steps=7",
     )
     assert arm.arm.flags == (*base.arm.flags[:3], "--train_steps=20")
-    text = arm.flag_file.read_text() if arm.flag_file.exists() else ""
-    assert text == ""  # runs.start writes it
     assert arm.directory.parent.name == f"a-{arm.arm.digest}"
 
 
@@ -61,6 +60,7 @@ def test_what_makes_no_difference_repeats_nothing(call, started, toy):
 
 def test_places_of_data_reach_the_runs(call, started):
     call("--tfds_data_dir=here")
+    assert len(started.runs) == 3
     for run in started.runs:
         assert run.arm.places == ("--tfds_data_dir=here",)
         assert not any("here" in flag for flag in run.arm.flags)
@@ -166,11 +166,18 @@ def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):
     assert written["study"] == "own" and written["generations"] == [0]
 
 
-def test_the_studies_of_this_project_can_be_run(monkeypatch, started, tmp_path):
+def test_the_studies_of_this_project_start_all_their_arms(
+    monkeypatch, started, tmp_path
+):
+    """And say what is asked, and by which paper; no arm is trained."""
     monkeypatch.chdir(ROOT)
-    for path in sorted((ROOT / "flags/studies").iterdir()):
+    folders = sorted((ROOT / "flags/studies").iterdir())
+    assert folders
+    for path in folders:
         run_study(f"--study={path}", "--seeds=0", f"--runs_dir={tmp_path}")
         names = {name.stem for name in path.glob("*.cfg")} - {"study"}
         assert {arm for arm, _ in started.take()} == names
-        first = (path / "base.cfg").read_text().split("\n")[0]
-        assert first.startswith("# ") and os.sep not in first
+        lines = (path / "base.cfg").read_text().split("\n")
+        comment = itertools.takewhile(lambda line: line.startswith("# "), lines)
+        text = " ".join(line.removeprefix("# ") for line in comment)
+        assert "?" in text and re.search(r"arXiv \d{4}\.\d{5}", text), path

@@ -163,7 +163,7 @@ def test_the_table_of_generations():
     header, first, second = cells(table)
     assert header == (
         "arm generation seeds top-1, % over first teacher 95 % interval over "
-        "the one before 95 % interval labels right, % corrupted, % "
+        "the one before 95 % interval label accuracy, % corrupted, % "
         "mean-flip-rate, %"
     )
     ends = "80.00 ± 7.07 50.00 ± 0.00 61.00 ± 0.00"

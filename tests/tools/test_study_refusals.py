@@ -32,6 +32,7 @@ def refusal(toy, tmp_path, monkeypatch, capsys):
         ("--study=", "study must be set: --study=flags/studies/NAME runs"),
         ("--study=docs", "there is no docs/base.cfg, the flag file of"),
         ("--study=gs://a/b", "study must be on this machine; got gs://a/b"),
+        ("--runs_dir=", "runs_dir must name a directory; got ''."),
         ("--runs_dir=gs://a/b", "runs_dir must be on this machine"),
         ("--runs_dir=Makefile", "for Makefile is no directory"),
         ("--results_dir=Makefile", "results_dir: Makefile/toy.json cannot"),

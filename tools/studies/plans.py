@@ -107,6 +107,11 @@ def make(settings: StudySettings, arguments: Sequence[str]) -> Plan:
     Raises:
         ValueError: one of them cannot be used.
     """
+    if settings.study is None:
+        raise ValueError(
+            "study must be set: --study=flags/studies/NAME runs a study, "
+            "--results=FILE shows what one came to."
+        )
     source = local_path("study", settings.study)
     found = arms.read(source, arguments)
     if settings.base_name in [arm.name for arm in found[1:]]:
@@ -122,17 +127,12 @@ def make(settings: StudySettings, arguments: Sequence[str]) -> Plan:
     return Plan(settings, name, found, chosen, directory, file)
 
 
-def local_path(name: str, path: str | None) -> epath.Path:
+def local_path(name: str, path: str) -> epath.Path:
     """The path that a setting names.
 
     Raises:
-        ValueError: there is none, or it is not on this machine.
+        ValueError: it is not on this machine.
     """
-    if not path:
-        raise ValueError(
-            f"{name} must be set: --study=flags/studies/NAME runs a study, "
-            "--results=FILE shows what one came to."
-        )
     if is_remote(path):
         raise ValueError(f"{name} must be on this machine; got {path}.")
     return to_path(path)

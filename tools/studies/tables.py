@@ -68,7 +68,7 @@ def _generations_table(
     header = ["arm", "generation", "seeds", "top-1, %"]
     header += ["over first teacher", _INTERVAL]
     header += ["over the one before", _INTERVAL]
-    header += ["labels right, %"] if with_labels else []
+    header += ["label accuracy, %"] if with_labels else []
     header += [_title(name) for name in scores]
     lines = [header]
     for arm, rows in generations.items():

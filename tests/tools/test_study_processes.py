@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from noisy_student import preemption
 from noisy_student.errors import InputError
-from tools.studies import processes
+from tools.studies import locks, processes
 from tools.studies.arms import Arm
 from tools.studies.processes import Attempt
 from tools.studies.runs import Run
@@ -48,6 +49,42 @@ def test_a_run_is_its_arm_with_its_seed(tmp_path, monkeypatch):
     assert (folder / "flags.cfg").read_text() == "--mode=train\n--seeds\n"
     assert (folder / "seed_7.log").read_text() == f"{arguments}\n" * 2
     assert not one.directory.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can do this")
+def test_a_run_does_not_outlive_a_study_that_is_killed(tmp_path):
+    """Its lock goes with it, so that the same command can go on."""
+    (run,) = runs_in(tmp_path, ["supervised"], [0])
+    (tmp_path / "main.py").write_text(
+        "import os, time; print(os.getpid(), flush=True); time.sleep(300)"
+    )
+    code = (
+        "import pathlib\n"
+        "from tools.studies import processes, runs\n"
+        "from tools.studies.arms import Arm\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "processes.ROOT = folder\n"
+        "arm = Arm('supervised', ('--method=supervised',))\n"
+        "processes.start(runs.Run(arm, 0, folder)).wait()"
+    )
+    study = child(code)
+    try:
+        wait_until(lambda: run.log.exists() and run.log.read_text().strip())
+        assert locks.is_taken(run.log)
+        os.kill(study.pid, signal.SIGKILL)
+        study.wait()
+        wait_until(lambda: not locks.is_taken(run.log))
+    finally:
+        study.kill()
+        if locks.is_taken(run.log):
+            os.kill(int(run.log.read_text()), signal.SIGKILL)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_two_jobs_have_cores_of_their_own(tmp_path, monkeypatch):

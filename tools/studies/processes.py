@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import ctypes
 import os
 import pathlib
 import signal
@@ -20,6 +21,7 @@ from tools.studies.runs import Run
 
 ROOT = pathlib.Path(__file__).parents[2]
 _POLL_SECONDS = 0.1
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 # The second is that of a process which has no handler yet.
 _STOPPED = (preemption.EXIT_CODE, -signal.SIGTERM)
 
@@ -85,8 +87,31 @@ def start(run: Run) -> subprocess.Popen | None:
         if not locks.take(log):
             return None
         return subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_ending_with_this_process(),
         )
+
+
+def _ending_with_this_process() -> Callable[[], None] | None:
+    """What a child does first so as not to outlive this one, if it is killed.
+
+    The run would go on unseen, and keep the same command from going on. Only
+    Linux can do this.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up here, for a forked child had better not load anything.
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def end_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has ended since
+            os._exit(1)
+
+    return end_with_parent
 
 
 def finish_all(

@@ -72,17 +72,8 @@ class Study:
         earlier = self._load()
         if earlier is not None:
             self.plan.check_kept(earlier)
-        fitting = self.plan.results(earlier).arms
-        for run in self.plan.known_runs():
-            known = fitting[run.arm.name].runs.get(run.seed)
-            if record := known or runs.load_record(run):
-                self.finished[run] = record
-        for run in self._waiting():
-            if locks.is_taken(run.log):
-                raise ValueError(
-                    f"{run} is under way in another call ({run.log}). Wait for "
-                    "its end, stop it, or choose by --only_arms and --seeds."
-                )
+        self._find_finished(earlier)
+        self._check_others()
 
     def run(self) -> None:
         """Runs what is not finished; writes and prints the results.
@@ -107,6 +98,22 @@ class Study:
                 f"{len(self.failed)} of {len(self.runs)} runs failed; the same "
                 f"command starts them again: {logs}."
             )
+
+    def _find_finished(self, earlier: Results | None) -> None:
+        fitting = self.plan.results(earlier).arms
+        for run in self.plan.known_runs():
+            known = fitting[run.arm.name].runs.get(run.seed)
+            if record := known or runs.load_record(run):
+                self.finished[run] = record
+
+    def _check_others(self) -> None:
+        """Refuses what another call is about."""
+        for run in self._waiting():
+            if locks.is_taken(run.log):
+                raise ValueError(
+                    f"{run} is under way in another call ({run.log}). Wait for "
+                    "its end, stop it, or choose by --only_arms and --seeds."
+                )
 
     def _waiting(self) -> list[Run]:
         return [run for run in self.runs if run not in self.finished]

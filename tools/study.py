@@ -16,18 +16,28 @@ in RUNS_DIR/STUDY/ARM-DIGEST/seed_N.log, beside its directory and its flags.
 docs/compare.md says more.
 """
 
-import os
+import subprocess
 import sys
-from collections.abc import Sequence
 
 from absl import app
 from absl import flags as absl_flags
-from etils import epath
 
 import flags
 from flags.entry import USAGE_ERROR, parse_flags, run_stage
 from noisy_student.config.paths import is_remote, to_path
-from tools.studies import arms, chart, machine, outcomes, results, runs, tables
+from noisy_student.errors import InputError, listed
+from tools.studies import (
+    chart,
+    locks,
+    outcomes,
+    plans,
+    processes,
+    results,
+    runs,
+    tables,
+)
+from tools.studies.plans import Plan
+from tools.studies.processes import Attempt
 from tools.studies.results import Record, Results
 from tools.studies.runs import Run
 from tools.studies.settings import SETTINGS_FILE, StudySettings, check_file
@@ -39,100 +49,125 @@ class Study:
     """Runs every arm with every seed, and compares them.
 
     Args:
-        settings: what to compare, and where.
-        arguments: flags of main.py that apply to every run.
+        plan: what to run, and where.
+
+    Raises:
+        ValueError: there are too few cores for it.
     """
 
-    def __init__(
-        self, settings: StudySettings, arguments: Sequence[str]
-    ) -> None:
-        self.settings, self.arguments = settings, list(arguments)
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.runs = plan, plan.runs()
+        self.cores = processes.share_cores(plan.settings.jobs)
+        self.finished: dict[Run, Record] = {}  # also of arms not chosen
+        self.attempts: dict[Run, Attempt] = {}
+        self.failed: list[Run] = []
 
     def validate(self) -> None:
-        """Checks the flag files, the paths, and the results so far.
+        """Checks the paths, and the results so far.
 
         Raises:
             ValueError: one of them cannot be used.
         """
-        settings = self.settings
-        source = local_path("study", settings.study)
-        self.arms = arms.read(source, self.arguments)
-        if settings.base_name in [arm.name for arm in self.arms[1:]]:
-            raise ValueError(
-                "base_name must not be that of another arm; got "
-                f"{settings.base_name!r}."
-            )
-        chosen = arms.choose(self.arms, settings.only_arms)
-        self.cores = runs.share_cores(settings.jobs)
-        self.machine = machine.describe(settings.jobs)
-        self.name = source.resolve().name
-        directory = local_path("runs_dir", settings.runs_dir) / self.name
-        results_dir = settings.results_dir or str(directory)
-        self.file = local_path("results_dir", results_dir) / f"{self.name}.json"
-        self.known_runs = [
-            Run(arm, seed, directory)
-            for seed in settings.seeds
-            for arm in self.arms
-        ]
-        self.runs = [run for run in self.known_runs if run.arm in chosen]
-        for run in self.runs:
-            check_writable("runs_dir", run.log)
-        for path in (self.file, self.file.with_suffix(".svg")):
-            check_writable("results_dir", path)
-        self.so_far = self._load()
+        self.plan.check_paths()
+        earlier = self._load()
+        if earlier is not None:
+            self.plan.check_kept(earlier)
+        self._find_finished(earlier)
+        self._check_others()
 
     def run(self) -> None:
-        """Runs what is not finished; writes and prints the results."""
-        for line in self.so_far.dropped_by(self.arms):
-            say(f"{self.file}: {line}.")
-        self.finished = self._find_finished()
-        waiting = [run for run in self.runs if run not in self.finished]
+        """Runs what is not finished; writes and prints the results.
+
+        Raises:
+            InputError: some runs failed; the others are in the results.
+        """
+        if earlier := self._load():
+            for line in earlier.dropped_by(self.plan.arms).values():
+                say(f"{self.plan.file}: {line}.")
+        waiting = self._waiting()
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")
-        runs.finish_all(waiting, self.cores, runs.start, self._finish)
-        so_far = self._save()
-        chart.write(so_far, self.file.with_suffix(".svg"))
-        print(tables.show(so_far))
+        processes.finish_all(waiting, self.cores, self._start, self._take)
+        if self.finished:
+            so_far = self._save()
+            chart.write(so_far, self.plan.chart)
+            print(tables.show(so_far), flush=True)
+        if self.failed:
+            logs = listed([f"{run} ({run.log})" for run in self.failed])
+            raise InputError(
+                f"{len(self.failed)} of {len(self.runs)} runs failed; the same "
+                f"command starts them again: {logs}."
+            )
 
-    def _find_finished(self) -> dict[Run, Record]:
-        """What is known of runs, also of arms that are not chosen."""
-        fitting = self.so_far.with_arms(self.arms).arms
-        found = {
-            run: fitting[run.arm.name].runs.get(run.seed)
-            or runs.load_record(run)
-            for run in self.known_runs
-        }
-        return {run: record for run, record in found.items() if record}
+    def _find_finished(self, earlier: Results | None) -> None:
+        fitting = self.plan.results(earlier).arms
+        for run in self.plan.known_runs():
+            known = fitting[run.arm.name].runs.get(run.seed)
+            if record := known or runs.load_record(run):
+                self.finished[run] = record
 
-    def _finish(self, run: Run) -> None:
-        outcome = outcomes.read(run.directory)
-        record = self.finished[run] = Record(outcome, self.machine)
+    def _check_others(self) -> None:
+        """Refuses what another call is about."""
+        for run in self._waiting():
+            if locks.is_taken(run.log):
+                raise ValueError(
+                    f"{run} is under way in another call ({run.log}). Wait for "
+                    "its end, stop it, or choose by --only_arms and --seeds."
+                )
+
+    def _waiting(self) -> list[Run]:
+        return [run for run in self.runs if run not in self.finished]
+
+    def _start(self, run: Run) -> subprocess.Popen | None:
+        """Starts a run, if another call did not do it in the meantime."""
+        if record := runs.load_record(run):
+            self._keep(run, record)
+            return None
+        self.attempts[run] = Attempt.of(run, self.plan.settings.jobs)
+        process = processes.start(run)
+        if process is None:
+            self._fail(run, "it is under way in another call")
+        return process
+
+    def _take(self, run: Run, code: int) -> None:
+        """Records a run that has ended, or that it failed."""
+        attempt = self.attempts[run]
+        try:
+            processes.check(run, code, attempt)
+            outcome = outcomes.read(run.directory)
+        except InputError as error:
+            self._fail(run, str(error))
+            return
+        record = Record(outcome, attempt.machine)
         runs.save_record(run, record)
+        self._keep(run, record)
+
+    def _keep(self, run: Run, record: Record) -> None:
+        self.finished[run], outcome = record, record.outcome
         self._save()
         top_1 = " -> ".join(f"{each.top_1:.2f}" for each in outcome.generations)
         say(f"{self._progress()}: {run}, {top_1} %, {outcome.seconds:.0f} s")
+
+    def _fail(self, run: Run, why: str) -> None:
+        self.failed.append(run)
+        say(f"failed: {run}: {why}")
 
     def _progress(self) -> str:
         done = sum(run in self.finished for run in self.runs)
         return f"{done} of {len(self.runs)}"
 
-    def _load(self) -> Results:
-        """The results so far, with this call's settings of the tables."""
-        settings = self.settings
-        earlier = results.load(self.file) if self.file.exists() else None
-        return Results(
-            self.name,
-            settings.base_name,
-            settings.generations,
-            earlier.arms if earlier else {},
-        )
+    def _load(self) -> Results | None:
+        file = self.plan.file
+        return results.load(file) if file.exists() else None
 
     def _save(self) -> Results:
         """Adds what is finished to the file, which others may have changed."""
-        so_far = self._load().with_arms(self.arms)
+        return results.update(self.plan.file, self._add)
+
+    def _add(self, earlier: Results | None) -> Results:
+        so_far = self.plan.results(earlier)
         for run, record in self.finished.items():
             so_far = so_far.with_run(run.arm.name, run.seed, record)
-        results.save(self.file, so_far)
         return so_far
 
 
@@ -158,45 +193,11 @@ class Shown:
                 raise ValueError(
                     f"results are shown as they are; leave out --{name}."
                 )
-        self.results = results.load(local_path("results", self.path))
+        self.results = results.load(plans.local_path("results", self.path))
 
     def run(self) -> None:
         """Prints them."""
         print(tables.show(self.results))
-
-
-def local_path(name: str, path: str | None) -> epath.Path:
-    """The path that a setting names.
-
-    Raises:
-        ValueError: there is none, or it is not on this machine.
-    """
-    if not path:
-        raise ValueError(
-            f"{name} must be set: --study=flags/studies/NAME runs a study, "
-            "--results=FILE shows what one came to."
-        )
-    if is_remote(path):
-        raise ValueError(f"{name} must be on this machine; got {path}.")
-    return to_path(path)
-
-
-def check_writable(name: str, path: epath.Path) -> None:
-    """Refuses, before anything runs, what could not be written at the end.
-
-    Raises:
-        ValueError: naming the setting and the path.
-    """
-    if path.is_dir():
-        raise ValueError(
-            f"{name}: {path} is to be written, and is a directory."
-        )
-    there = next(parent for parent in path.parents if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(
-            f"{name}: {path} cannot be written, for {there} is no directory "
-            "that can be written to."
-        )
 
 
 def say(line: str) -> None:
@@ -222,13 +223,17 @@ def parse(argv: list[str]) -> list[str]:
 
 
 def make_stage() -> Study | Shown:
-    """What the flags ask for."""
+    """What the flags ask for.
+
+    Raises:
+        ValueError: it cannot be done.
+    """
     settings = flags.read(StudySettings)
     if settings.results is not None:
         return Shown(settings.results)
     given = [absl_flags.FLAGS[name] for name in flags.names()]
     arguments = [flag.serialize() for flag in given if flag.present]
-    return Study(settings, arguments)
+    return Study(plans.make(settings, arguments))
 
 
 def main(argv: list[str]) -> None:

@@ -5,7 +5,7 @@ import json
 from absl.testing import flagsaver
 
 from tools import study
-from tools.studies import runs
+from tools.studies import processes
 from tools.studies.machine import Machine
 from tools.studies.outcomes import Generation, Outcome
 from tools.studies.results import Record
@@ -13,7 +13,7 @@ from tools.studies.results import Record
 MACHINE = Machine("0123456789", False, {"Python": "3.11.7"}, "A", 2, 4.5, 1)
 
 
-def outcome(*top_1, seconds=1.0, labels=None, **scores):
+def outcome(*top_1, seconds=1.0, labels=None, chosen=None, **scores):
     """An outcome with these top-1 in %, and the same scores throughout."""
     return Outcome(
         tuple(
@@ -21,7 +21,8 @@ def outcome(*top_1, seconds=1.0, labels=None, **scores):
                 {"top_1_accuracy": value / 100} | scores, seconds, labels
             )
             for value in top_1
-        )
+        ),
+        chosen,
     )
 
 
@@ -57,6 +58,18 @@ def leave_training(directory, top_1, seconds):
     )
 
 
+def read_results(path):
+    """Top-1 in %, by arm and seed."""
+    return {
+        arm: {
+            seed: [100 * row["scores"]["top_1_accuracy"] for row in rows]
+            for seed, run in found["runs"].items()
+            for rows in [run["generations"]]
+        }
+        for arm, found in json.loads(path.read_text())["arms"].items()
+    }
+
+
 def run_study(*arguments):
     """Does what the command does, in this process."""
     with flagsaver.flagsaver():
@@ -74,15 +87,15 @@ class Ended:
 
 
 class Started:
-    """In the place of `runs.start`: keeps what it was told, leaves results.
+    """In the place of `processes.start`: keeps what it was told.
 
-    A run's top-1 is its number of training steps and its seed, in %.
+    It leaves results; a run's top-1 in % is its steps of training and its seed.
     """
 
     def __init__(self, monkeypatch):
         self.runs = []
-        monkeypatch.setattr(runs, "start", self)
-        monkeypatch.setattr(runs, "_POLL_SECONDS", 0)
+        monkeypatch.setattr(processes, "start", self)
+        monkeypatch.setattr(processes, "_POLL_SECONDS", 0)
 
     def __call__(self, run):
         self.runs.append(run)

@@ -1,56 +1,15 @@
 """The study: what is run, and what is not run again."""
 
-import dataclasses
+import itertools
 import json
-import os
-import subprocess
+import re
 
 import pytest
 
-from noisy_student.errors import InputError
 from tests.scripts import ROOT
-from tests.tools.studied import MACHINE, Started, run_study, write_study
-from tools.studies import machine, runs
+from tests.tools.studied import read_results, run_study, write_study
 
 LOOP = "--mode=self_train\n--unlabel_ratio=3\n"
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """A study of three arms; b has other flags than a."""
-    return write_study(
-        tmp_path / "toy",
-        b="# Longer.\n--train_steps=50\n",
-        a="--train_steps=20\n--method=pi_model\n",
-    )
-
-
-@pytest.fixture
-def started(monkeypatch):
-    return Started(monkeypatch)
-
-
-@pytest.fixture
-def call(toy, tmp_path):
-    """Runs the study, with seed 1 unless something else is said."""
-
-    def run(*arguments):
-        at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs", "--seeds=1"]
-        run_study(*at, *arguments)
-
-    return run
-
-
-def read_results(path):
-    """Top-1 in %, by arm and seed."""
-    return {
-        arm: {
-            seed: [100 * row["scores"]["top_1_accuracy"] for row in rows]
-            for seed, run in found["runs"].items()
-            for rows in [run["generations"]]
-        }
-        for arm, found in json.loads(path.read_text())["arms"].items()
-    }
 
 
 def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
@@ -85,8 +44,6 @@ def test_flags_come_in_order(call, started, toy):
         "--train_steps=7",
     )
     assert arm.arm.flags == (*base.arm.flags[:3], "--train_steps=20")
-    text = arm.flag_file.read_text() if arm.flag_file.exists() else ""
-    assert text == ""  # runs.start writes it
     assert arm.directory.parent.name == f"a-{arm.arm.digest}"
 
 
@@ -103,6 +60,7 @@ def test_what_makes_no_difference_repeats_nothing(call, started, toy):
 
 def test_places_of_data_reach_the_runs(call, started):
     call("--tfds_data_dir=here")
+    assert len(started.runs) == 3
     for run in started.runs:
         assert run.arm.places == ("--tfds_data_dir=here",)
         assert not any("here" in flag for flag in run.arm.flags)
@@ -192,54 +150,6 @@ def test_results_alone_show_what_the_run_showed(
     assert capsys.readouterr().out == printed
 
 
-def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
-    """As where a file comes with the project: its runs need not be here."""
-    at = f"--results_dir={tmp_path}/docs"
-    call(at)
-    path = tmp_path / "docs/toy.json"
-    there = path.read_text().replace(machine.describe(1).processor, "Theirs")
-    path.write_text(there)
-    (tmp_path / "runs").rename(tmp_path / "gone")
-    started.take()
-    call(at, "--seeds=1,2")
-    assert started.take() == [("base", 2), ("a", 2), ("b", 2)]
-    *_, theirs, ours, _ = capsys.readouterr().out.strip().split("\n")
-    assert theirs.startswith("3 runs: ") and "Theirs" in theirs
-    assert ours.startswith("3 runs: ") and "Theirs" not in ours
-
-
-def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
-    """Where their results go to another file, by a later program."""
-    other = dataclasses.replace(MACHINE, commit="fedcba")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "describe", lambda jobs: other)
-        call()
-    call(f"--results_dir={tmp_path}/docs")
-    written = json.loads((tmp_path / "docs/toy.json").read_text())
-    assert [each["commit"] for each in written["machines"]] == ["fedcba"]
-
-
-def test_finished_runs_are_kept_when_another_fails(
-    call, started, tmp_path, monkeypatch
-):
-    def start(run):
-        if run.arm.name == "a":
-            run.log.parent.mkdir(parents=True)
-            run.log.write_text("error: no room\n")
-            return subprocess.Popen(["false"])
-        return started(run)
-
-    monkeypatch.setattr(runs, "start", start)
-    with pytest.raises(InputError, match=r"^a, seed 1: .*: no room$"):
-        call()
-    found = read_results(tmp_path / "runs/toy/toy.json")
-    assert [*found["base"]] == ["1"] and not found["a"] and not found["b"]
-    monkeypatch.setattr(runs, "start", started)
-    started.take()
-    call()
-    assert started.take() == [("a", 1), ("b", 1)]
-
-
 def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):
     """Which those of the command line override."""
     settings = "--seeds=5,6\n--base_name=alone\n--generations=0\n"
@@ -256,11 +166,18 @@ def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):
     assert written["study"] == "own" and written["generations"] == [0]
 
 
-def test_the_studies_of_this_project_can_be_run(monkeypatch, started, tmp_path):
+def test_the_studies_of_this_project_start_all_their_arms(
+    monkeypatch, started, tmp_path
+):
+    """And say what is asked, and by which paper; no arm is trained."""
     monkeypatch.chdir(ROOT)
-    for path in sorted((ROOT / "flags/studies").iterdir()):
+    folders = sorted((ROOT / "flags/studies").iterdir())
+    assert folders
+    for path in folders:
         run_study(f"--study={path}", "--seeds=0", f"--runs_dir={tmp_path}")
         names = {name.stem for name in path.glob("*.cfg")} - {"study"}
         assert {arm for arm, _ in started.take()} == names
-        first = (path / "base.cfg").read_text().split("\n")[0]
-        assert first.startswith("# ") and os.sep not in first
+        lines = (path / "base.cfg").read_text().split("\n")
+        comment = itertools.takewhile(lambda line: line.startswith("# "), lines)
+        text = " ".join(line.removeprefix("# ") for line in comment)
+        assert "?" in text and re.search(r"arXiv \d{4}\.\d{5}", text), path

@@ -115,6 +115,20 @@ def test_the_table_of_arms():
     }
 
 
+def test_the_chosen_models_are_compared():
+    """By the table of arms and the chart, while generations stay in order."""
+    results = results_of(
+        supervised={0: record(70)}, loop={0: record(80, 90, 85, chosen=1)}
+    )
+    text = tables.show(results)
+    _, _, row, *_ = cells(text)
+    assert row == "loop 1 90.00 ± - +20.00 - 3"
+    rows = cells(text.split("\n\n")[1])[1:]
+    assert [line.split()[3] for line in rows] == ["80.00", "90.00", "85.00"]
+    (plot,) = chart.draw(results.outcomes(), "supervised").axes
+    assert [mark.get_text() for mark in plot.texts] == ["70.00", "90.00"]
+
+
 def test_students_are_compared_with_those_before():
     """Against scipy, where one run ended before its last student."""
     top_1 = np.array([[80, 84, 90], [90, 91, 94], [70, 76, 75]])
@@ -149,7 +163,7 @@ def test_the_table_of_generations():
     header, first, second = cells(table)
     assert header == (
         "arm generation seeds top-1, % over first teacher 95 % interval over "
-        "the one before 95 % interval labels right, % corrupted, % "
+        "the one before 95 % interval label accuracy, % corrupted, % "
         "mean-flip-rate, %"
     )
     ends = "80.00 ± 7.07 50.00 ± 0.00 61.00 ± 0.00"
@@ -187,9 +201,9 @@ def test_what_was_not_run_is_said():
     assert "mean_teacher" not in table
     missing, first, second, _ = rest.split("\n")
     assert missing == "supervised (seed 1, 5), mean_teacher (seed 1, 2, 5)."
-    assert first.startswith("1 run: 0123456 with changes; ")
+    assert first.startswith("1 run, supervised (seed 2): 0123456 with changes;")
     assert first.endswith(", 2 runs at once")
-    assert second.startswith("3 runs: 0123456; ")
+    assert second.startswith("3 runs, pi_model (seed 1, 2, 5): 0123456; ")
     without_base = results_of(supervised={}, pi_model={1: record(80)})
     assert "pi_model 1 80.00 ± - - - 1" in cells(tables.show(without_base))
 

@@ -4,25 +4,14 @@ import pytest
 from absl.testing import flagsaver
 
 from tests.scripts import ROOT, error_of, python
-from tests.tools.studied import write_study
 from tools import study
-from tools.studies import runs
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """A study of three arms."""
-    return write_study(
-        tmp_path / "toy",
-        b="# Longer.\n--train_steps=50\n",
-        a="--train_steps=20\n--method=pi_model\n",
-    )
+from tools.studies import processes
 
 
 @pytest.fixture
 def refusal(toy, tmp_path, monkeypatch, capsys):
     """What the command says of bad input, one line; nothing is run."""
-    monkeypatch.setattr(runs, "start", pytest.fail)
+    monkeypatch.setattr(processes, "start", pytest.fail)
 
     def run(*arguments):
         at = [f"--study={toy}", f"--runs_dir={tmp_path}/runs"]
@@ -43,6 +32,7 @@ def refusal(toy, tmp_path, monkeypatch, capsys):
         ("--study=", "study must be set: --study=flags/studies/NAME runs"),
         ("--study=docs", "there is no docs/base.cfg, the flag file of"),
         ("--study=gs://a/b", "study must be on this machine; got gs://a/b"),
+        ("--runs_dir=", "runs_dir must name a directory; got ''."),
         ("--runs_dir=gs://a/b", "runs_dir must be on this machine"),
         ("--runs_dir=Makefile", "for Makefile is no directory"),
         ("--results_dir=Makefile", "results_dir: Makefile/toy.json cannot"),
@@ -104,7 +94,7 @@ def test_what_cannot_be_written_is_told_before_all_runs(
 def test_damaged_results_are_told_before_all_runs(refusal, tmp_path):
     (tmp_path / "toy.json").write_text("[]")
     line = refusal(f"--results_dir={tmp_path}")
-    assert "toy.json has no results of a study" in line
+    assert "toy.json is damaged, or not of this tool" in line
 
 
 @pytest.mark.parametrize(
@@ -127,10 +117,21 @@ def command(*arguments):
 
 def test_what_main_refuses_is_one_line(toy, tmp_path):
     process = command(
-        f"--study={toy}", f"--runs_dir={tmp_path}", "--label_data_dir=none"
+        f"--study={toy}",
+        f"--runs_dir={tmp_path}",
+        "--label_data_dir=none",
+        "--seeds=0",
+        "--only_arms=base",
     )
     line = error_of(process)
-    assert line.startswith("error: base, seed 0: main.py ended with code 2 (")
     (log,) = tmp_path.glob("toy/base-*/seed_0.log")
-    assert str(log) in line and "none" in log.read_text()
+    assert line == (
+        "error: 1 of 1 runs failed; the same command starts them again: base, "
+        f"seed 0 ({log})."
+    )
+    told = log.read_text().strip().split("\n")[-1].removeprefix("error: ")
+    assert process.stderr.split("\n")[0] == (
+        f"failed: base, seed 0: main.py ended with code 2 ({log}): {told}"
+    )
+    assert "none" in told and not process.stdout
     assert not (tmp_path / "toy/toy.json").exists()

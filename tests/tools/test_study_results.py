@@ -1,8 +1,11 @@
 """The file of results: what is added and dropped, and what is none."""
 
 import dataclasses
+import functools
 import json
 import subprocess
+import time
+from concurrent import futures
 
 import pytest
 
@@ -28,9 +31,10 @@ def made():
 def test_what_is_saved_is_loaded(tmp_path):
     far = dataclasses.replace(MACHINE, processor="B", jobs=2)
     whole = made().with_run("base", 0, record(60, machine=far))
+    whole = whole.with_run("base", 4, record(80, 90, 85, chosen=1))
     results.save(tmp_path / "toy.json", whole)
     assert results.load(tmp_path / "toy.json") == whole
-    assert [*whole.arms["base"].runs] == [0, 3]  # in order
+    assert [*whole.arms["base"].runs] == [0, 3, 4]  # in order
     written = json.loads((tmp_path / "toy.json").read_text())
     assert [each["processor"] for each in written["machines"]] == ["B", "A"]
     base = written["arms"]["base"]
@@ -54,7 +58,8 @@ def test_the_base_has_its_name_in_tables():
         "supervised": [3],
         "pi_model": [1],
     }
-    assert made().machines() == {str(MACHINE): 2}
+    runs = {"supervised": [3], "pi_model": [1]}
+    assert made().machines() == {str(MACHINE): runs}
 
 
 def test_results_of_other_flags_are_dropped():
@@ -64,15 +69,16 @@ def test_results_of_other_flags_are_dropped():
     assert kept.arms["base"].flags == changed.flags
     assert kept.arms["pi_model"] == made().arms["pi_model"]
     assert kept.arms["new"] == ArmResults(())
-    assert made().dropped_by([changed, OTHER]) == [
-        "results of 1 run of base are dropped, whose flags have changed "
-        "(--b=2, --b=3)"
-    ]
-    assert made().dropped_by([BASE]) == [
+    assert made().dropped_by([changed, OTHER]) == {
+        "base": "results of 1 run of base are dropped, whose flags have "
+        "changed (--b=2, --b=3)"
+    }
+    (line,) = made().dropped_by([BASE]).values()
+    assert line == (
         "results of 1 run of pi_model are dropped, which is no arm any more"
-    ]
+    )
     assert made().with_arms([BASE]).arms == {"base": made().arms["base"]}
-    assert made().dropped_by([BASE, OTHER]) == []
+    assert made().dropped_by([BASE, OTHER]) == {}
 
 
 def test_a_run_takes_the_place_of_an_earlier_one():
@@ -81,37 +87,96 @@ def test_a_run_takes_the_place_of_an_earlier_one():
     assert made().arms["base"].runs[3].outcome.top_1 == 90
 
 
+def test_two_writers_lose_nothing_of_each_other(tmp_path):
+    """As two calls would, with an arm each."""
+    path = tmp_path / "new/toy.json"
+
+    def write(name):
+        def add(seed, earlier):
+            time.sleep(0.005)  # so that the other one would come in between
+            return (earlier or made()).with_run(name, seed, record(60))
+
+        for seed in range(10):
+            results.update(path, functools.partial(add, seed))
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, name) for name in ("base", "pi_model")]:
+            done.result()
+    arms = results.load(path).arms
+    assert [*arms["base"].runs] == [*arms["pi_model"].runs] == [*range(10)]
+    assert [each.name for each in path.parent.iterdir()] == ["toy.json"]
+
+
+def run_of(value):
+    return value["arms"]["base"]["runs"]["3"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda value: value.pop("arms"),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(machine=1),
-        lambda value: value["arms"]["base"]["runs"].update(x={}),
-        lambda value: value["machines"][0].pop("cores"),
-        lambda value: value["machines"][0].update(more=1),
         lambda value: value.update(arms=[]),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(generations=[]),
-        lambda value: value["arms"]["base"]["runs"]["3"].update(
-            generations=[{"scores": {"top_1_accuracy": "0.8"}, "seconds": 1}]
+        lambda value: run_of(value).update(machine=1),
+        lambda value: value["arms"]["base"]["runs"].update(x=run_of(value)),
+        lambda value: run_of(value).update(generations=[]),
+        lambda value: run_of(value).update(generations=[2]),
+        lambda value: run_of(value).update(chosen_generation=2),
+        lambda value: run_of(value)["generations"][0]["scores"].update(
+            top_1_accuracy="0.8"
         ),
     ],
 )
 def test_damaged_results_are_one_line(change, tmp_path):
+    assert "toy.json is damaged, or not of this tool (" in told(
+        change, tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda value: value.pop("arms"), "arms"),
+        (lambda value: run_of(value).pop("machine"), "machine"),
+        (lambda value: value["machines"][0].pop("cores"), "cores"),
+        (lambda value: value["machines"][0].update(gpu=1), "gpu"),
+        (lambda value: run_of(value)["generations"][0].update(at=1), "at"),
+        (lambda value: run_of(value)["generations"][0].pop("scores"), "scores"),
+    ],
+)
+def test_results_of_another_version_are_one_line(change, field, tmp_path):
+    line = told(change, tmp_path)
+    assert "toy.json was written by another version of this tool" in line
+    assert field in line
+
+
+def told(change, tmp_path):
+    """What is said of results after a change of their JSON."""
     path = tmp_path / "toy.json"
     results.save(path, made())
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
-    with pytest.raises(InputError, match=r"toy\.json has no results") as caught:
+    with pytest.raises(InputError) as caught:
         results.load(path)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_need_not_be_there_may_be_missing(tmp_path):
+    path = tmp_path / "toy.json"
+    results.save(path, made())
+    value = json.loads(path.read_text())
+    for row in run_of(value)["generations"]:
+        row.pop("label_accuracy")
+    path.write_text(json.dumps(value))
+    found = results.load(path).arms["base"].runs[3].outcome
+    assert found.generations[1].label_accuracy is None
 
 
 def test_what_is_no_json_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"a\.json cannot be read: No such"):
         results.load(tmp_path / "a.json")
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(InputError, match=r"a\.json has no results"):
+    with pytest.raises(InputError, match=r"a\.json is damaged"):
         results.load(tmp_path / "a.json")
 
 

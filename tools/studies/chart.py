@@ -21,7 +21,7 @@ _BELOW = 0.22  # of a row: from an arm's mean down to the dots of its seeds
 
 
 def draw(outcomes: Mapping[str, Outcomes], base: str) -> "figure.Figure":
-    """A row for each arm: the mean of its last models, and a dot a seed.
+    """A row for each arm: the mean of its runs' models, and a dot a seed.
 
     Args:
         outcomes: of each arm, by seed; those without runs have no row.

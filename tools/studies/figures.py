@@ -41,11 +41,11 @@ class Estimate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ArmFigures:
-    """The last models of an arm.
+    """The models that the runs of an arm came to.
 
     Attributes:
         seeds: of the runs.
-        top_1: of the last models.
+        top_1: of the models.
         over_base: difference to the base's, over the seeds that both have;
             None for the base itself, and without such a seed.
         seconds: mean duration of a run.
@@ -120,13 +120,13 @@ def difference(
 def of_arms(
     outcomes: Mapping[str, Outcomes], base: str
 ) -> dict[str, ArmFigures]:
-    """Compares the last models of every arm that has runs with the base's."""
-    reference = _last_top_1(outcomes.get(base, {}))
+    """Compares the models of every arm that has runs with the base's."""
+    reference = _top_1(outcomes.get(base, {}))
     return {
         arm: ArmFigures(
             tuple(runs),
-            spread(_last_top_1(runs).values()),
-            None if arm == base else difference(_last_top_1(runs), reference),
+            spread(_top_1(runs).values()),
+            None if arm == base else difference(_top_1(runs), reference),
             statistics.mean(run.seconds for run in runs.values()),
         )
         for arm, runs in outcomes.items()
@@ -153,7 +153,7 @@ def of_generations(runs: Outcomes) -> list[GenerationFigures]:
     ]
 
 
-def _last_top_1(runs: Outcomes) -> dict[int, float]:
+def _top_1(runs: Outcomes) -> dict[int, float]:
     return {seed: run.top_1 for seed, run in runs.items()}
 
 

@@ -9,6 +9,9 @@ from etils import epath
 from noisy_student import report
 from noisy_student.errors import InputError
 from noisy_student.files import run_directory, writing
+from tools.studies import written
+
+_CHOSEN = "chosen_generation"  # here as in a run's own results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,39 +43,52 @@ class Outcome:
     Attributes:
         generations: the first teacher, and then each student; training alone
             has one generation.
+        chosen: the generation whose model is the run's, which with validation
+            images is the best on these; None for the last.
     """
 
     generations: tuple[Generation, ...]
+    chosen: int | None = None
 
     @property
     def top_1(self) -> float:
-        """Top-1 of the last model, in %."""
-        return self.generations[-1].top_1
+        """Top-1 of the run's model, in %."""
+        last = len(self.generations) - 1
+        return self.generations[
+            last if self.chosen is None else self.chosen
+        ].top_1
 
     @property
     def seconds(self) -> float:
         """Of all generations together."""
         return sum(generation.seconds for generation in self.generations)
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """One dict for each generation."""
-        return [
-            dataclasses.asdict(generation) for generation in self.generations
-        ]
+    def to_json(self) -> dict[str, Any]:
+        """One dict for each generation, and which of them was chosen."""
+        rows = [dataclasses.asdict(each) for each in self.generations]
+        if self.chosen is None:
+            return {"generations": rows}
+        return {"generations": rows, _CHOSEN: self.chosen}
 
     @classmethod
-    def from_json(cls, rows: list[dict[str, Any]]) -> Self:
-        """Reads what `to_json` made.
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reads what `to_json` made; other keys are of others.
 
         Raises:
-            KeyError, TypeError, ValueError: it did not make this.
+            LookupError, TypeError, ValueError: it did not make this.
         """
-        generations = tuple(Generation(**row) for row in rows)
-        if not generations:
-            raise ValueError("a run without generations")
+        generations = tuple(
+            written.make(Generation, row) for row in value["generations"]
+        )
         for generation in generations:
             float(generation.top_1 + generation.seconds)
-        return cls(generations)
+        # Files that are older than this key come without it.
+        chosen = value.get(_CHOSEN)
+        if chosen not in (None, *range(len(generations))) or not generations:
+            raise ValueError(
+                f"a run of {len(generations)} generations has chosen {chosen}"
+            )
+        return cls(generations, chosen)
 
 
 def read(directory: epath.Path) -> Outcome:
@@ -85,8 +101,10 @@ def read(directory: epath.Path) -> Outcome:
         InputError: there is neither.
     """
     results = directory / report.RESULTS_FILE
+    chosen = None
     if results.exists():
-        rows = writing.read_json(results)["generations"]
+        found = writing.read_json(results)
+        rows, chosen = found["generations"], found.get(_CHOSEN)
     else:
         rows = run_directory.read_metrics(directory)[-1:]
     if not rows:
@@ -94,7 +112,7 @@ def read(directory: epath.Path) -> Outcome:
             f"{directory} has neither {results.name} nor "
             f"{run_directory.METRICS_FILE}, though main.py has ended well."
         )
-    return Outcome(tuple(map(_generation, rows)))
+    return Outcome(tuple(map(_generation, rows)), chosen)
 
 
 def _generation(row: dict[str, Any]) -> Generation:

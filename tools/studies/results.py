@@ -1,25 +1,25 @@
 """The results of a study: one file of JSON, to which runs are added."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from etils import epath
 
-from noisy_student.errors import InputError, listed
+from noisy_student.errors import listed
 from noisy_student.files import writing
-from tools.studies import arms
+from tools.studies import arms, locks, written
 from tools.studies.arms import Arm
 from tools.studies.machine import Machine
 from tools.studies.outcomes import Outcome
 
-# What reading raises where a file is not as it was written.
-_DAMAGES = (ValueError, LookupError, TypeError, AttributeError)
-
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A finished run: what it came to, and where it was made."""
+    """A finished run: what it came to, and where it was made.
+
+    Of a run that was resumed, this is where it was started the last time.
+    """
 
     outcome: Outcome
     machine: Machine
@@ -27,13 +27,13 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """As the file of a single run has it."""
         machine = dataclasses.asdict(self.machine)
-        return {"generations": self.outcome.to_json(), "machine": machine}
+        return {**self.outcome.to_json(), "machine": machine}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Reads what `to_json` made."""
-        outcome = Outcome.from_json(value["generations"])
-        return cls(outcome, Machine(**value["machine"]))
+        machine = written.make(Machine, value["machine"])
+        return cls(Outcome.from_json(value), machine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,20 +63,24 @@ class Results:
     def outcomes(self) -> dict[str, dict[int, Outcome]]:
         """Those of each arm, by seed; under the base's name for tables."""
         return {
-            self.base_name if name == arms.BASE else name: {
+            self._shown(name): {
                 seed: record.outcome for seed, record in arm.runs.items()
             }
             for name, arm in self.arms.items()
         }
 
-    def machines(self) -> dict[str, int]:
-        """How many runs were made on each, as it describes itself."""
-        counts: dict[str, int] = {}
-        for arm in self.arms.values():
-            for record in arm.runs.values():
-                name = str(record.machine)
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+    def machines(self) -> dict[str, dict[str, list[int]]]:
+        """Each, as it describes itself, with arms and seeds made on it."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for name, arm in self.arms.items():
+            for seed, record in arm.runs.items():
+                its = found.setdefault(str(record.machine), {})
+                its.setdefault(self._shown(name), []).append(seed)
+        return found
+
+    def _shown(self, name: str) -> str:
+        """What tables call an arm."""
+        return self.base_name if name == arms.BASE else name
 
     def with_arms(self, known: Iterable[Arm]) -> Self:
         """Results of these arms alone, without those of other flags."""
@@ -97,10 +101,10 @@ class Results:
         added = {name: dataclasses.replace(arm, runs=merged)}
         return dataclasses.replace(self, arms={**self.arms, **added})
 
-    def dropped_by(self, known: Sequence[Arm]) -> list[str]:
-        """Says which runs `with_arms` leaves out, a line for each arm."""
+    def dropped_by(self, known: Sequence[Arm]) -> dict[str, str]:
+        """Says which runs `with_arms` leaves out, a line for each arm's."""
         now = {arm.name: arm.flags for arm in known}
-        lines = []
+        lines = {}
         for name, arm in self.arms.items():
             if not arm.runs or now.get(name) == arm.flags:
                 continue
@@ -108,7 +112,7 @@ class Results:
             if name in now:
                 changes = sorted({*arm.flags} ^ {*now[name]})
                 why = f"whose flags have changed ({listed(changes)})"
-            lines.append(
+            lines[name] = (
                 f"results of {_counted(len(arm.runs))} of {name} are dropped, "
                 f"{why}"
             )
@@ -119,11 +123,11 @@ def load(path: epath.Path) -> Results:
     """Reads a file of results.
 
     Raises:
-        InputError: it is no such file, or damaged.
+        InputError: it is no such file, damaged, or of another version.
     """
     try:
         value = writing.read_json(path)
-        machines = [Machine(**each) for each in value["machines"]]
+        machines = [written.make(Machine, each) for each in value["machines"]]
         return Results(
             str(value["study"]),
             str(value["base_name"]),
@@ -133,7 +137,7 @@ def load(path: epath.Path) -> Results:
                     tuple(arm["flags"]),
                     {
                         int(seed): Record(
-                            Outcome.from_json(run["generations"]),
+                            Outcome.from_json(run),
                             machines[run["machine"]],
                         )
                         for seed, run in arm["runs"].items()
@@ -142,19 +146,9 @@ def load(path: epath.Path) -> Results:
                 for name, arm in value["arms"].items()
             },
         )
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise InputError(
-            f"{path} has no results of a study, or is damaged "
-            f"({type(error).__name__}: {error}). Remove it or name another."
-        ) from error
+    except written.ERRORS as error:
+        advice = "Remove it or name another."
+        raise written.complaint(path, error, advice) from error
 
 
 def save(path: epath.Path, results: Results) -> None:
@@ -171,7 +165,7 @@ def save(path: epath.Path, results: Results) -> None:
             if record.machine not in machines:
                 machines.append(record.machine)
             rows[str(seed)] = {
-                "generations": record.outcome.to_json(),
+                **record.outcome.to_json(),
                 "machine": machines.index(record.machine),
             }
         by_arm[name] = {
@@ -186,6 +180,30 @@ def save(path: epath.Path, results: Results) -> None:
         "machines": [dataclasses.asdict(each) for each in machines],
     }
     writing.write_json(path, about | {"arms": by_arm})
+
+
+def update(
+    path: epath.Path, change: Callable[[Results | None], Results]
+) -> Results:
+    """Changes a file of results, which no other call does meanwhile.
+
+    Args:
+        path: of the file.
+        change: makes the new results of the earlier ones, None if there are
+            none.
+
+    Returns:
+        The new ones.
+
+    Raises:
+        InputError: the file cannot be read or written.
+    """
+    with writing.disk_errors(path, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with locks.waited_for(path.parent):
+        now = change(load(path) if path.exists() else None)
+        save(path, now)
+    return now
 
 
 def _counted(number: int) -> str:

@@ -29,8 +29,8 @@ class StudySettings(Settings):
     """Seeds of each arm; a seed also chooses the labelled images."""
 
     jobs: int = setting(1, at_least=1)
-    """Runs at once, each on its share of the cores. Two processes of one core
-    get more done than one of two where models are tiny."""
+    """Runs at once, each on its share of the cores. Two one-core processes
+    finish more runs than one two-core process where models are tiny."""
 
     only_arms: tuple[str, ...] = setting(())
     """Run these arms alone, by the names of their files without .cfg. The
@@ -51,8 +51,10 @@ class StudySettings(Settings):
     """Show this file of results, and run nothing; goes alone."""
 
     def __post_init__(self) -> None:
-        """Checks the seeds beside each setting's own rule."""
+        """Checks what is more than each setting's own rule."""
         super().__post_init__()
+        if not self.runs_dir:
+            raise ValueError("runs_dir must name a directory; got ''.")
         if not self.seeds or len({*self.seeds}) < len(self.seeds):
             given = ",".join(map(str, self.seeds))
             raise ValueError(

@@ -1,7 +1,7 @@
 """Tables of a study, and its line of JSON: all that is printed of results."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from noisy_student.report import tables
@@ -40,10 +40,7 @@ def show(results: Results) -> str:
     if any(generations.values()):
         parts += ["", _generations_table(generations), ""]
     parts += _missing(outcomes)
-    parts += [
-        f"{'1 run' if runs == 1 else f'{runs} runs'}: {machine}"
-        for machine, runs in results.machines().items()
-    ]
+    parts += _machines(results)
     return "\n".join([*parts, _json(arms, generations)])
 
 
@@ -71,7 +68,7 @@ def _generations_table(
     header = ["arm", "generation", "seeds", "top-1, %"]
     header += ["over first teacher", _INTERVAL]
     header += ["over the one before", _INTERVAL]
-    header += ["labels right, %"] if with_labels else []
+    header += ["label accuracy, %"] if with_labels else []
     header += [_title(name) for name in scores]
     lines = [header]
     for arm, rows in generations.items():
@@ -92,13 +89,26 @@ def _missing(outcomes: Mapping[str, Outcomes]) -> Iterable[str]:
         arm: [seed for seed in seeds if seed not in runs]
         for arm, runs in outcomes.items()
     }
-    words = [
-        f"{arm} (seed {', '.join(map(str, gap))})"
-        for arm, gap in gaps.items()
-        if gap
-    ]
-    if words:
-        yield f"Not run: {', '.join(words)}."
+    if any(gaps.values()):
+        yield f"Not run: {_arms_and_seeds(gaps)}."
+
+
+def _machines(results: Results) -> Iterable[str]:
+    """A line for each; where there are several, it says whose they were."""
+    machines = results.machines()
+    for machine, runs in machines.items():
+        number = sum(map(len, runs.values()))
+        whose = f", {_arms_and_seeds(runs)}" if len(machines) > 1 else ""
+        yield f"{number} run{'s' if number > 1 else ''}{whose}: {machine}"
+
+
+def _arms_and_seeds(seeds: Mapping[str, Sequence[int]]) -> str:
+    """`base (seed 0, 1), loop (seed 1)`, without arms of no seed."""
+    return ", ".join(
+        f"{arm} (seed {', '.join(map(str, its))})"
+        for arm, its in seeds.items()
+        if its
+    )
 
 
 def _json(

@@ -174,7 +174,8 @@ def test_the_studies_of_this_project_start_all_their_arms(
     folders = sorted((ROOT / "flags/studies").iterdir())
     assert folders
     for path in folders:
-        run_study(f"--study={path}", "--seeds=0", f"--runs_dir={tmp_path}")
+        runs_dir = tmp_path / path.name  # runs of the same flags are shared
+        run_study(f"--study={path}", "--seeds=0", f"--runs_dir={runs_dir}")
         names = {name.stem for name in path.glob("*.cfg")} - {"study"}
         assert {arm for arm, _ in started.take()} == names
         lines = (path / "base.cfg").read_text().split("\n")

@@ -9,7 +9,12 @@ import shutil
 import pytest
 
 from noisy_student.errors import InputError
-from tests.tools.studied import MACHINE, read_results, record
+from tests.tools.studied import (
+    MACHINE,
+    read_results,
+    record,
+    write_study,
+)
 from tools.studies import arms, machine, processes
 from tools.studies import runs as study_runs
 
@@ -29,6 +34,20 @@ def test_results_of_elsewhere_are_added_to(call, started, tmp_path, capsys):
     made = "3 runs, base (seed {0}), a (seed {0}), b (seed {0}): "
     assert theirs.startswith(made.format(1)) and "Theirs" in theirs
     assert ours.startswith(made.format(2)) and "Theirs" not in ours
+
+
+def test_studies_share_the_runs_of_the_same_flags(call, started, tmp_path):
+    """Base and b are arms of both, by whatever name."""
+    call()
+    longer = "--train_steps=50\n"
+    other = write_study(tmp_path / "other", c=longer, d="--train_steps=60\n")
+    started.take()
+    call(f"--study={other}", "--seeds=1,2")
+    assert started.take() == [("d", 1), ("base", 2), ("c", 2), ("d", 2)]
+    found = read_results(tmp_path / "runs/other/other.json")
+    toy = read_results(tmp_path / "runs/toy/toy.json")
+    assert found["base"]["1"] == toy["base"]["1"] != found["base"]["2"]
+    assert found["c"]["1"] == toy["b"]["1"]
 
 
 def test_runs_remember_what_they_were_made_by(call, started, tmp_path):
@@ -149,11 +168,11 @@ def test_what_another_call_does_meanwhile_is_left_to_it(
         locked.enter_context(lock(b.log))
         return started(run)
 
-    found = arms.read(tmp_path / "toy", ["--train_steps=5"])
+    found = arms.read(tmp_path / "toy", ["--noremat"])
     monkeypatch.setattr(processes, "start", begin)
     message = "1 of 3 runs failed; .*: b, seed 1 "
     with locked, pytest.raises(InputError, match=message):
-        call("--train_steps=5")
+        call("--noremat")
     lines = capsys.readouterr().err.split("\n")
     assert lines[1].startswith("2 of 3: a, seed 1, 95.00 %")
     assert lines[2] == "failed: b, seed 1: it is under way in another call"

@@ -54,16 +54,21 @@ class Run:
 def load_record(run: Run) -> Record | None:
     """Reads what a run came to; None where it is not finished.
 
+    A run of the same flags in another study of the same RUNS_DIR is the same.
+
     Raises:
         InputError: the file is damaged, or of another version.
     """
-    if not run.record.exists():
+    pattern = f"*/*-{run.arm.digest}/{run.record.name}"
+    paths = [run.record, *sorted(run.study.parent.glob(pattern))]
+    path = next((each for each in paths if each.exists()), None)
+    if path is None:
         return None
     try:
-        return Record.from_json(writing.read_json(run.record))
+        return Record.from_json(writing.read_json(path))
     except written.ERRORS as error:
         advice = "Remove it, and the same command makes it again."
-        raise written.complaint(run.record, error, advice) from error
+        raise written.complaint(path, error, advice) from error
 
 
 def save_record(run: Run, record: Record) -> None:

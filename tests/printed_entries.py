@@ -226,6 +226,16 @@ ENTRIES = [
     ),
     # What the command above it leaves.
     Entry("python -m tools.study --results=runs/studies"),
+    Entry(
+        "python -m tools.study --study=flags/studies/generations_digits",
+        f"{_SHORT_LOOP} --noevaluate_robustness --seeds=0 --results_dir=found",
+    ),
+    Entry(
+        "python -m tools.study --results=docs/results",
+        quick=True,
+        elsewhere="tests/tools/test_evidence.py",
+        no_flags=True,
+    ),
     # Those of the original program, in docs/original.md.
     *(
         Entry(start, quick=True, elsewhere="tests/test_original_commands.py")

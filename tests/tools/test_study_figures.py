@@ -164,7 +164,7 @@ def test_the_table_of_generations():
     assert header == (
         "arm generation seeds top-1, % over first teacher 95 % interval over "
         "the one before 95 % interval label accuracy, % corrupted, % "
-        "mean-flip-rate, %"
+        "mean flip rate, %"
     )
     ends = "80.00 ± 7.07 50.00 ± 0.00 61.00 ± 0.00"
     assert first == f"loop 0 2 81.00 ± 1.41 - - - - {ends}"

@@ -171,5 +171,5 @@ def _estimate(found: Estimate | None) -> list[str]:
 
 
 def _title(name: str) -> str:
-    """`fgsm-4, %` for `fgsm_4_accuracy`."""
-    return f"{name.removesuffix('_accuracy').replace('_', '-')}, %"
+    """`fgsm 4, %` for `fgsm_4_accuracy`."""
+    return f"{name.removesuffix('_accuracy').replace('_', ' ')}, %"

@@ -61,6 +61,7 @@ class Study:
         self.finished: dict[Run, Record] = {}  # also of arms not chosen
         self.attempts: dict[Run, Attempt] = {}
         self.failed: list[Run] = []
+        self.dropped: list[str] = []  # a line for each arm
 
     def validate(self) -> None:
         """Checks the paths, and the results so far.
@@ -72,6 +73,7 @@ class Study:
         earlier = self._load()
         if earlier is not None:
             self.plan.check_kept(earlier)
+            self.dropped = [*earlier.dropped_by(self.plan.arms).values()]
         self._find_finished(earlier)
         self._check_others()
 
@@ -81,9 +83,8 @@ class Study:
         Raises:
             InputError: some runs failed; the others are in the results.
         """
-        if earlier := self._load():
-            for line in earlier.dropped_by(self.plan.arms).values():
-                say(f"{self.plan.file}: {line}.")
+        for line in self.dropped:
+            say(f"{self.plan.file}: {line}.")
         waiting = self._waiting()
         if len(waiting) < len(self.runs):
             say(f"{self._progress()} runs are finished already.")

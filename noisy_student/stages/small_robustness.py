@@ -30,25 +30,24 @@ def suites(experiment: Experiment) -> list[Suite]:
 def _settings(experiment: Experiment) -> dict[str, RobustnessConfig]:
     """The settings of each suite; the flags may ask for less, or for more."""
     settings = experiment.config.robustness
-
-    def on_images(most: int) -> RobustnessConfig:
-        number = min(most, experiment.data.test.num_images)
-        return dataclasses.replace(
-            settings,
-            num_robustness_images=settings.num_robustness_images or number,
-        )
-
+    small = dataclasses.replace(
+        settings,
+        severities=(_SEVERITY,),
+        num_frames=min(_MOST_FRAMES, settings.num_frames),
+        epsilons=(_EPSILON,),
+    )
+    most = {
+        "corruptions": _MOST_IMAGES,
+        "perturbations": _MOST_SEQUENCES,
+        "adversarial": _MOST_IMAGES,
+    }
     return {
-        "corruptions": dataclasses.replace(
-            on_images(_MOST_IMAGES), severities=(_SEVERITY,)
-        ),
-        "perturbations": dataclasses.replace(
-            on_images(_MOST_SEQUENCES),
-            num_frames=min(_MOST_FRAMES, settings.num_frames),
-        ),
-        "adversarial": dataclasses.replace(
-            on_images(_MOST_IMAGES), epsilons=(_EPSILON,)
-        ),
+        name: dataclasses.replace(
+            small,
+            num_robustness_images=settings.num_robustness_images
+            or min(number, experiment.data.test.num_images),
+        )
+        for name, number in most.items()
     }
 
 

@@ -113,7 +113,7 @@ class Results:
                 changes = sorted({*arm.flags} ^ {*now[name]})
                 why = f"whose flags have changed ({listed(changes)})"
             lines[name] = (
-                f"results of {_counted(len(arm.runs))} of {name} are dropped, "
+                f"results of {counted(len(arm.runs))} of {name} are dropped, "
                 f"{why}"
             )
         return lines
@@ -206,5 +206,6 @@ def update(
     return now
 
 
-def _counted(number: int) -> str:
+def counted(number: int) -> str:
+    """`1 run`, or so many runs."""
     return "1 run" if number == 1 else f"{number} runs"

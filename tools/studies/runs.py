@@ -59,11 +59,13 @@ def load_record(run: Run) -> Record | None:
     Raises:
         InputError: the file is damaged, or of another version.
     """
-    pattern = f"*/*-{run.arm.digest}/{run.record.name}"
-    paths = [run.record, *sorted(run.study.parent.glob(pattern))]
-    path = next((each for each in paths if each.exists()), None)
-    if path is None:
-        return None
+    path = run.record
+    if not path.exists():
+        pattern = f"*/*-{run.arm.digest}/{path.name}"
+        shared = sorted(run.study.parent.glob(pattern))
+        if not shared:
+            return None
+        path = shared[0]
     try:
         return Record.from_json(writing.read_json(path))
     except written.ERRORS as error:

@@ -13,7 +13,7 @@ from tools.studies.figures import (
     Outcomes,
     Spread,
 )
-from tools.studies.results import Results
+from tools.studies.results import Results, counted
 
 _INTERVAL = "95 % interval"
 _DIGITS = 3  # after the point, in JSON
@@ -99,7 +99,7 @@ def _machines(results: Results) -> Iterable[str]:
     for machine, runs in machines.items():
         number = sum(map(len, runs.values()))
         whose = f", {_arms_and_seeds(runs)}" if len(machines) > 1 else ""
-        yield f"{number} run{'s' if number > 1 else ''}{whose}: {machine}"
+        yield f"{counted(number)}{whose}: {machine}"
 
 
 def _arms_and_seeds(seeds: Mapping[str, Sequence[int]]) -> str:

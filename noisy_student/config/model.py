@@ -97,6 +97,12 @@ class ModelConfig(Settings):
         )
 
     @property
+    def dtype_policy(self) -> str:
+        """Keras' name of the policy: features so, weights float32."""
+        precision = self.compute_precision
+        return precision if precision == "float32" else f"mixed_{precision}"
+
+    @property
     def frozen(self) -> str | None:
         """What is frozen, as its flag says it; None where all is trained."""
         if self.fix_layer_num != NOTHING_FROZEN:

@@ -77,9 +77,7 @@ def build_model(config: ModelConfig) -> keras.Model:
     """
     source, _, name = config.model_name.partition(plugins.SEPARATOR)
     before = keras.config.dtype_policy()
-    precision = config.compute_precision
-    policy = precision if precision == "float32" else f"mixed_{precision}"
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy(config.dtype_policy)
     try:
         if source == _KERAS:
             return _application(name, config)

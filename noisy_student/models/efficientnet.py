@@ -112,10 +112,9 @@ def build_model(config: ModelConfig) -> keras.Model:
     """
     stages = _scaled_stages(config)
     scale = scaling.get_scaling(config)
-    precision = config.compute_precision
     shared: dict = {
         "num_shards_per_group": int(config.num_shards_per_group),
-        "dtype": precision if precision == "float32" else f"mixed_{precision}",
+        "dtype": config.dtype_policy,
     }
 
     def conv_norm(filters, kernel_size, stride, name):
@@ -137,20 +136,30 @@ def build_model(config: ModelConfig) -> keras.Model:
     x = conv_norm(scaling.STEM_FILTERS, 3, scaling.STEM_STRIDE, "stem")(x)
     x = _blocks(x, config, stages, lite=scale.lite, **shared)
     x = conv_norm(scaling.HEAD_FILTERS, 1, 1, "head")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
-    x = dropout.Dropout(scale.dropout_rate, name="dropout", dtype="float32")(x)
-    # Between -1 / sqrt(classes) and 1 / sqrt(classes).
-    uniform = keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
-    logits = keras.layers.Dense(
-        config.num_classes,
-        kernel_initializer=uniform,
-        dtype="float32",
-        name="logits",
-    )(x)
+    logits = _classify(x, config.num_classes, scale.dropout_rate)
     name = config.model_name.replace("-", "_")
     model = keras.Model(images, logits, name=name)
     if config.fix_layer_num != NOTHING_FROZEN:
-        frozen = [f"blocks_{index}" for index in range(config.fix_layer_num)]
-        for layer in ["stem", *frozen]:
-            model.get_layer(layer).trainable = False
+        _freeze(model, config.fix_layer_num)
     return model
+
+
+def _classify(
+    features: keras.KerasTensor, num_classes: int, dropout_rate: float
+) -> keras.KerasTensor:
+    """From features (batch, height, width, channels) to logits, float32."""
+    x = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(
+        features
+    )
+    x = dropout.Dropout(dropout_rate, name="dropout", dtype="float32")(x)
+    # Between -1 / sqrt(classes) and 1 / sqrt(classes).
+    uniform = keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform")
+    return keras.layers.Dense(
+        num_classes, kernel_initializer=uniform, dtype="float32", name="logits"
+    )(x)
+
+
+def _freeze(model: keras.Model, num_blocks: int) -> None:
+    for index in range(num_blocks):
+        model.get_layer(f"blocks_{index}").trainable = False
+    model.get_layer("stem").trainable = False

@@ -126,6 +126,12 @@ def run(*arguments, **options):
     return python("main.py", *arguments, **options)
 
 
+def output_of(process):
+    """What a script printed that ended well."""
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
 def error_of(process):
     """The one line with which a script ends that was told wrong."""
     assert process.returncode == 2, process.stderr

@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 
 from noisy_student import methods
 from tests.methods import made
-from tests.scripts import ROOT, TINY, run
+from tests.scripts import ROOT, TINY, output_of, run
 
 TEXT = (ROOT / "docs/methods.md").read_text()
 TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
@@ -34,8 +34,7 @@ def test_the_method_of_the_text_trains(fixmatch, tmp_path):
         f"--model_dir={tmp_path / 'run'}",
         PYTHONPATH=str(fixmatch),
     )
-    assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout)["step"] == 6
+    assert json.loads(output_of(process))["step"] == 6
 
 
 def test_it_is_fixmatch(fixmatch, monkeypatch):
@@ -87,8 +86,7 @@ def test_the_network_of_the_text_trains(tmp_path):
         f"--model_dir={tmp_path / 'run'}",
         PYTHONPATH=str(tmp_path),
     )
-    assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout)["step"] == 6
+    assert json.loads(output_of(process))["step"] == 6
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import pseudo_labels
-from tests.scripts import ROOT, TINY, python, run
+from tests.scripts import ROOT, TINY, output_of, python, run
 
 
 def test_results_have_the_documented_form(finished):
@@ -178,7 +178,7 @@ def test_the_stages_one_by_one(finished, tmp_path):
             f"--output_dir={tmp_path}/predictions",
             f"--shard_id={shard}",
         )
-        assert process.returncode == 0, process.stderr
+        output_of(process)
     select = [
         *data,
         f"--prediction_dir={tmp_path}/predictions",
@@ -190,12 +190,9 @@ def test_the_stages_one_by_one(finished, tmp_path):
     assert process.returncode == 2
     assert "those of 0 are missing. Run only_get_stats" in process.stderr
     process = python(tool, *select, "--only_get_stats")
-    assert process.returncode == 0, process.stderr
-    counted = json.loads(process.stdout)
+    counted = json.loads(output_of(process))
     assert not (tmp_path / "filtered/data").exists()
-    process = python(tool, *select)
-    assert process.returncode == 0, process.stderr
-    stats = json.loads(process.stdout)
+    stats = json.loads(output_of(python(tool, *select)))
     assert sum(stats["predicted"]) == 1347
     assert stats["threshold"] == counted["thresholds"]
     assert any((tmp_path / "filtered/samples").iterdir())
@@ -209,7 +206,7 @@ def test_the_stages_one_by_one(finished, tmp_path):
         f"--predict_ckpt_path={teacher}",
         f"--output_dir={tmp_path}/again",
     )
-    assert process.returncode == 0, process.stderr
+    output_of(process)
     before, after = (
         sorted(read_labels(tmp_path / name)) for name in ("filtered", "again")
     )
@@ -218,13 +215,11 @@ def test_the_stages_one_by_one(finished, tmp_path):
     student = [flag for flag in TINY if "mode=" not in flag]
     student += ["--mode=train", f"--unlabel_data_dir={tmp_path}/filtered"]
     process = run(*student, f"--model_dir={tmp_path}/student")
-    assert process.returncode == 0, process.stderr
-    metrics = json.loads(process.stdout)
+    metrics = json.loads(output_of(process))
     assert metrics["step"] == 6
 
     process = run("--mode=eval", f"--model_dir={tmp_path}/student")
-    assert process.returncode == 0, process.stderr
-    accuracy = json.loads(process.stdout)["top_1_accuracy"]
+    accuracy = json.loads(output_of(process))["top_1_accuracy"]
     assert accuracy == pytest.approx(metrics["top_1_accuracy"])
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from noisy_student import models
 from noisy_student.files import run_directory
 from tests import workers
-from tests.scripts import EFFICIENTNET, ROOT, TINY, run
+from tests.scripts import EFFICIENTNET, ROOT, TINY, output_of, run
 
 TRAIN = [flag for flag in TINY if "mode=" not in flag] + ["--mode=train"]
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
@@ -25,7 +25,7 @@ SUPERVISED = [*TRAIN, "--method=supervised"]
 def teacher(tmp_path_factory):
     directory = tmp_path_factory.mktemp("teacher") / "run"
     process = run(*SUPERVISED, *EFFICIENTNET, f"--model_dir={directory}")
-    assert process.returncode == 0, process.stderr
+    output_of(process)
     return directory
 
 
@@ -44,8 +44,7 @@ def test_a_teacher_labels_in_the_step(teacher, tmp_path):
         "--label_data_sample_prob=0.5",
         f"--model_dir={tmp_path}",
     )
-    assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout)["step"] == 6
+    assert json.loads(output_of(process))["step"] == 6
 
 
 @pytest.mark.slow
@@ -61,7 +60,7 @@ def test_fine_tuning_at_a_higher_resolution(teacher, tmp_path):
         "--steps_per_eval=1",
         f"--model_dir={tmp_path}",
     )
-    assert process.returncode == 0, process.stderr
+    output_of(process)
     assert last_metrics(tmp_path)["step"] == 2
     model = models.load_model(tmp_path / "model.keras")
     assert model.input_shape == (None, 12, 12, 3)

@@ -162,19 +162,31 @@ def test_the_table_of_generations():
     table = text.split("\n\n")[1]
     header, first, second = cells(table)
     assert header == (
-        "arm generation seeds top-1, % over first teacher 95 % interval over "
-        "the one before 95 % interval label accuracy, % corrupted, % "
-        "mean flip rate, %"
+        "arm generation seeds top-1, % over first teacher 95 % interval "
+        "label accuracy, % corrupted, % mean flip rate, %"
     )
     ends = "80.00 ± 7.07 50.00 ± 0.00 61.00 ± 0.00"
-    assert first == f"loop 0 2 81.00 ± 1.41 - - - - {ends}"
+    assert first == f"loop 0 2 81.00 ± 1.41 - - {ends}"
     low, high = stats.ttest_rel([90, 86], [80, 82]).confidence_interval()
     gain = f"+7.00 {low:+.2f} to {high:+.2f}"
-    assert second == f"loop 1 2 88.00 ± 2.83 {gain} {gain} {ends}"
+    assert second == f"loop 1 2 88.00 ± 2.83 {gain} {ends}"
     entry = json.loads(text.split("\n")[-1])["loop"]["generations"][1]
     assert entry["corrupted_accuracy"] == {"mean": 50, "std": 0}
     assert entry["over_first"]["mean"] == entry["over_previous"]["mean"] == 7
     assert entry["label_accuracy"] == {"mean": 80, "std": 7.071}
+
+
+def test_students_of_students_are_compared_with_both():
+    runs = {0: record(80, 84, 90), 1: record(82, 86, 94)}
+    text = tables.show(results_of(loop=runs))
+    header, *_, last = cells(text.split("\n\n")[1])
+    assert header.endswith("over the one before 95 % interval")
+    gains = [
+        f"{np.mean(gain):+.2f} {low:+.2f} to {high:+.2f}"
+        for gain in ([10, 12], [6, 8])
+        for low, high in [stats.ttest_1samp(gain, 0).confidence_interval()]
+    ]
+    assert last == f"loop 2 2 92.00 ± 2.83 {' '.join(gains)}"
 
 
 def test_some_generations_are_shown():

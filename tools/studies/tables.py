@@ -1,7 +1,8 @@
 """Tables of a study, and its line of JSON: all that is printed of results."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from noisy_student.report import tables
@@ -14,6 +15,8 @@ from tools.studies.figures import (
     Spread,
 )
 from tools.studies.results import Results, counted
+
+_Column = tuple[str, Callable[[GenerationFigures], str]]  # title, cell
 
 _INTERVAL = "95 % interval"
 _DIGITS = 3  # after the point, in JSON
@@ -51,7 +54,8 @@ def _arms_table(arms: Mapping[str, ArmFigures], base: str) -> str:
             name,
             str(len(arm.seeds)),
             _spread(arm.top_1),
-            *_estimate(arm.over_base),
+            _difference(arm.over_base),
+            _interval(arm.over_base),
             f"{arm.seconds:.0f}",
         ]
         for name, arm in arms.items()
@@ -62,24 +66,34 @@ def _arms_table(arms: Mapping[str, ArmFigures], base: str) -> str:
 def _generations_table(
     generations: Mapping[str, list[GenerationFigures]],
 ) -> str:
-    every = [row for rows in generations.values() for row in rows]
-    with_labels = any(row.label_accuracy for row in every)
-    scores = [*dict.fromkeys(name for row in every for name in row.robustness)]
-    header = ["arm", "generation", "seeds", "top-1, %"]
-    header += ["over first teacher", _INTERVAL]
-    header += ["over the one before", _INTERVAL]
-    header += ["label accuracy, %"] if with_labels else []
-    header += [_title(name) for name in scores]
-    lines = [header]
+    columns = _columns([row for rows in generations.values() for row in rows])
+    lines = [["arm", *[title for title, _ in columns]]]
     for arm, rows in generations.items():
-        for row in rows:
-            cells = [arm, str(row.number), str(len(row.seeds))]
-            cells += [_spread(row.top_1), *_estimate(row.over_first)]
-            cells += _estimate(row.over_previous)
-            cells += [_spread(row.label_accuracy)] if with_labels else []
-            cells += [_spread(row.robustness.get(name)) for name in scores]
-            lines.append(cells)
+        lines += [[arm, *[cell(row) for _, cell in columns]] for row in rows]
     return tables.aligned(lines)
+
+
+def _columns(rows: Sequence[GenerationFigures]) -> list[_Column]:
+    """Those in which some row says what no other column does."""
+    columns: list[_Column] = [
+        ("generation", lambda row: str(row.number)),
+        ("seeds", lambda row: str(len(row.seeds))),
+        ("top-1, %", lambda row: _spread(row.top_1)),
+        ("over first teacher", lambda row: _difference(row.over_first)),
+        (_INTERVAL, lambda row: _interval(row.over_first)),
+    ]
+    if any(row.number > 1 for row in rows):
+        columns += [
+            ("over the one before", lambda row: _difference(row.over_previous)),
+            (_INTERVAL, lambda row: _interval(row.over_previous)),
+        ]
+    if any(row.label_accuracy for row in rows):
+        columns += [
+            ("label accuracy, %", lambda row: _spread(row.label_accuracy))
+        ]
+    for name in dict.fromkeys(name for row in rows for name in row.robustness):
+        columns += [(_title(name), partial(_robustness, name))]
+    return columns
 
 
 def _missing(outcomes: Mapping[str, Outcomes]) -> Iterable[str]:
@@ -160,14 +174,18 @@ def _spread(found: Spread | None) -> str:
     return f"{found.mean:.2f} ± {std}"
 
 
-def _estimate(found: Estimate | None) -> list[str]:
-    """The cells of a difference and of its interval."""
-    if found is None:
-        return ["-", "-"]
-    mean, low, high = found
-    if low is None or high is None:
-        return [f"{mean:+.2f}", "-"]
-    return [f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}"]
+def _difference(found: Estimate | None) -> str:
+    return "-" if found is None else f"{found.mean:+.2f}"
+
+
+def _interval(found: Estimate | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.low:+.2f} to {found.high:+.2f}"
+
+
+def _robustness(name: str, row: GenerationFigures) -> str:
+    return _spread(row.robustness.get(name))
 
 
 def _title(name: str) -> str:

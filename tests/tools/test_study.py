@@ -25,7 +25,7 @@ def test_every_arm_runs_once_with_every_seed(call, started, tmp_path, capsys):
         "b": {"2": [pytest.approx(52)], "4": [pytest.approx(54)]},
     }
     last = json.loads(out.strip().split("\n")[-1])
-    assert last["b"]["over_base"]["mean"] == 43
+    assert last["b"]["over"]["base"]["mean"] == 43
     assert (tmp_path / "runs/toy/toy.svg").read_text().startswith("<svg")
     call("--seeds=2,4", "--noremat")
     assert not started.take()
@@ -114,7 +114,8 @@ def test_seeds_and_arms_are_added(call, started, toy, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Not run: base (seed 1), a (seed 1, 2).\n" in out
     table = json.loads(out.strip().split("\n")[-1])
-    assert table["b"]["over_base"] == {"mean": 43, "low": None, "high": None}
+    gain = {"mean": 43, "low": None, "high": None}
+    assert table["b"]["over"] == {"base": gain}
     (toy / "c.cfg").write_text("--train_steps=60\n")
     call("--seeds=2,3")
     left = [("a", 2), ("c", 2)]
@@ -152,18 +153,22 @@ def test_results_alone_show_what_the_run_showed(
 
 def test_a_study_has_settings_of_its_own(started, tmp_path, capsys):
     """Which those of the command line override."""
-    settings = "--seeds=5,6\n--base_name=alone\n--generations=0\n"
+    settings = "--seeds=5,6\n--base_name=alone\n"
+    settings += "--compared_with=b\n--generations=0\n"
     folder = write_study(tmp_path / "own", settings, b=LOOP)
     at = [f"--study={folder}/", f"--runs_dir={tmp_path}/runs"]
     run_study(*at)
     arms = ("base", "b")
     assert started.take() == [(arm, seed) for seed in (5, 6) for arm in arms]
-    assert "over alone" in capsys.readouterr().out
+    header = capsys.readouterr().out.split("\n")[0]
+    assert "over alone" in header and "over b" in header
     run_study(*at, "--seeds=7", "--base_name=supervised")
     assert started.take() == [(arm, 7) for arm in arms]
     assert "over supervised" in capsys.readouterr().out
     written = json.loads((tmp_path / "runs/own/own.json").read_text())
     assert written["study"] == "own" and written["generations"] == [0]
+    run_study(f"--results={tmp_path}/runs/own/own.json")
+    assert "over b" in capsys.readouterr().out.split("\n")[0]
 
 
 def test_the_studies_of_this_project_start_all_their_arms(

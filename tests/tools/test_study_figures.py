@@ -40,18 +40,19 @@ def test_figures_are_those_of_numpy_and_scipy():
     generator = np.random.default_rng(0)
     top_1 = {name: generator.uniform(80, 95, 7) for name in ARMS}
     outcomes = {name: by_seed(values) for name, values in top_1.items()}
-    found = figures.of_arms(outcomes, "supervised")
+    found = figures.of_arms(outcomes, ["supervised", "pi_model"])
     assert list(found) == list(ARMS)
     for name, values in top_1.items():
         assert found[name].seeds == tuple(range(7))
         spread = (values.mean(), values.std(ddof=1))
         assert found[name].top_1 == pytest.approx(spread)
-        if name != "supervised":
-            test = stats.ttest_rel(values, top_1["supervised"])
+        others = [each for each in ("supervised", "pi_model") if each != name]
+        assert list(found[name].over) == others
+        for other in others:
+            test = stats.ttest_rel(values, top_1[other])
             low, high = test.confidence_interval(0.95)
-            mean = (values - top_1["supervised"]).mean()
-            assert found[name].over_base == pytest.approx((mean, low, high))
-    assert found["supervised"].over_base is None
+            expected = (values - top_1[other]).mean(), low, high
+            assert found[name].over[other] == pytest.approx(expected)
 
 
 def test_intervals_are_those_of_pairs():
@@ -60,9 +61,10 @@ def test_intervals_are_those_of_pairs():
         "supervised": by_seed([50, 70, 90]),
         "pi_model": by_seed([51, 72, 93]),
     }
-    row = figures.of_arms(outcomes, "supervised")["pi_model"]
+    row = figures.of_arms(outcomes, ["supervised"])["pi_model"]
     half = 4.302653 / np.sqrt(3)  # Student's quantile, from a printed table
-    assert row.over_base == pytest.approx((2, 2 - half, 2 + half))
+    expected = pytest.approx((2, 2 - half, 2 + half))
+    assert row.over["supervised"] == expected
     assert row.top_1.std == pytest.approx(21)
 
 
@@ -82,8 +84,9 @@ def test_one_seed_has_no_interval():
         supervised={4: record(80)}, mean_teacher={4: record(82.5)}
     )
     outcomes = results.outcomes()
-    row = figures.of_arms(outcomes, "supervised")["mean_teacher"]
-    assert row.top_1 == (82.5, None) and row.over_base == (2.5, None, None)
+    row = figures.of_arms(outcomes, ["supervised"])["mean_teacher"]
+    assert row.top_1 == (82.5, None)
+    assert row.over == {"supervised": (2.5, None, None)}
     _, first, second, *_ = cells(tables.show(results))
     assert first == "supervised 1 80.00 ± - - - 1"
     assert second == "mean_teacher 1 82.50 ± - +2.50 - 1"
@@ -106,13 +109,32 @@ def test_the_table_of_arms():
     assert json.loads(last)["pi_model"] == {
         "seeds": [0, 1],
         "top_1": {"mean": 83.5, "std": 0.707},
-        "over_base": {
-            "mean": 2.5,
-            "low": pytest.approx(low, abs=6e-4),
-            "high": pytest.approx(high, abs=6e-4),
+        "over": {
+            "supervised": {
+                "mean": 2.5,
+                "low": pytest.approx(low, abs=6e-4),
+                "high": pytest.approx(high, abs=6e-4),
+            }
         },
         "seconds": 1,
     }
+
+
+def test_arms_are_compared_with_another_too():
+    results = results_of(
+        supervised={0: record(80)},
+        noisy_student={0: record(86)},
+        pi_model={0: record(83)},
+    )
+    both = dataclasses.replace(results, compared_with=("noisy_student",))
+    header, first, second, third, *_ = cells(tables.show(both))
+    assert header == (
+        "arm seeds top-1, % over supervised 95 % interval over noisy_student "
+        "95 % interval seconds"
+    )
+    assert first == "supervised 1 80.00 ± - - - -6.00 - 1"
+    assert second == "noisy_student 1 86.00 ± - +6.00 - - - 1"
+    assert third == "pi_model 1 83.00 ± - +3.00 - -3.00 - 1"
 
 
 def test_the_chosen_models_are_compared():

@@ -44,6 +44,7 @@ def refusal(toy, tmp_path, monkeypatch, capsys):
         ("--jobs=0", "jobs must be at least 1; got 0"),
         ("--jobs=1000", "jobs must be at most the number of cores"),
         ("--only_arms=a,d", "only_arms must be among base, a, b; got d."),
+        ("--compared_with=base", "compared_with must be among a, b; got base"),
         ("--base_name=a", "base_name must not be that of another arm"),
         ("--base_name= ", "base_name must have letters; got ' '"),
         ("--generations=-1", "generations must be at least 0; got -1"),

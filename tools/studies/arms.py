@@ -74,8 +74,15 @@ def read(directory: epath.Path, arguments: Sequence[str]) -> list[Arm]:
     ]
 
 
-def choose(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
+def choose(
+    setting: str, arms: Sequence[Arm], names: Sequence[str]
+) -> list[Arm]:
     """Returns the arms of these names; of no names, all.
+
+    Args:
+        setting: that has the names, for the message.
+        arms: those that there are.
+        names: of some of them.
 
     Raises:
         ValueError: one of them is none.
@@ -83,7 +90,7 @@ def choose(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
     known = [arm.name for arm in arms]
     if unknown := [name for name in names if name not in known]:
         raise ValueError(
-            f"only_arms must be among {', '.join(known)}; got "
+            f"{setting} must be among {', '.join(known)}; got "
             f"{', '.join(unknown)}."
         )
     return [arm for arm in arms if not names or arm.name in names]

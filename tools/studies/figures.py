@@ -46,14 +46,14 @@ class ArmFigures:
     Attributes:
         seeds: of the runs.
         top_1: of the models.
-        over_base: difference to the base's, over the seeds that both have;
-            None for the base itself, and without such a seed.
+        over: difference to those of other arms, by their names, over the
+            seeds that both have; None without such a seed.
         seconds: mean duration of a run.
     """
 
     seeds: tuple[int, ...]
     top_1: Spread
-    over_base: Estimate | None
+    over: Mapping[str, Estimate | None]
     seconds: float
 
 
@@ -118,15 +118,19 @@ def difference(
 
 
 def of_arms(
-    outcomes: Mapping[str, Outcomes], base: str
+    outcomes: Mapping[str, Outcomes], references: Sequence[str]
 ) -> dict[str, ArmFigures]:
-    """Compares the models of every arm that has runs with the base's."""
-    reference = _top_1(outcomes.get(base, {}))
+    """Compares the models of every arm that has runs with those of some."""
+    others = {name: _top_1(outcomes.get(name, {})) for name in references}
     return {
         arm: ArmFigures(
             tuple(runs),
             spread(_top_1(runs).values()),
-            None if arm == base else difference(_top_1(runs), reference),
+            {
+                name: difference(_top_1(runs), other)
+                for name, other in others.items()
+                if name != arm
+            },
             statistics.mean(run.seconds for run in runs.values()),
         )
         for arm, runs in outcomes.items()

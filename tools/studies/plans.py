@@ -57,7 +57,11 @@ class Plan:
         settings = self.settings
         found = earlier.arms if earlier else {}
         return Results(
-            self.name, settings.base_name, settings.generations, found
+            self.name,
+            settings.base_name,
+            settings.generations,
+            found,
+            settings.compared_with,
         ).with_arms(self.arms)
 
     def check_paths(self) -> None:
@@ -119,7 +123,8 @@ def make(settings: StudySettings, arguments: Sequence[str]) -> Plan:
             "base_name must not be that of another arm; got "
             f"{settings.base_name!r}."
         )
-    chosen = arms.choose(found, settings.only_arms)
+    arms.choose("compared_with", found[1:], settings.compared_with)
+    chosen = arms.choose("only_arms", found, settings.only_arms)
     name = source.resolve().name
     directory = local_path("runs_dir", settings.runs_dir) / name
     results_dir = settings.results_dir or str(directory)

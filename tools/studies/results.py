@@ -53,12 +53,15 @@ class Results:
         base_name: what tables call its base.
         generations: those that tables show; empty: all.
         arms: by name, all of the study, the base first.
+        compared_with: those that tables compare the others with, beside the
+            base.
     """
 
     study: str
     base_name: str
     generations: tuple[int, ...]
     arms: Mapping[str, ArmResults]
+    compared_with: tuple[str, ...] = ()
 
     def outcomes(self) -> dict[str, dict[int, Outcome]]:
         """Those of each arm, by seed; under the base's name for tables."""
@@ -145,6 +148,8 @@ def load(path: epath.Path) -> Results:
                 )
                 for name, arm in value["arms"].items()
             },
+            # Files that are older than this key come without it.
+            tuple(value.get("compared_with", ())),
         )
     except written.ERRORS as error:
         advice = "Remove it or name another."
@@ -177,6 +182,7 @@ def save(path: epath.Path, results: Results) -> None:
         "study": results.study,
         "base_name": results.base_name,
         "generations": results.generations,
+        "compared_with": results.compared_with,
         "machines": [dataclasses.asdict(each) for each in machines],
     }
     writing.write_json(path, about | {"arms": by_arm})

@@ -10,7 +10,7 @@ from noisy_student.config.settings import Settings, setting
 
 SETTINGS_FILE = "study.cfg"
 # The flags that this file may have: what belongs to the study, not to a call.
-_OF_STUDIES = ("seeds", "base_name", "generations")
+_OF_STUDIES = ("seeds", "base_name", "compared_with", "generations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,8 @@ class StudySettings(Settings):
     study: str | None = setting(None, none=("",))
     """Directory of the study's flag files. base.cfg is an arm; every other
     file but study.cfg is one, too, whose flags come after those of base.cfg.
-    study.cfg may set --seeds, --base_name and --generations."""
+    study.cfg may set --seeds, --base_name, --compared_with and
+    --generations."""
 
     runs_dir: str = setting("runs/studies")
     """The runs of the study NAME are in RUNS_DIR/NAME."""
@@ -38,6 +39,10 @@ class StudySettings(Settings):
 
     base_name: str = setting("base")
     """What tables call the arm of base.cfg."""
+
+    compared_with: tuple[str, ...] = setting(())
+    """Arms that tables compare the others with, beside the base, by the names
+    of their files without .cfg."""
 
     generations: tuple[int, ...] = setting((), at_least=0)
     """Generations of which tables have rows; 0 is the first teacher. Default:

@@ -28,8 +28,9 @@ def show(results: Results) -> str:
     After ± is a standard deviation over seeds, and - where there is no such
     number.
     """
-    outcomes, base = results.outcomes(), results.base_name
-    arms = figures.of_arms(outcomes, base)
+    outcomes = results.outcomes()
+    references = [results.base_name, *results.compared_with]
+    arms = figures.of_arms(outcomes, references)
     generations = {
         arm: [
             row
@@ -39,7 +40,7 @@ def show(results: Results) -> str:
         for arm, runs in outcomes.items()
         if any(len(run.generations) > 1 for run in runs.values())
     }
-    parts = [_arms_table(arms, base)]
+    parts = [_arms_table(arms, references)]
     if any(generations.values()):
         parts += ["", _generations_table(generations), ""]
     parts += _missing(outcomes)
@@ -47,20 +48,20 @@ def show(results: Results) -> str:
     return "\n".join([*parts, _json(arms, generations)])
 
 
-def _arms_table(arms: Mapping[str, ArmFigures], base: str) -> str:
-    header = ["arm", "seeds", "top-1, %", f"over {base}", _INTERVAL, "seconds"]
-    rows = [
-        [
-            name,
-            str(len(arm.seeds)),
-            _spread(arm.top_1),
-            _difference(arm.over_base),
-            _interval(arm.over_base),
-            f"{arm.seconds:.0f}",
-        ]
-        for name, arm in arms.items()
-    ]
-    return tables.aligned([header, *rows])
+def _arms_table(
+    arms: Mapping[str, ArmFigures], references: Sequence[str]
+) -> str:
+    header = ["arm", "seeds", "top-1, %"]
+    for name in references:
+        header += [f"over {name}", _INTERVAL]
+    lines = [[*header, "seconds"]]
+    for name, arm in arms.items():
+        cells = [name, str(len(arm.seeds)), _spread(arm.top_1)]
+        for other in references:
+            found = arm.over.get(other)
+            cells += [_difference(found), _interval(found)]
+        lines.append([*cells, f"{arm.seconds:.0f}"])
+    return tables.aligned(lines)
 
 
 def _generations_table(
@@ -134,7 +135,7 @@ def _json(
         entries[name] = {
             "seeds": arm.seeds,
             "top_1": _rounded(arm.top_1),
-            "over_base": _rounded(arm.over_base),
+            "over": {name: _rounded(each) for name, each in arm.over.items()},
             "seconds": round(arm.seconds, _DIGITS),
         }
         if name in generations:

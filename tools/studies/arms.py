@@ -74,18 +74,18 @@ def read(directory: epath.Path, arguments: Sequence[str]) -> list[Arm]:
     ]
 
 
-def choose(
-    setting: str, arms: Sequence[Arm], names: Sequence[str]
-) -> list[Arm]:
-    """Returns the arms of these names; of no names, all.
+def check_names(
+    setting: str, names: Sequence[str], arms: Sequence[Arm]
+) -> None:
+    """Refuses names that are of none of these arms.
 
     Args:
         setting: that has the names, for the message.
-        arms: those that there are.
-        names: of some of them.
+        names: those that are given.
+        arms: that may be named.
 
     Raises:
-        ValueError: one of them is none.
+        ValueError: naming the setting and what is unknown.
     """
     known = [arm.name for arm in arms]
     if unknown := [name for name in names if name not in known]:
@@ -93,6 +93,10 @@ def choose(
             f"{setting} must be among {', '.join(known)}; got "
             f"{', '.join(unknown)}."
         )
+
+
+def choose(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
+    """Returns the arms of these names; of no names, all."""
     return [arm for arm in arms if not names or arm.name in names]
 
 

@@ -123,8 +123,9 @@ def make(settings: StudySettings, arguments: Sequence[str]) -> Plan:
             "base_name must not be that of another arm; got "
             f"{settings.base_name!r}."
         )
-    arms.choose("compared_with", found[1:], settings.compared_with)
-    chosen = arms.choose("only_arms", found, settings.only_arms)
+    arms.check_names("compared_with", settings.compared_with, found[1:])
+    arms.check_names("only_arms", settings.only_arms, found)
+    chosen = arms.choose(found, settings.only_arms)
     name = source.resolve().name
     directory = local_path("runs_dir", settings.runs_dir) / name
     results_dir = settings.results_dir or str(directory)

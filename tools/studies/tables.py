@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from noisy_student.report import tables
 from tools.studies import figures
@@ -16,7 +16,8 @@ from tools.studies.figures import (
 )
 from tools.studies.results import Results, counted
 
-_Column = tuple[str, Callable[[GenerationFigures], str]]  # title, cell
+_Row = TypeVar("_Row")
+_Column = tuple[str, Callable[[_Row], str]]  # a title, and each row's cell
 
 _INTERVAL = "95 % interval"
 _DIGITS = 3  # after the point, in JSON
@@ -51,50 +52,66 @@ def show(results: Results) -> str:
 def _arms_table(
     arms: Mapping[str, ArmFigures], references: Sequence[str]
 ) -> str:
-    header = ["arm", "seeds", "top-1, %"]
+    columns: list[_Column[ArmFigures]] = [
+        ("seeds", lambda row: str(len(row.seeds))),
+        ("top-1, %", lambda row: _spread(row.top_1)),
+    ]
     for name in references:
-        header += [f"over {name}", _INTERVAL]
-    lines = [[*header, "seconds"]]
-    for name, arm in arms.items():
-        cells = [name, str(len(arm.seeds)), _spread(arm.top_1)]
-        for other in references:
-            found = arm.over.get(other)
-            cells += [_difference(found), _interval(found)]
-        lines.append([*cells, f"{arm.seconds:.0f}"])
-    return tables.aligned(lines)
+        columns += _differences(f"over {name}", partial(_over, name))
+    columns += [("seconds", lambda row: f"{row.seconds:.0f}")]
+    return _table(columns, arms.items())
 
 
 def _generations_table(
     generations: Mapping[str, list[GenerationFigures]],
 ) -> str:
-    columns = _columns([row for rows in generations.values() for row in rows])
-    lines = [["arm", *[title for title, _ in columns]]]
-    for arm, rows in generations.items():
-        lines += [[arm, *[cell(row) for _, cell in columns]] for row in rows]
-    return tables.aligned(lines)
-
-
-def _columns(rows: Sequence[GenerationFigures]) -> list[_Column]:
-    """Those in which some row says what no other column does."""
-    columns: list[_Column] = [
+    """Has the columns in which some row says what no other column does."""
+    every = [(arm, row) for arm, rows in generations.items() for row in rows]
+    rows = [row for _, row in every]
+    columns: list[_Column[GenerationFigures]] = [
         ("generation", lambda row: str(row.number)),
         ("seeds", lambda row: str(len(row.seeds))),
         ("top-1, %", lambda row: _spread(row.top_1)),
-        ("over first teacher", lambda row: _difference(row.over_first)),
-        (_INTERVAL, lambda row: _interval(row.over_first)),
     ]
+    columns += _differences("over first teacher", lambda row: row.over_first)
     if any(row.number > 1 for row in rows):
-        columns += [
-            ("over the one before", lambda row: _difference(row.over_previous)),
-            (_INTERVAL, lambda row: _interval(row.over_previous)),
-        ]
+        columns += _differences(
+            "over the one before", lambda row: row.over_previous
+        )
     if any(row.label_accuracy for row in rows):
         columns += [
             ("label accuracy, %", lambda row: _spread(row.label_accuracy))
         ]
     for name in dict.fromkeys(name for row in rows for name in row.robustness):
         columns += [(_title(name), partial(_robustness, name))]
-    return columns
+    return _table(columns, every)
+
+
+def _table(
+    columns: Sequence[_Column[_Row]], rows: Iterable[tuple[str, _Row]]
+) -> str:
+    """A line for each row, after the name of its arm."""
+    lines = [["arm", *[title for title, _ in columns]]]
+    lines += [[arm, *[cell(row) for _, cell in columns]] for arm, row in rows]
+    return tables.aligned(lines)
+
+
+def _differences(
+    title: str, found: Callable[[_Row], Estimate | None]
+) -> list[_Column[_Row]]:
+    """The columns of a difference and of its interval."""
+    return [
+        (title, lambda row: _difference(found(row))),
+        (_INTERVAL, lambda row: _interval(found(row))),
+    ]
+
+
+def _over(name: str, row: ArmFigures) -> Estimate | None:
+    return row.over.get(name)
+
+
+def _robustness(name: str, row: GenerationFigures) -> str:
+    return _spread(row.robustness.get(name))
 
 
 def _missing(outcomes: Mapping[str, Outcomes]) -> Iterable[str]:
@@ -135,7 +152,9 @@ def _json(
         entries[name] = {
             "seeds": arm.seeds,
             "top_1": _rounded(arm.top_1),
-            "over": {name: _rounded(each) for name, each in arm.over.items()},
+            "over": {
+                other: _rounded(found) for other, found in arm.over.items()
+            },
             "seconds": round(arm.seconds, _DIGITS),
         }
         if name in generations:
@@ -183,10 +202,6 @@ def _interval(found: Estimate | None) -> str:
     if found is None or found.low is None or found.high is None:
         return "-"
     return f"{found.low:+.2f} to {found.high:+.2f}"
-
-
-def _robustness(name: str, row: GenerationFigures) -> str:
-    return _spread(row.robustness.get(name))
 
 
 def _title(name: str) -> str:

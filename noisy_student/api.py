@@ -19,7 +19,7 @@ from noisy_student.config.tools import FilterSettings
 from noisy_student.data import registered
 from noisy_student.data.datasets import Images
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from noisy_student.pseudo_labels import PseudoLabelStats
 
 _OF_IMAGES = tuple(field.name for field in dataclasses.fields(Images))
@@ -70,7 +70,7 @@ def train(**arguments: Any) -> dict[str, Any]:
         ValueError: See `self_train`.
     """
     config = _run("train", arguments, ("labeled", "test"))
-    return run_directory.read_metrics(config.directory)[-1]
+    return metrics_file.read(config.directory)[-1]
 
 
 def predict(**arguments: Any) -> epath.Path:

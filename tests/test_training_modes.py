@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import models
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from tests import workers
 from tests.scripts import EFFICIENTNET, ROOT, TINY, output_of, run
 
@@ -30,7 +30,7 @@ def teacher(tmp_path_factory):
 
 
 def last_metrics(directory):
-    return run_directory.read_metrics(directory)[-1]
+    return metrics_file.read(directory)[-1]
 
 
 @pytest.mark.slow

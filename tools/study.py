@@ -16,6 +16,7 @@ in RUNS_DIR/STUDY/ARM-DIGEST/seed_N.log, beside its directory and its flags.
 docs/compare.md says more.
 """
 
+import dataclasses
 import subprocess
 import sys
 
@@ -125,10 +126,20 @@ class Study:
             self._keep(run, record)
             return None
         self.attempts[run] = Attempt.of(run, self.plan.settings.jobs)
-        process = processes.start(run)
+        process = processes.start(run, self._teacher_of(run))
         if process is None:
             self._fail(run, "it is under way in another call")
         return process
+
+    def _teacher_of(self, run: Run) -> list[str]:
+        """The flag for the base arm's first teacher, if that is shared."""
+        base = dataclasses.replace(run, arm=self.plan.arms[0])
+        shared = self.plan.settings.share_teacher and run != base
+        if not shared or base not in self.finished:
+            return []
+        if not base.directory.exists():  # its results are kept elsewhere
+            return []
+        return [f"--teacher_run_dir={base.directory.absolute()}"]
 
     def _take(self, run: Run, code: int) -> None:
         """Records a run that has ended, or that it failed."""

@@ -122,6 +122,10 @@ class SelfTrainingConfig(Settings):
     paper; pretrained: those of --init_weights, of each student's own model;
     teacher: its teacher's, where all have the same model."""
 
+    teacher_run_dir: str | None = setting(None, none=("",))
+    """A run of self-training whose first teacher is taken over, where this one
+    would train the same. Default: none, the first teacher is trained."""
+
     student_model_names: tuple[str, ...] = setting(())
     """One model per student, each as large as the one before or larger, or one
     for all, with its own width, depth and dropout. Default: the first

@@ -4,8 +4,8 @@ Imports nothing heavy, so that a finished run can say so at once.
 """
 
 import dataclasses
-import json
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from etils import epath
@@ -16,7 +16,6 @@ from noisy_student.config import (
     ModelConfig,
     Settings,
 )
-from noisy_student.config.paths import is_remote
 from noisy_student.config.settings import rule_of
 from noisy_student.files import lock, remote, stamps, writing
 
@@ -48,6 +47,7 @@ _FREE = (
     "samples_per_class",
     "keep_pseudo_labels",
     "evaluate_robustness",
+    "teacher_run_dir",
 )
 # Settings that decide what is kept of the pseudo labels.
 _FILTERING = (
@@ -85,23 +85,39 @@ def claim(directory: epath.Path, config: ExperimentConfig) -> None:
 
 def check(directory: epath.Path, config: ExperimentConfig) -> None:
     """Refuses a directory of another experiment; see `claim`."""
-    path = directory / CONFIG_FILE
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"model_dir {directory} is a file.")
-    if path.exists():
-        theirs, ours = _read_values(path), dataclasses.asdict(config)
-        stamps.check_same(
-            theirs,
-            ours,
-            f"model_dir {directory} holds another experiment: {{changes}}. "
-            "Name another directory, or give the same flags to go on.",
-            ignored=_free(directory, theirs, ours),
-        )
+    if (directory / CONFIG_FILE).exists():
+        if changes := differences(directory, config):
+            raise ValueError(
+                f"model_dir {directory} holds another experiment: {changes}. "
+                "Name another directory, or give the same flags to go on."
+            )
     elif directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
         raise ValueError(
             f"model_dir {directory} is not empty and has no {CONFIG_FILE}; "
             "name a new directory."
         )
+
+
+def differences(
+    directory: epath.Path, config: ExperimentConfig, ignored: Sequence[str] = ()
+) -> str:
+    """How settings differ from those of the run in a directory, in words.
+
+    Args:
+        directory: has `config.json`.
+        config: the settings at hand.
+        ignored: names of settings and groups that make no difference, beside
+            those that never do.
+
+    Returns:
+        "seed=0 there and 1 here; ..."; "" if there is no difference.
+    """
+    theirs = _read_values(directory / CONFIG_FILE)
+    ours = dataclasses.asdict(config)
+    free = [*_free(directory, theirs, ours), *ignored]
+    return stamps.differences(theirs, ours, free)
 
 
 def _read_values(path: epath.Path) -> dict[str, Any]:
@@ -234,38 +250,6 @@ def generation_models(directory: epath.Path) -> list[epath.Path]:
         if not model.exists():
             return models
         models.append(model)
-
-
-def read_metrics(directory: epath.Path) -> list[dict]:
-    """The evaluations so far; a last line cut short by a kill is left out."""
-    path = directory / METRICS_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
-
-
-def append_metrics(directory: epath.Path, metrics: dict) -> None:
-    """Adds the line of one evaluation, which has the key `step`.
-
-    Raises:
-        InputError: the disk is full, or the like.
-    """
-    path, line = directory / METRICS_FILE, json.dumps(metrics) + "\n"
-    if is_remote(path):  # where nothing can be added to a file
-        earlier = path.read_text() if path.exists() else ""
-        writing.write_text(path, earlier + line)
-        return
-    with writing.disk_errors(path, OSError), open(path, "a") as file:
-        file.write(line)
-
-
-def drop_metrics_after(directory: epath.Path, step: int) -> None:
-    """Removes evaluations of steps that a resumed run takes again."""
-    lines = read_metrics(directory)
-    kept = [json.dumps(line) for line in lines if line["step"] <= step]
-    text = "".join(f"{line}\n" for line in kept)
-    writing.write_text(directory / METRICS_FILE, text)
 
 
 def read_class_names(directory: epath.Path) -> tuple[str, ...] | None:

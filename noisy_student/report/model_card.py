@@ -11,7 +11,7 @@ from typing import Any
 from etils import epath
 
 from noisy_student.config.settings import changed
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, run_directory, writing
 from noisy_student.report import results, tables
 
 _NOT_MEASURED = "not measured"
@@ -144,7 +144,7 @@ def _own_evaluation(card: Card) -> dict[str, Any]:
     assert card.run is not None  # the caller looked
     path = card.run / results.RESULTS_FILE
     if not path.exists():
-        lines = run_directory.read_metrics(card.run)
+        lines = metrics_file.read(card.run)
         return results.metrics_of(lines[-1]) if lines else {}
     number = _generation(card)
     for row in reversed(json.loads(path.read_text())["generations"]):

@@ -14,7 +14,7 @@ from etils import epath
 from noisy_student import report
 from noisy_student.config import ExperimentConfig
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file, run_directory
 from noisy_student.report import curves, measured
 from noisy_student.report.evaluation import EVALUATION_FILE
 from noisy_student.report.robustness import ROBUSTNESS_FILE
@@ -44,7 +44,7 @@ class Training:
     def read(cls, name: str, directory: epath.Path) -> "Training":
         """Reads what it left so far."""
         try:
-            lines = run_directory.read_metrics(directory)
+            lines = metrics_file.read(directory)
         except ValueError as error:
             path = directory / run_directory.METRICS_FILE
             raise measured.damaged(path, error) from error

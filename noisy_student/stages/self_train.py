@@ -14,6 +14,7 @@ from noisy_student.data import validation
 from noisy_student.files import disk_space, run_directory, writing
 from noisy_student.pseudo_labels import PseudoLabelStats
 from noisy_student.stages import (
+    first_teacher,
     generations,
     labels,
     predict,
@@ -70,6 +71,8 @@ def _check(experiment: Experiment) -> None:
             )
         except ValueError as error:
             raise ValueError(f"{each.name}: {error}") from error
+    if loop.teacher_run_dir is not None:
+        first_teacher.check(plan[0].trainings[0], loop.teacher_run_dir)
     _check_space(experiment, plan)
     if loop.evaluate_robustness:
         small_robustness.suites(experiment)
@@ -158,11 +161,17 @@ def _with_settings(
 
 
 def _claim(experiment: Experiment, generation: Generation) -> None:
-    """Makes the run directories of a generation, or checks whose they are."""
+    """Makes the run directories of a generation, or checks whose they are.
+
+    That of the first teacher may get the teacher of another run.
+    """
+    other = experiment.config.self_training.teacher_run_dir
     if experiment.devices.is_chief:
         for training in generation.trainings:
             settings = training.settings
             run_directory.claim(settings.directory, settings)
+        if other is not None and not generation.number:
+            first_teacher.take_over(generation.trainings[0], other)
     experiment.devices.wait_for_all()
 
 

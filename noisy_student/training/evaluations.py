@@ -12,7 +12,7 @@ from etils import epath
 
 from noisy_student import models
 from noisy_student.evaluation import Evaluator, Metrics
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file, run_directory
 from noisy_student.training.state import BEST, TrainingRun, TrainingState
 
 TEST, VALIDATION = "test", "validation"
@@ -44,7 +44,7 @@ def kept_validation(directory: epath.Path, keep_best: bool) -> Metrics | None:
     Returns:
         The metrics; None without validation images.
     """
-    lines = of_split(run_directory.read_metrics(directory), VALIDATION)
+    lines = of_split(metrics_file.read(directory), VALIDATION)
     if not lines:
         return None
     kept = best_of(lines) if keep_best else lines[-1]
@@ -170,7 +170,7 @@ class Evaluations:
         if split == TEST and self._run.keeps_best:
             line["best_step"] = self._best_step()
         line["seconds"] = seconds
-        run_directory.append_metrics(self._run.directory, line)
+        metrics_file.append(self._run.directory, line)
 
     def _lines(self) -> list[dict]:
-        return run_directory.read_metrics(self._run.directory)
+        return metrics_file.read(self._run.directory)

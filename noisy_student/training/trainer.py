@@ -14,7 +14,7 @@ import tensorflow as tf
 from etils import epath
 
 from noisy_student import memory, preemption, progress
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, run_directory, writing
 from noisy_student.training import (
     compilation,
     evaluations,
@@ -65,7 +65,7 @@ def train(run: TrainingRun) -> dict:
             with memory.enough("the model", "use a smaller one"):
                 trainer = _Trainer(run, stop)
             trainer.train()
-    return run_directory.read_metrics(run.directory)[-1]
+    return metrics_file.read(run.directory)[-1]
 
 
 def seconds_per_step(run: TrainingRun, num_steps: int = 3) -> float:
@@ -133,7 +133,7 @@ class _Trainer:
         start = self.state.step
         with devices.failing_together():
             if devices.is_chief:
-                run_directory.drop_metrics_after(run.directory, start)
+                metrics_file.drop_after(run.directory, start)
         batches = self.batches(start)
         is_over = self.evaluations.if_due()  # a kill may have come before it
         with progress.bar(

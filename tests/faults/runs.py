@@ -10,7 +10,7 @@ import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from tests import scripts
 from tests.faults import traces
 
@@ -165,7 +165,7 @@ class Run:
 
     def last_step(self) -> int | None:
         """Returns the step of the last evaluation."""
-        lines = run_directory.read_metrics(self.directory)
+        lines = metrics_file.read(self.directory)
         return lines[-1]["step"] if lines else None
 
     def curve(self) -> traces.Curve:

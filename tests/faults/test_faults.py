@@ -18,7 +18,7 @@ import time
 import pytest
 
 from noisy_student import preemption
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, writing
 from tests.faults import traces
 from tests.faults.runs import (
     INTERVAL,
@@ -152,7 +152,7 @@ def _final_state(directory: pathlib.Path) -> list[tuple]:
     state = []
     for row in rows:
         folder = directory / f"generation_{row['generation']:02d}"
-        step = run_directory.read_metrics(folder)[-1]["step"]
+        step = metrics_file.read(folder)[-1]["step"]
         state.append((row["generation"], step, row["top_1_accuracy"]))
     return state
 

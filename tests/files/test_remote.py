@@ -5,7 +5,12 @@ import tensorflow as tf
 from etils import epath
 
 from noisy_student.errors import InputError
-from noisy_student.files import remote, run_directory, shards, writing
+from noisy_student.files import (
+    metrics_file,
+    remote,
+    shards,
+    writing,
+)
 
 TREE = (
     "a.txt",
@@ -145,9 +150,9 @@ def test_records_are_written_to_a_bucket(bucket):
 
 def test_a_line_is_added_to_the_metrics(bucket):
     for step in (1, 2, 3):
-        run_directory.append_metrics(bucket, {"step": step})
-    run_directory.drop_metrics_after(bucket, 2)
-    assert [x["step"] for x in run_directory.read_metrics(bucket)] == [1, 2]
+        metrics_file.append(bucket, {"step": step})
+    metrics_file.drop_after(bucket, 2)
+    assert [x["step"] for x in metrics_file.read(bucket)] == [1, 2]
 
 
 def test_a_directory_is_removed(trees):

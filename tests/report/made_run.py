@@ -12,7 +12,7 @@ from noisy_student.config import (
     SelfTrainingConfig,
     TrainConfig,
 )
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, run_directory, writing
 from noisy_student.report.labels import Example, Labels
 
 NAMES = ("cat", "dog", '<b>fox</b> & "co"')
@@ -56,7 +56,7 @@ def make_training(directory, accuracy, scalars=("train/loss", "train/lr")):
         "num_images": TEST_IMAGES,
         "seconds": 12.0,
     }
-    run_directory.append_metrics(directory, line)
+    metrics_file.append(directory, line)
 
 
 def row(number, accuracy):

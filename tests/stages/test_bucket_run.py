@@ -11,7 +11,7 @@ import tensorflow as tf
 from noisy_student import models, report, stages
 from noisy_student.config import named
 from noisy_student.config.tools import MakeSettings, ReportSettings
-from noisy_student.files import remote, run_directory, writing
+from noisy_student.files import metrics_file, remote, run_directory, writing
 from noisy_student.make_records import MakeRecords
 from tests.models import short
 
@@ -110,7 +110,7 @@ def check_resuming(run, images):
     carry_out(mode="self_train", model_dir=str(run), **images, **TINY)
     assert len(writing.read_json(lost[0])["generations"]) == 2
     assert models.digest(lost[1]) == models.digest(lost[2])
-    lines = run_directory.read_metrics(student)
+    lines = metrics_file.read(student)
     assert [line["step"] for line in lines] == [2, 4]
 
 

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from noisy_student import config, models, stages
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from tests.settings import experiment
 from tests.stages import svhn
 
@@ -119,7 +119,7 @@ def test_a_resized_model_has_the_same_weights(run):
 
 @pytest.mark.slow
 def test_train_and_eval_evaluates_on_the_way(trained):
-    lines = run_directory.read_metrics(trained)
+    lines = metrics_file.read(trained)
     assert [line["step"] for line in lines] == [2, 4]
     assert json.loads((trained / "config.json").read_text())["mode"] == "train"
 
@@ -137,9 +137,7 @@ def test_the_newest_checkpoint_of_an_unfinished_run_is_evaluated(
     settings = dataclasses.replace(make_config("eval"), model_dir=str(tmp_path))
     metrics = evaluate(settings, capsys)
     [line] = [
-        line
-        for line in run_directory.read_metrics(trained)
-        if line["step"] == step
+        line for line in metrics_file.read(trained) if line["step"] == step
     ]
     for name in ("step", "num_images", "top_1_accuracy", "top_5_accuracy"):
         assert metrics[name] == pytest.approx(line[name]), name

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from noisy_student import config, export, models, stages
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, run_directory, writing
 from tests.export.test_stock import SMALLEST, largest_distance, made
 from tests.settings import experiment
 from tests.stages import svhn
@@ -64,7 +64,7 @@ def run(tmp_path, model):
     run_directory.write_class_names(directory, NAMES)
     models.save_model(model, directory / "model.keras")
     metrics = {"step": 7, "top_1_accuracy": 0.4321}
-    run_directory.append_metrics(directory, metrics)
+    metrics_file.append(directory, metrics)
     return directory
 
 

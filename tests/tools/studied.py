@@ -94,11 +94,13 @@ class Started:
 
     def __init__(self, monkeypatch):
         self.runs = []
+        self.flags = []  # of a run alone, for each of them
         monkeypatch.setattr(processes, "start", self)
         monkeypatch.setattr(processes, "_POLL_SECONDS", 0)
 
-    def __call__(self, run):
+    def __call__(self, run, more):
         self.runs.append(run)
+        self.flags.append(more)
         flags = dict(flag.split("=") for flag in run.arm.flags if "=" in flag)
         top_1 = (int(flags["--train_steps"]) + run.seed) / 100
         leave_training(run.directory, top_1, seconds=10)

@@ -1,5 +1,6 @@
 """The study: what is run, and what is not run again."""
 
+import fnmatch
 import itertools
 import json
 import re
@@ -45,6 +46,24 @@ def test_flags_come_in_order(call, started, toy):
     )
     assert arm.arm.flags == (*base.arm.flags[:3], "--train_steps=20")
     assert arm.directory.parent.name == f"a-{arm.arm.digest}"
+
+
+def test_arms_take_over_the_teacher_of_the_base(
+    call, started, toy, tmp_path, capsys
+):
+    """Its runs come first, so that it is there."""
+    (toy / "base.cfg").write_text(f"{LOOP}--train_steps=7\n")
+    (toy / "a.cfg").write_text("--train_steps=20\n")
+    call("--seeds=4,2", "--share_teacher")
+    taken = started.take()
+    assert taken[:2] == [("base", 4), ("base", 2)]
+    assert taken[2:] == [(arm, seed) for seed in (4, 2) for arm in ("a", "b")]
+    assert started.flags[:2] == [[], []]
+    for (_, seed), flags in zip(taken[2:], started.flags[2:], strict=True):
+        (flag,) = flags
+        assert fnmatch.fnmatch(
+            flag, f"--teacher_run_dir={tmp_path}/runs/toy/base-*/seed_{seed}"
+        )
 
 
 def test_what_makes_no_difference_repeats_nothing(call, started, toy):

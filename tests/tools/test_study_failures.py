@@ -13,13 +13,13 @@ from tools.studies import processes
 def test_the_others_are_run_when_one_fails(
     call, started, tmp_path, monkeypatch, capsys
 ):
-    def start(run):
+    def start(run, more):
         if run.arm.name == "a":
             run.log.parent.mkdir(parents=True)
             run.log.touch()
             code = f"echo 'error: no room' >>{run.log}; exit 3"
             return subprocess.Popen(["sh", "-c", code])
-        return started(run)
+        return started(run, more)
 
     monkeypatch.setattr(processes, "start", start)
     message = r"^1 of 3 runs failed; .*: a, seed 1 \(.*/seed_1\.log\)\.$"
@@ -37,7 +37,9 @@ def test_the_others_are_run_when_one_fails(
     assert failed.endswith(": no room") and last.startswith("2 of 3: b, seed")
     assert "Not run: a (seed 1).\n" in out
     assert "b 51.00 %" in (tmp_path / "runs/toy/toy.svg").read_text()
-    monkeypatch.setattr(processes, "start", lambda _: subprocess.Popen("false"))
+    monkeypatch.setattr(
+        processes, "start", lambda *_: subprocess.Popen("false")
+    )
     with pytest.raises(InputError):
         call()
     assert "nothing was said" in capsys.readouterr().err  # this time

@@ -7,7 +7,7 @@ import pytest
 
 from noisy_student import models, training
 from noisy_student.config import RunConfig
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from noisy_student.training.evaluations import Evaluations
 from tests.training.runs import make_run, run, train_config
 
@@ -62,7 +62,7 @@ def test_the_best_weights_are_kept_and_tested(tmp_path):
         "best_step": 20,
         "seconds": 0,
     }
-    lines = run_directory.read_metrics(tmp_path)
+    lines = metrics_file.read(tmp_path)
     assert [(line["step"], line["split"]) for line in lines] == [
         (10, "validation"),
         (20, "validation"),

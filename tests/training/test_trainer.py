@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from noisy_student import evaluation, models, preemption
-from noisy_student.files import run_directory
+from noisy_student.files import metrics_file
 from noisy_student.training import loss_scale, state, trainer
 from tests.training.runs import (
     BATCH,
@@ -69,7 +69,7 @@ def test_the_saved_model_is_the_average_and_has_its_accuracy(finished):
 def test_a_model_is_traced_at_its_first_evaluation_only(tmp_path):
     evaluator = evaluation.Accuracy(evaluation_images, 20)
     run(tmp_path, {"evaluator": evaluator})
-    assert len(run_directory.read_metrics(tmp_path)) == 2
+    assert len(metrics_file.read(tmp_path)) == 2
     assert evaluator._step.experimental_get_tracing_count() == 1
 
 
@@ -109,7 +109,7 @@ def kill_after(monkeypatch, owner, name, calls):
         # All but the model is there.
         (state.TrainingState, "save_model", 1),
         # Before the last evaluation.
-        (run_directory, "append_metrics", 1),
+        (metrics_file, "append", 1),
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
@@ -123,7 +123,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     resumed = run(tmp_path)
     ignored = {"seconds": None}
     assert resumed | ignored == metrics | ignored
-    steps = [line["step"] for line in run_directory.read_metrics(tmp_path)]
+    steps = [line["step"] for line in metrics_file.read(tmp_path)]
     assert steps == [15, 30]
     weights = [
         models.load_model(directory / "model.keras").get_weights()
@@ -336,5 +336,5 @@ def test_an_evaluation_that_was_interrupted_is_made_up_for(
     monkeypatch.undo()
     resumed = run(tmp_path, save_checkpoints_steps=15)
     assert resumed | {"seconds": 0} == metrics | {"seconds": 0}
-    steps = [line["step"] for line in run_directory.read_metrics(tmp_path)]
+    steps = [line["step"] for line in metrics_file.read(tmp_path)]
     assert steps == [15, 30]

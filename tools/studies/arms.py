@@ -95,6 +95,24 @@ def check_names(
         )
 
 
+def check_self_training(arms: Sequence[Arm]) -> None:
+    """Refuses arms that have no first teacher.
+
+    Raises:
+        ValueError: naming them.
+    """
+    others = [
+        arm.name
+        for arm in arms
+        if any(flag.startswith("--mode=train") for flag in arm.flags)
+    ]
+    if others:
+        raise ValueError(
+            "share_teacher is for arms of mode=self_train, which "
+            f"{listed(others)} cannot share in: leave it out."
+        )
+
+
 def choose(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
     """Returns the arms of these names; of no names, all."""
     return [arm for arm in arms if not names or arm.name in names]

@@ -8,7 +8,7 @@ from etils import epath
 
 from noisy_student import report
 from noisy_student.errors import InputError
-from noisy_student.files import run_directory, writing
+from noisy_student.files import metrics_file, run_directory, writing
 from tools.studies import written
 
 _CHOSEN = "chosen_generation"  # here as in a run's own results
@@ -106,7 +106,7 @@ def read(directory: epath.Path) -> Outcome:
         found = writing.read_json(results)
         rows, chosen = found["generations"], found.get(_CHOSEN)
     else:
-        rows = run_directory.read_metrics(directory)[-1:]
+        rows = metrics_file.read(directory)[-1:]
     if not rows:
         raise InputError(
             f"{directory} has neither {results.name} nor "

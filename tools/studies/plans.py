@@ -42,11 +42,14 @@ class Plan:
 
     def known_runs(self) -> list[Run]:
         """The runs of all arms, in the order in which they are run."""
-        return [
+        runs = [
             Run(arm, seed, self.directory)
             for seed in self.settings.seeds
             for arm in self.arms
         ]
+        if self.settings.share_teacher:  # the base arm's are waited for
+            runs.sort(key=lambda run: run.arm != self.arms[0])
+        return runs
 
     def runs(self) -> list[Run]:
         """Those of the arms that are to be run."""
@@ -123,6 +126,8 @@ def make(settings: StudySettings, arguments: Sequence[str]) -> Plan:
             "base_name must not be that of another arm; got "
             f"{settings.base_name!r}."
         )
+    if settings.share_teacher:
+        arms.check_self_training(found)
     arms.check_names("compared_with", settings.compared_with, found[1:])
     arms.check_names("only_arms", settings.only_arms, found)
     chosen = arms.choose(found, settings.only_arms)

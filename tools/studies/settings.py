@@ -10,7 +10,13 @@ from noisy_student.config.settings import Settings, setting
 
 SETTINGS_FILE = "study.cfg"
 # The flags that this file may have: what belongs to the study, not to a call.
-_OF_STUDIES = ("seeds", "base_name", "compared_with", "generations")
+_OF_STUDIES = (
+    "seeds",
+    "base_name",
+    "compared_with",
+    "generations",
+    "share_teacher",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +26,8 @@ class StudySettings(Settings):
     study: str | None = setting(None, none=("",))
     """Directory of the study's flag files. base.cfg is an arm; every other
     file but study.cfg is one, too, whose flags come after those of base.cfg.
-    study.cfg may set --seeds, --base_name, --compared_with and
-    --generations."""
+    study.cfg may set --seeds, --base_name, --compared_with, --generations and
+    --share_teacher."""
 
     runs_dir: str = setting("runs/studies")
     """The runs of the study NAME are in RUNS_DIR/NAME."""
@@ -47,6 +53,10 @@ class StudySettings(Settings):
     generations: tuple[int, ...] = setting((), at_least=0)
     """Generations of which tables have rows; 0 is the first teacher. Default:
     all."""
+
+    share_teacher: bool = setting(False)
+    """All arms have the same first teacher: those that start after the base
+    arm's run of their seed take it over by --teacher_run_dir."""
 
     results_dir: str | None = setting(None, none=("",))
     """Directory for NAME.json, to which every finished run is added, and for

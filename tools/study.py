@@ -132,14 +132,12 @@ class Study:
         return process
 
     def _teacher_of(self, run: Run) -> list[str]:
-        """The flag for the base arm's first teacher, if that is shared."""
+        """The flag by which a run takes over the base arm's first teacher."""
         base = dataclasses.replace(run, arm=self.plan.arms[0])
-        shared = self.plan.settings.share_teacher and run != base
-        if not shared or base not in self.finished:
+        if not self.plan.settings.share_teacher or run == base:
             return []
-        if not base.directory.exists():  # its results are kept elsewhere
-            return []
-        return [f"--teacher_run_dir={base.directory.absolute()}"]
+        found = runs.with_teacher(base)
+        return [f"--teacher_run_dir={found.absolute()}"] if found else []
 
     def _take(self, run: Run, code: int) -> None:
         """Records a run that has ended, or that it failed."""

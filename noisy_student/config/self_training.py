@@ -4,6 +4,7 @@ import dataclasses
 
 from noisy_student.config.checks import require
 from noisy_student.config.model import NOTHING_FROZEN
+from noisy_student.config.paths import absolute
 from noisy_student.config.settings import Settings, setting
 
 NEXT_TEACHERS = ("newest", "best")
@@ -123,8 +124,9 @@ class SelfTrainingConfig(Settings):
     teacher: its teacher's, where all have the same model."""
 
     teacher_run_dir: str | None = setting(None, none=("",))
-    """A run of self-training whose first teacher is taken over, where this one
-    would train the same. Default: none, the first teacher is trained."""
+    """Directory of another run of self-training, whose first teacher is taken
+    over rather than trained again. The settings that decide on it must be the
+    same. Default: none, the first teacher is trained."""
 
     student_model_names: tuple[str, ...] = setting(())
     """One model per student, each as large as the one before or larger, or one
@@ -231,6 +233,7 @@ class SelfTrainingConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._resolve(teacher_run_dir=absolute(self.teacher_run_dir))
         count = self.num_iterations
         for field in dataclasses.fields(self):
             values = getattr(self, field.name)

@@ -108,7 +108,7 @@ def differences(
     Args:
         directory: has `config.json`.
         config: the settings at hand.
-        ignored: names of settings and groups that make no difference, beside
+        ignored: names of settings and groups that make no difference, besides
             those that never do.
 
     Returns:

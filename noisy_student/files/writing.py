@@ -171,7 +171,7 @@ def read_json(path: epath.Path) -> Any:
 
 def copy(source: epath.Path, path: epath.Path) -> None:
     """Copies a file; see `replacing`."""
-    with replacing(path) as temporary:
+    with replacing(path, remote.errors(source)) as temporary:
         remote.copy(source, temporary)
 
 

@@ -1,7 +1,7 @@
 """The first teacher of another run, in place of training the same one again.
 
-Runs that differ only in what comes after it, such as in the selection of pseudo
-labels or in the student's noise, have the same first teacher.
+Runs that differ only in what comes after it, such as the selection of pseudo
+labels or the student's noise, have the same first teacher.
 """
 
 from etils import epath
@@ -11,56 +11,56 @@ from noisy_student.files import run_directory, writing
 from noisy_student.stages.generations import Training
 from noisy_student.training import is_finished
 
-# Settings of what comes after the first teacher. It is supervised: unlabelled
-# images and what is done with them make no difference to it.
+# Settings of what comes after the first teacher, which is supervised. Those of
+# the unlabelled images are not among them: a split that these do not take may
+# become the validation images.
 _OF_STUDENTS = (
     "pseudo_labels",
     "self_training",
     "consistency",
     "teacher_softmax_temp",
-    "teacher_train_steps",  # train_steps has them
+    "teacher_train_steps",  # it is in train_steps already
     "unl_aug",
     "noise_teacher",
-    "unlabel_image_dir",
-    "unlabel_data_dir",
-    "unlabel_split",
+    "robustness",  # each run measures its own
 )
 
 
-def check(training: Training, run: str) -> None:
-    """Refuses a run whose first teacher is not the one to be trained.
+def check(training: Training, other_run: str) -> None:
+    """Refuses another run unless its first teacher is the one to be trained.
 
     Args:
         training: that of the first teacher.
-        run: the directory of the other run.
+        other_run: the directory of the other run.
 
     Raises:
-        ValueError: it has none, or one of other settings.
+        ValueError: the other run has no trained first teacher, or one of other
+            settings.
     """
     if is_finished(training.settings.directory):
         return
-    directory = _trained(run)
+    directory = _trained(other_run)
     if not is_finished(directory):
         raise ValueError(
-            f"teacher_run_dir: {run} has no trained first teacher; name the "
-            "model_dir of a run of mode=self_train that has one."
+            f"teacher_run_dir: {other_run} has no trained first teacher; name "
+            "the model_dir of a run of mode=self_train that has one."
         )
     changes = run_directory.differences(
         directory, training.settings, _OF_STUDENTS
     )
     if changes:
         raise ValueError(
-            f"teacher_run_dir: {run} has another first teacher: {changes}. "
-            "Give the same flags, or leave teacher_run_dir out."
+            f"teacher_run_dir: {other_run} has another first teacher: "
+            f"{changes}. Give the same flags, or leave teacher_run_dir out."
         )
 
 
-def take_over(training: Training, run: str) -> None:
-    """Copies what is left of its training, unless it is there already.
+def take_over(training: Training, other_run: str) -> None:
+    """Copies its evaluations and its model, unless a model is there already.
 
     Args:
         training: that of the first teacher, whose directory is claimed.
-        run: the directory of the other run; see `check`.
+        other_run: the directory of the other run; see `check`.
 
     Raises:
         InputError: nothing can be written, such as to a full disk.
@@ -70,8 +70,8 @@ def take_over(training: Training, run: str) -> None:
         return
     # The model comes last, for it says that the training is finished.
     for name in (run_directory.METRICS_FILE, run_directory.MODEL_FILE):
-        writing.copy(_trained(run) / name, directory / name)
+        writing.copy(_trained(other_run) / name, directory / name)
 
 
-def _trained(run: str) -> epath.Path:
-    return run_directory.generation_directory(to_path(run), 0)
+def _trained(other_run: str) -> epath.Path:
+    return run_directory.generation_directory(to_path(other_run), 0)

@@ -163,16 +163,17 @@ def _with_settings(
 def _claim(experiment: Experiment, generation: Generation) -> None:
     """Makes the run directories of a generation, or checks whose they are.
 
-    That of the first teacher may get the teacher of another run.
+    With `teacher_run_dir`, the first teacher is copied into its own.
     """
     other = experiment.config.self_training.teacher_run_dir
-    if experiment.devices.is_chief:
+    with experiment.devices.failing_together():
+        if not experiment.devices.is_chief:
+            return
         for training in generation.trainings:
             settings = training.settings
             run_directory.claim(settings.directory, settings)
         if other is not None and not generation.number:
             first_teacher.take_over(generation.trainings[0], other)
-    experiment.devices.wait_for_all()
 
 
 def _make_labels(

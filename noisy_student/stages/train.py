@@ -33,6 +33,11 @@ class Train(Stage):
     """Trains one model."""
 
     def validate(self) -> None:
+        if self.config.self_training.teacher_run_dir is not None:
+            raise ValueError(
+                "teacher_run_dir is for mode=self_train; leave it out, or name "
+                "a teacher by teacher_model_path."
+            )
         models.check_name(self.config.model)
         self._records = _records(self.config)
         self.unlabeled = Unlabeled()

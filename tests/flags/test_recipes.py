@@ -7,7 +7,8 @@ from absl.testing import flagsaver
 
 import flags
 from noisy_student import methods, models
-from noisy_student.stages import generations
+from noisy_student.files import run_directory
+from noisy_student.stages import first_teacher, generations
 from noisy_student.training import schedules
 from tests.scripts import ROOT
 from tools.studies import arms
@@ -145,6 +146,29 @@ def test_arms_of_studies_are_experiments(path, monkeypatch):
             generations.check_settings(experiment)
     if (path / "study.cfg").exists():
         check_file(path / "study.cfg")
+
+
+SHARED = [
+    path
+    for path in sorted(STUDIES.iterdir())
+    if "--share_teacher" in (path / "study.cfg").read_text()
+]
+
+
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.name)
+def test_arms_that_share_a_teacher_have_the_same(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    teachers = [
+        generations.plan(parse(*arm.flags, f"--model_dir={tmp_path}"), 50)[0]
+        for arm in arms.read(path, [])
+    ]
+    base, *others = (teacher.trainings[0] for teacher in teachers)
+    run_directory.claim(base.settings.directory, base.settings)
+    base.model.touch()
+    for other in others:
+        settings = dataclasses.replace(other.settings, model_dir="elsewhere")
+        other = dataclasses.replace(other, settings=settings)
+        first_teacher.check(other, str(tmp_path))
 
 
 @pytest.mark.parametrize("task", ["digits", "cifar10"])

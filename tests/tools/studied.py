@@ -58,6 +58,13 @@ def leave_training(directory, top_1, seconds):
     )
 
 
+def leave_teacher(directory):
+    """Leaves what a study looks for of a first teacher."""
+    teacher = directory / "generation_00" / "model.keras"
+    teacher.parent.mkdir(parents=True)
+    teacher.touch()
+
+
 def read_results(path):
     """Top-1 in %, by arm and seed."""
     return {
@@ -94,16 +101,18 @@ class Started:
 
     def __init__(self, monkeypatch):
         self.runs = []
-        self.flags = []  # of a run alone, for each of them
+        self.own_flags = []  # of each of them
         monkeypatch.setattr(processes, "start", self)
         monkeypatch.setattr(processes, "_POLL_SECONDS", 0)
 
-    def __call__(self, run, more):
+    def __call__(self, run, own_flags):
         self.runs.append(run)
-        self.flags.append(more)
+        self.own_flags.append(own_flags)
         flags = dict(flag.split("=") for flag in run.arm.flags if "=" in flag)
         top_1 = (int(flags["--train_steps"]) + run.seed) / 100
         leave_training(run.directory, top_1, seconds=10)
+        if "--mode=self_train" in run.arm.flags:
+            leave_teacher(run.directory)
         return Ended()
 
     def take(self):

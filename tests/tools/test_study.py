@@ -1,6 +1,5 @@
 """The study: what is run, and what is not run again."""
 
-import fnmatch
 import itertools
 import json
 import re
@@ -48,22 +47,37 @@ def test_flags_come_in_order(call, started, toy):
     assert arm.directory.parent.name == f"a-{arm.arm.digest}"
 
 
-def test_arms_take_over_the_teacher_of_the_base(
-    call, started, toy, tmp_path, capsys
-):
+def test_arms_take_over_the_teacher_of_the_base(call, started, toy, tmp_path):
     """Its runs come first, so that it is there."""
     (toy / "base.cfg").write_text(f"{LOOP}--train_steps=7\n")
     (toy / "a.cfg").write_text("--train_steps=20\n")
     call("--seeds=4,2", "--share_teacher")
-    taken = started.take()
-    assert taken[:2] == [("base", 4), ("base", 2)]
-    assert taken[2:] == [(arm, seed) for seed in (4, 2) for arm in ("a", "b")]
-    assert started.flags[:2] == [[], []]
-    for (_, seed), flags in zip(taken[2:], started.flags[2:], strict=True):
-        (flag,) = flags
-        assert fnmatch.fnmatch(
-            flag, f"--teacher_run_dir={tmp_path}/runs/toy/base-*/seed_{seed}"
-        )
+    base, others = started.runs[:2], started.runs[2:]
+    assert started.own_flags[:2] == [[], []]
+    assert started.take() == [
+        *(("base", 4), ("base", 2)),
+        *((arm, seed) for seed in (4, 2) for arm in ("a", "b")),
+    ]
+    directories = {run.seed: run.directory for run in base}
+    for run, flags in zip(others, started.own_flags[2:], strict=True):
+        assert flags == [f"--teacher_run_dir={directories[run.seed]}"]
+
+
+def test_teachers_of_another_study_are_taken_over(
+    call, started, toy, tmp_path, capsys
+):
+    """Its base has the same flags; where no teacher is left, one is trained."""
+    base = f"{LOOP}--train_steps=7\n"
+    (toy / "base.cfg").write_text(base)
+    (toy / "a.cfg").write_text("--train_steps=20\n")
+    call("--only_arms=base", "--seeds=1,2")
+    first, second = (run.directory for run in started.runs)
+    (second / "generation_00/model.keras").unlink()
+    other = write_study(tmp_path / "other", c="--train_steps=50\n")
+    (other / "base.cfg").write_text(base)
+    started.own_flags.clear()
+    call(f"--study={other}", "--seeds=1,2", "--share_teacher")
+    assert started.own_flags == [[f"--teacher_run_dir={first}"], []]
 
 
 def test_what_makes_no_difference_repeats_nothing(call, started, toy):

@@ -13,13 +13,13 @@ from tools.studies import processes
 def test_the_others_are_run_when_one_fails(
     call, started, tmp_path, monkeypatch, capsys
 ):
-    def start(run, more):
+    def start(run, own_flags):
         if run.arm.name == "a":
             run.log.parent.mkdir(parents=True)
             run.log.touch()
             code = f"echo 'error: no room' >>{run.log}; exit 3"
             return subprocess.Popen(["sh", "-c", code])
-        return started(run, more)
+        return started(run, own_flags)
 
     monkeypatch.setattr(processes, "start", start)
     message = r"^1 of 3 runs failed; .*: a, seed 1 \(.*/seed_1\.log\)\.$"

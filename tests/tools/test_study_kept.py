@@ -160,13 +160,13 @@ def test_what_another_call_does_meanwhile_is_left_to_it(
     other = dataclasses.replace(MACHINE, commit="theirs")
     locked = contextlib.ExitStack()
 
-    def begin(run, more):
+    def begin(run, own_flags):
         if run.arm.name == "b":
-            return really_start(run, more)
+            return really_start(run, own_flags)
         a, b = (dataclasses.replace(run, arm=arm) for arm in found[1:])
         study_runs.save_record(a, record(95, machine=other))
         locked.enter_context(lock(b.log))
-        return started(run, more)
+        return started(run, own_flags)
 
     found = arms.read(tmp_path / "toy", ["--noremat"])
     monkeypatch.setattr(processes, "start", begin)

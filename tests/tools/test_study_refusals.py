@@ -50,7 +50,7 @@ def refusal(toy, tmp_path, monkeypatch, capsys):
         ("--generations=-1", "generations must be at least 0; got -1"),
         ("--seed=3", "base.cfg: seed is set for each run; choose by seeds"),
         ("--model_dir=x", "base.cfg: model_dir is set for each run"),
-        ("--share_teacher", "which base, a, b cannot share in: leave it out"),
+        ("--share_teacher", "or change the mode of base, a, b."),
         ("--mode=eval", "mode must be train or self_train; got 'eval'"),
         ("--dry_run", "dry_run is for main.py alone"),
         ("--train_steps=-5", "base.cfg with --train_steps=-5: train_steps"),

@@ -108,8 +108,8 @@ def check_self_training(arms: Sequence[Arm]) -> None:
     ]
     if others:
         raise ValueError(
-            "share_teacher is for arms of mode=self_train, which "
-            f"{listed(others)} cannot share in: leave it out."
+            "share_teacher is for arms of mode=self_train; leave it out, or "
+            f"change the mode of {listed(others)}."
         )
 
 

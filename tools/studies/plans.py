@@ -47,7 +47,7 @@ class Plan:
             for seed in self.settings.seeds
             for arm in self.arms
         ]
-        if self.settings.share_teacher:  # the base arm's are waited for
+        if self.settings.share_teacher:  # the others take over its
             runs.sort(key=lambda run: run.arm != self.arms[0])
         return runs
 

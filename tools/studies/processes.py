@@ -69,12 +69,12 @@ def share_cores(jobs: int) -> list[Cores]:
     return [set(cores[i::jobs]) for i in range(jobs)]
 
 
-def start(run: Run, more: Sequence[str] = ()) -> subprocess.Popen | None:
+def start(run: Run, own_flags: Sequence[str] = ()) -> subprocess.Popen | None:
     """Starts a run, or resumes it.
 
     Args:
         run: what is started.
-        more: flags of this run, which have no effect on its results.
+        own_flags: for this run alone; they do not change its results.
 
     Returns:
         Its process, which keeps the log locked; None where another one does.
@@ -87,7 +87,7 @@ def start(run: Run, more: Sequence[str] = ()) -> subprocess.Popen | None:
     command = [sys.executable, "main.py"]
     command += [f"--flagfile={run.flag_file.absolute()}", *run.arm.places]
     command += [f"--model_dir={run.directory.absolute()}", f"--seed={run.seed}"]
-    command += more
+    command += own_flags
     with writing.disk_errors(run.log, OSError), open(run.log, "a") as log:
         if not locks.take(log):
             return None

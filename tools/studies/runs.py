@@ -4,7 +4,7 @@ import dataclasses
 
 from etils import epath
 
-from noisy_student.files import writing
+from noisy_student.files import run_directory, writing
 from tools.studies import written
 from tools.studies.arms import Arm
 from tools.studies.results import Record
@@ -71,6 +71,16 @@ def load_record(run: Run) -> Record | None:
     except written.ERRORS as error:
         advice = "Remove it, and the same command makes it again."
         raise written.complaint(path, error, advice) from error
+
+
+def with_teacher(run: Run) -> epath.Path | None:
+    """The directory of a run of these flags whose first teacher is trained.
+
+    It may be of another study of the same RUNS_DIR. None if there is none.
+    """
+    pattern = f"*/*-{run.arm.digest}/{run.directory.name}"
+    found = [run.directory, *sorted(run.study.parent.glob(pattern))]
+    return next((x for x in found if run_directory.generation_models(x)), None)
 
 
 def save_record(run: Run, record: Record) -> None:

@@ -55,8 +55,8 @@ class StudySettings(Settings):
     all."""
 
     share_teacher: bool = setting(False)
-    """All arms have the same first teacher: those that start after the base
-    arm's run of their seed take it over by --teacher_run_dir."""
+    """All arms have the same first teacher. A run takes over that of the base
+    arm's run of its seed by --teacher_run_dir, if it is trained by then."""
 
     results_dir: str | None = setting(None, none=("",))
     """Directory for NAME.json, to which every finished run is added, and for

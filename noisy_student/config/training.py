@@ -39,7 +39,8 @@ class TrainConfig(Settings):
 
     label_data_sample_prob: float = setting(1.0, above=0, at_most=1)
     """Share of the labelled images of each step whose loss counts, drawn at
-    random; so that there can be less than one per replica."""
+    random; so that there can be less than one per replica. In self-training,
+    where labelled images are alone, all count."""
 
     class_weights: str = setting("none", choices=CLASS_WEIGHTS)
     """none: the loss of every labelled image counts alike; balanced: it counts

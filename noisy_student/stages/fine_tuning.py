@@ -69,14 +69,19 @@ def settings(
 
 def _batches(train: TrainConfig, loop: SelfTrainingConfig) -> TrainConfig:
     """The student's schedule, in epochs, with the batches of fine-tuning."""
-    batch, steps = train.train_batch_size, train.train_steps
-    own = loop.finetune_batch_size or batch
-    return dataclasses.replace(
+    ratio, steps = loop.finetune_unlabel_ratio, train.train_steps
+    own = dataclasses.replace(
         train,
-        method=train.method if loop.finetune_unlabel_ratio else "supervised",
-        unlabel_ratio=loop.finetune_unlabel_ratio,
-        train_batch_size=own,
-        train_steps=steps and math.ceil(steps * batch / own),
+        train_batch_size=loop.finetune_batch_size or train.train_batch_size,
+        # Labelled images alone all count.
+        label_data_sample_prob=train.label_data_sample_prob if ratio else 1.0,
+    )
+    scale = train.labels_per_step / own.labels_per_step
+    return dataclasses.replace(
+        own,
+        method=train.method if ratio else "supervised",
+        unlabel_ratio=ratio,
+        train_steps=steps and math.ceil(steps * scale),
         init_weights=None,
         allow_new_head=False,
     )

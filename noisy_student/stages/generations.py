@@ -177,6 +177,7 @@ def _teacher_settings(config: ExperimentConfig) -> ExperimentConfig:
         train,
         method="supervised",
         unlabel_ratio=0.0,
+        label_data_sample_prob=1.0,  # it sees nothing else
         train_steps=train.teacher_train_steps or train.train_steps,
         train_epochs=(
             None if train.teacher_train_steps else train.train_epochs

@@ -145,6 +145,25 @@ def test_a_batch_of_another_size_keeps_the_epochs(tmp_path):
     assert ends[1] == pytest.approx(ends[0] / 2)  # per image the same
 
 
+def test_labelled_images_alone_all_count(tmp_path):
+    """Those beside unlabelled ones count at random, as a flag says."""
+    loop = SelfTrainingConfig(1, finetune_input_image_sizes=(32,))
+    flags = {"train_batch_size": 8, "train_steps": 100}
+    config = with_loop(tmp_path, loop, **flags, label_data_sample_prob=0.25)
+    teacher = generations.plan(config, 40)[0].trainings[0].config.train
+    ((student, tuning),) = students(config, 40)
+    assert teacher.labels_per_step == tuning.train.labels_per_step == 8
+    assert student.train.labels_per_step == 2
+    # 5 epochs of 5 steps, as the student's 100 steps of two labels are.
+    assert tuning.train.train_steps == 25
+    both = dataclasses.replace(loop, finetune_unlabel_ratio=1.0)
+    ((student, tuning),) = students(
+        dataclasses.replace(config, self_training=both), 40
+    )
+    assert student.train.labels_per_step == tuning.train.labels_per_step == 2
+    assert student.train.train_steps == tuning.train.train_steps
+
+
 def test_fine_tuning_with_a_learning_rate_of_its_own(tmp_path):
     loop = SelfTrainingConfig(
         num_iterations=1,

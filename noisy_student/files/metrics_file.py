@@ -23,10 +23,8 @@ def append(directory: epath.Path, metrics: dict) -> None:
     Raises:
         InputError: the disk is full, or the like.
     """
-    path, line = (
-        directory / run_directory.METRICS_FILE,
-        json.dumps(metrics) + "\n",
-    )
+    path = directory / run_directory.METRICS_FILE
+    line = json.dumps(metrics) + "\n"
     if is_remote(path):  # where nothing can be added to a file
         earlier = path.read_text() if path.exists() else ""
         writing.write_text(path, earlier + line)

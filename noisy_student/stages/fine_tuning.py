@@ -76,12 +76,14 @@ def _batches(train: TrainConfig, loop: SelfTrainingConfig) -> TrainConfig:
         # Labelled images alone all count.
         label_data_sample_prob=train.label_data_sample_prob if ratio else 1.0,
     )
-    scale = train.labels_per_step / own.labels_per_step
+    steps = steps and math.ceil(
+        steps * train.labels_per_step / own.labels_per_step
+    )
     return dataclasses.replace(
         own,
         method=train.method if ratio else "supervised",
         unlabel_ratio=ratio,
-        train_steps=steps and math.ceil(steps * scale),
+        train_steps=steps,
         init_weights=None,
         allow_new_head=False,
     )

@@ -145,6 +145,16 @@ def test_a_batch_of_another_size_keeps_the_epochs(tmp_path):
     assert ends[1] == pytest.approx(ends[0] / 2)  # per image the same
 
 
+def test_steps_are_exact_where_batches_do_not_divide_each_other(tmp_path):
+    """30 steps of 100 images are 125 of 24, and not one more."""
+    loop = SelfTrainingConfig(
+        1, finetune_input_image_sizes=(48,), finetune_batch_size=24
+    )
+    config = with_loop(tmp_path, loop, train_batch_size=100, train_steps=30)
+    ((_, tuning),) = students(config)
+    assert tuning.train.train_steps == 125
+
+
 def test_labelled_images_alone_all_count(tmp_path):
     """Those beside unlabelled ones count at random, as a flag says."""
     loop = SelfTrainingConfig(1, finetune_input_image_sizes=(32,))

@@ -63,9 +63,7 @@ def test_arms_take_over_the_teacher_of_the_base(call, started, toy, tmp_path):
         assert flags == [f"--teacher_run_dir={directories[run.seed]}"]
 
 
-def test_teachers_of_another_study_are_taken_over(
-    call, started, toy, tmp_path, capsys
-):
+def test_teachers_of_another_study_are_taken_over(call, started, toy, tmp_path):
     """Its base has the same flags; where no teacher is left, one is trained."""
     base = f"{LOOP}--train_steps=7\n"
     (toy / "base.cfg").write_text(base)

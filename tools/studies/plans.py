@@ -47,7 +47,8 @@ class Plan:
             for seed in self.settings.seeds
             for arm in self.arms
         ]
-        if self.settings.share_teacher:  # the others take over its
+        if self.settings.share_teacher:
+            # The base arm's come first: the others take over their teachers.
             runs.sort(key=lambda run: run.arm != self.arms[0])
         return runs
 

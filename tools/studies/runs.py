@@ -1,6 +1,7 @@
 """The runs of a study, and where each has what it leaves."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from etils import epath
 
@@ -59,13 +60,9 @@ def load_record(run: Run) -> Record | None:
     Raises:
         InputError: the file is damaged, or of another version.
     """
-    path = run.record
-    if not path.exists():
-        pattern = f"*/*-{run.arm.digest}/{path.name}"
-        shared = sorted(run.study.parent.glob(pattern))
-        if not shared:
-            return None
-        path = shared[0]
+    path = next((x for x in _places(run, run.record) if x.exists()), None)
+    if path is None:
+        return None
     try:
         return Record.from_json(writing.read_json(path))
     except written.ERRORS as error:
@@ -78,9 +75,8 @@ def with_teacher(run: Run) -> epath.Path | None:
 
     It may be of another study of the same RUNS_DIR. None if there is none.
     """
-    pattern = f"*/*-{run.arm.digest}/{run.directory.name}"
-    found = [run.directory, *sorted(run.study.parent.glob(pattern))]
-    return next((x for x in found if run_directory.generation_models(x)), None)
+    places = _places(run, run.directory)
+    return next((x for x in places if run_directory.generation_models(x)), None)
 
 
 def save_record(run: Run, record: Record) -> None:
@@ -90,3 +86,11 @@ def save_record(run: Run, record: Record) -> None:
         InputError: it cannot be written, such as to a full disk.
     """
     writing.write_json(run.record, record.to_json())
+
+
+def _places(run: Run, path: epath.Path) -> Iterator[epath.Path]:
+    """Where a file or directory of a run may be: there, or in other studies."""
+    yield path
+    yield from sorted(
+        run.study.parent.glob(f"*/*-{run.arm.digest}/{path.name}")
+    )

@@ -86,6 +86,8 @@ def _trainings(
         yield "the model", config
         return
     plan = generations.plan(config, experiment.data.labeled.num_images)
+    if config.self_training.teacher_run_dir is not None:
+        plan = plan[1:]  # The first teacher is there already.
     for each in (each for g in plan for each in g.trainings):
         yield each.name, each.settings
 

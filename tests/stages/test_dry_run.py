@@ -47,6 +47,19 @@ def test_images_steps_time_and_disk_are_told(tmp_path):
     assert len(lines) == 18
 
 
+@pytest.mark.slow
+def test_a_teacher_that_is_taken_over_takes_no_time(finished, tmp_path):
+    done = run(
+        *TINY,
+        "--dry_run",
+        f"--teacher_run_dir={finished.directory}",
+        f"--model_dir={tmp_path}/run",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "student 1  tests.networks:tiny" in done.stdout
+    assert "the first teacher" not in done.stdout
+
+
 def test_other_modes_have_none():
     error = error_of(run("--mode=export", "--dry_run", "--export_dir=/none"))
     assert "dry_run is for mode=self_train and mode=train" in error

@@ -34,7 +34,8 @@ def description(strategy: tf.distribute.Strategy, num_workers: int) -> str:
             kind += f" with {size}"
     elif strategy.num_replicas_in_sync == 1:
         size = f"{psutil.virtual_memory().total // 2**30} GiB"
-        kind = f"CPU with {cores.available()} cores and {size}, and no GPU"
+        number = cores.counted(cores.available())
+        kind = f"CPU with {number} and {size}, and no GPU"
     workers = f", {num_workers} workers" * (num_workers > 1)
     made_by = f"{type(strategy).__name__}{workers}"
     return f"{strategy.num_replicas_in_sync} x {kind} ({made_by})"

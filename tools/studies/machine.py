@@ -49,7 +49,7 @@ class Machine:
         at_once = f", {self.jobs} runs at once" if self.jobs > 1 else ""
         return (
             f"{made_by}{changes}; {libraries}; {self.processor}, "
-            f"{self.cores} cores, {self.memory_gib:g} GiB{at_once}"
+            f"{cores.counted(self.cores)}, {self.memory_gib:g} GiB{at_once}"
         )
 
 

@@ -8,8 +8,3 @@ def available() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def counted(number: int) -> str:
-    """`1 core`, or so many cores."""
-    return "1 core" if number == 1 else f"{number} cores"

@@ -27,6 +27,11 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + others
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for a message: "1 run", "2 runs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def disk_error(path: epath.Path, error: Exception) -> InputError:
     """The error for a file that could not be written."""
     reason = _OF_TENSORFLOW.sub("", str(error)).strip()

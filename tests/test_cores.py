@@ -24,10 +24,6 @@ def test_a_system_without_affinity_has_all_of_them(monkeypatch):
     assert cores.available() == 96
 
 
-def test_their_number_in_words():
-    assert [cores.counted(number) for number in (1, 2)] == ["1 core", "2 cores"]
-
-
 @pytest.mark.parametrize("number", [2, 96])
 def test_a_pipelines_threads_are_as_many(number, monkeypatch):
     """Not 16 at most, as without tuning `AUTOTUNE` is."""

@@ -10,6 +10,7 @@ import psutil
 import tensorflow as tf
 
 from noisy_student import cores
+from noisy_student.errors import counted
 
 # What a driver leaves on Linux, and on Windows' Linux.
 DRIVERS = (
@@ -34,7 +35,7 @@ def description(strategy: tf.distribute.Strategy, num_workers: int) -> str:
             kind += f" with {size}"
     elif strategy.num_replicas_in_sync == 1:
         size = f"{psutil.virtual_memory().total // 2**30} GiB"
-        number = cores.counted(cores.available())
+        number = counted(cores.available(), "core")
         kind = f"CPU with {number} and {size}, and no GPU"
     workers = f", {num_workers} workers" * (num_workers > 1)
     made_by = f"{type(strategy).__name__}{workers}"

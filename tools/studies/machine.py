@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import psutil
 
 from noisy_student import cores
+from noisy_student.errors import counted
 from noisy_student.report import versions
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -49,7 +50,7 @@ class Machine:
         at_once = f", {self.jobs} runs at once" if self.jobs > 1 else ""
         return (
             f"{made_by}{changes}; {libraries}; {self.processor}, "
-            f"{cores.counted(self.cores)}, {self.memory_gib:g} GiB{at_once}"
+            f"{counted(self.cores, 'core')}, {self.memory_gib:g} GiB{at_once}"
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from etils import epath
 
-from noisy_student.errors import listed
+from noisy_student.errors import counted, listed
 from noisy_student.files import writing
 from tools.studies import arms, locks, written
 from tools.studies.arms import Arm
@@ -116,8 +116,8 @@ class Results:
                 changes = sorted({*arm.flags} ^ {*now[name]})
                 why = f"whose flags have changed ({listed(changes)})"
             lines[name] = (
-                f"results of {counted(len(arm.runs))} of {name} are dropped, "
-                f"{why}"
+                f"results of {counted(len(arm.runs), 'run')} of {name} are "
+                f"dropped, {why}"
             )
         return lines
 
@@ -210,8 +210,3 @@ def update(
         now = change(load(path) if path.exists() else None)
         save(path, now)
     return now
-
-
-def counted(number: int) -> str:
-    """`1 run`, or so many runs."""
-    return "1 run" if number == 1 else f"{number} runs"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from noisy_student.errors import counted
 from noisy_student.report import tables
 from tools.studies import figures
 from tools.studies.figures import (
@@ -14,7 +15,7 @@ from tools.studies.figures import (
     Outcomes,
     Spread,
 )
-from tools.studies.results import Results, counted
+from tools.studies.results import Results
 
 _Row = TypeVar("_Row")
 _Column = tuple[str, Callable[[_Row], str]]  # a title, and each row's cell
@@ -131,7 +132,7 @@ def _machines(results: Results) -> Iterable[str]:
     for machine, runs in machines.items():
         number = sum(map(len, runs.values()))
         whose = f", {_arms_and_seeds(runs)}" if len(machines) > 1 else ""
-        yield f"{counted(number)}{whose}: {machine}"
+        yield f"{counted(number, 'run')}{whose}: {machine}"
 
 
 def _arms_and_seeds(seeds: Mapping[str, Sequence[int]]) -> str:
